@@ -1,0 +1,92 @@
+/* config.h - the configuration: one table names every key once and serves file, environment, flags, --help and manual.
+ *
+ * Precedence: flag, environment (PYTHIA_<SECTION>_<KEY>), <root>/.pythia.ini, $XDG_CONFIG_HOME/pythia/config.ini, default.
+ * A project's own file may set only keys marked CONFIG_PROJECT, unless its content was trusted (`pythia config trust`).
+ * An unknown section or key is an error that names the file, the line and the nearest valid keys.
+ *
+ * Threads: immutable once loaded.
+ */
+#ifndef PYTHIA_BASE_CONFIG_H
+#define PYTHIA_BASE_CONFIG_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+
+typedef enum { CONFIG_STR, CONFIG_INT, CONFIG_FLOAT, CONFIG_BOOL, CONFIG_BYTES, CONFIG_DURATION, CONFIG_ENUM } ConfigType;
+enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without trust */
+
+/* X(id, section, key, type, default, "a|b|c" for enums or "", flags, one line of help) */
+#define CONFIG_LIST(X)                                                                                                   \
+    X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0, "embedding model: a name from `pythia model list` or a GGUF file") \
+    X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                       \
+    X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT, "cut texts at so many tokens (0: the model's own limit)") \
+    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat", CONFIG_PROJECT, "how vectors are searched")                     \
+    X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT, "larger files are skipped, with the reason kept") \
+    X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                         \
+    X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                      \
+    X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                        \
+    X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")               \
+    X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                      \
+    X(SEARCH_MODE, "search", "mode", ENUM, "hybrid", "hybrid|semantic|lexical", CONFIG_PROJECT, "how hits are found")    \
+    X(SEARCH_FUSION, "search", "fusion", ENUM, "convex", "convex|rrf", CONFIG_PROJECT, "how words and vectors are combined") \
+    X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT, "weight of the vectors in convex fusion, 0..1") \
+    X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")         \
+    X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT, "answer with what is found by then (0: none)") \
+    X(LOG_LEVEL, "log", "level", ENUM, "warn", "error|warn|info|debug|trace", 0, "what is logged on stderr")             \
+    X(UI_COLOR, "ui", "color", ENUM, "auto", "auto|always|never", 0, "colours and links on a terminal (NO_COLOR is honoured)") \
+    X(UI_PROGRESS, "ui", "progress", ENUM, "auto", "auto|plain|json|none", 0, "how progress is shown")
+
+typedef enum {
+#define CONFIG_ENUM_ID(id, section, key, type, def, values, flags, help) CONF_##id,
+    CONFIG_LIST(CONFIG_ENUM_ID)
+#undef CONFIG_ENUM_ID
+        CONF_COUNT
+} ConfigKey;
+
+typedef struct {
+    const char *section, *key;
+    ConfigType type;
+    const char *default_value, *values;
+    int flags;
+    const char *help;
+} ConfigDef;
+
+extern const ConfigDef config_defs[CONF_COUNT];
+
+/* [collection NAME] of a file: what a collection is made of. */
+typedef struct {
+    Str name, path, include, exclude, describe, model, store, index; /* empty: not set */
+    Str origin;
+} ConfigCollection;
+
+typedef struct Config Config;
+
+typedef struct {
+    const char *user_file;    /* NULL: none */
+    const char *project_file; /* NULL: none; the nearest .pythia.ini at or above the working folder */
+    bool project_trusted;
+    char **environ;           /* NULL: none */
+} ConfigSources;
+
+/* Reads all sources. Errors: ERR_USAGE with file, line and key; ERR_IO. */
+MUST_USE Err config_load(Config **out, const ConfigSources *sources);
+void config_free(Config *c);
+
+/* A flag's value: overrides everything. ERR_USAGE names the value and what is valid. */
+MUST_USE Err config_set(Config *c, ConfigKey key, Str value, const char *origin);
+/* "section.key" -> key; ERR_USAGE lists near names. */
+MUST_USE Err config_find(Str name, ConfigKey *out);
+
+Str config_text(const Config *c, ConfigKey key);           /* the value as text */
+const char *config_origin(const Config *c, ConfigKey key); /* "default", "environment PYTHIA_…", "/path/config.ini:12", "flag --limit" */
+int64_t config_int(const Config *c, ConfigKey key);        /* INT, BYTES, DURATION (ms), BOOL (0/1), ENUM (position) */
+double config_float(const Config *c, ConfigKey key);
+bool config_bool(const Config *c, ConfigKey key);
+size_t config_collections(const Config *c, const ConfigCollection **out);
+
+/* Writes key = value into an INI file, keeping everything else of it (comments too); made when missing. Empty value
+ * removes the key. Atomic. */
+MUST_USE Err config_write(const char *file, ConfigKey key, Str value);
+
+#endif

@@ -1,0 +1,46 @@
+/* types.h - the nouns that flow through Pythia: Doc, Chunk, Filter, Hit. Plain values; the strings in them are borrowed
+ * from the arena that the maker was handed. */
+#ifndef PYTHIA_BASE_TYPES_H
+#define PYTHIA_BASE_TYPES_H
+
+#include "base/hash.h"
+#include "base/str.h"
+
+/* A document as ingest hands it on: bytes that are text, UTF-8 (repaired where it was not). */
+typedef struct {
+    Str uri;   /* "file:///abs/path", "upload://sha256:<hex>", "eval:<id>" */
+    Str path;  /* relative to the collection's root, '/' between parts; bytes as the file system has them */
+    Str text;
+    Str title; /* may be empty */
+    Str lang;  /* "c", "python", "markdown", "text"; "" unknown */
+    Sha256 sha256;    /* of the original bytes */
+    int64_t size;     /* of the original, bytes */
+    int64_t mtime_ns;
+} Doc;
+
+/* A span of a document's text. */
+typedef struct {
+    int64_t start, end;           /* bytes [start, end) of the text */
+    int32_t start_line, end_line; /* 1-based, inclusive */
+    int32_t page;                 /* 1-based; 0: the document has none */
+    int32_t tokens;               /* by the collection's model, special tokens not counted; 0: unknown */
+    Str symbol;                   /* "backoff_next"; "" none */
+    Str kind;                     /* "function", "section", "lines" */
+    Str heading;                  /* "Install > Linux"; "" none */
+    ChunkHash hash;               /* of the text of the span */
+} Chunk;
+
+/* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of; between: all. */
+typedef struct {
+    const Str *paths;    size_t n_paths;    /* folders or files, relative to the collection's root */
+    const Str *globs;    size_t n_globs;    /* gitignore-like; "!g" excludes */
+    const Str *langs;    size_t n_langs;
+    const Str *kinds;    size_t n_kinds;
+    int64_t since_ms, until_ms;             /* document mtime, Unix ms; 0: open */
+} Filter;
+
+static inline bool filter_is_empty(const Filter *f) {
+    return !f || (!f->n_paths && !f->n_globs && !f->n_langs && !f->n_kinds && !f->since_ms && !f->until_ms);
+}
+
+#endif

@@ -1,0 +1,28 @@
+/* chunk.h - from a text to chunks. A chunker is one file and one line in the table in chunk.c.
+ *
+ * Part of every chunker's contract: chunks are in order, do not overlap, cut only at line starts (a line longer than the
+ * budget is cut at blanks, else at code points), leave out only blank text, have at most max_tokens tokens by the
+ * model's own count, and the same text gives the same chunks.
+ */
+#ifndef PYTHIA_CHUNK_CHUNK_H
+#define PYTHIA_CHUNK_CHUNK_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/types.h"
+
+typedef struct {
+    size_t max_tokens;    /* of a chunk, special tokens not counted; e.g. 254 for a model of 256 */
+    size_t target_tokens; /* chunks are ended at the best border at or before this; 0: max_tokens * 3 / 4 */
+    size_t (*count_tokens)(const void *ctx, Str text);
+    const void *count_ctx;
+} ChunkOpts;
+
+#define CHUNK_MAX 200000 /* of one document */
+
+/* Chunks of doc->text in the arena, hashes filled in. Borders in order of preference: a blank line before a line of less
+ * or equal indentation, a blank line, any line. Headings of Markdown and reStructuredText start a chunk and are kept in
+ * chunk.heading. Empty or blank text gives none. Cost: linear in the text (each line is counted once). */
+MUST_USE Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size_t *n);
+
+#endif

@@ -1,0 +1,29 @@
+/* read.h - from a file to a Doc: size limits, binary and minified detection, encodings, language by name and content.
+ * A format is one reader and one line in read_formats (read.c). */
+#ifndef PYTHIA_INGEST_READ_H
+#define PYTHIA_INGEST_READ_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/types.h"
+
+typedef struct {
+    int64_t max_size; /* bytes; larger files are skipped */
+} ReadOpts;
+
+/* Reads root/path. *skip is "" and *out filled, or the reason why the file is not indexed: "binary (NUL at byte 12)",
+ * "larger than 1 MB (3.2 MB)", "minified (line 1 has 48,211 bytes)", "empty", "changed while being read". Errors
+ * (ERR_IO: unreadable) name the path. Everything lives in the arena. out->uri is file://<root>/<path>, percent-encoded
+ * as RFC 3986 wants; out->text is UTF-8: a BOM is dropped, UTF-16 with a BOM is converted, and for ill-formed bytes the
+ * text is kept as it is (offsets must stay those of the file) while tokenizers and JSON repair it. */
+MUST_USE Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip);
+
+/* "python" for "x.py"; by the base name ("Makefile"), the extension, or the "#!" line; "" when unknown. */
+Str lang_of(Str path, Str text);
+/* All language names, sorted, for messages. */
+size_t lang_names(const char *const **out);
+
+/* file:// URI of an absolute path, and back (ERR_INPUT). */
+Str uri_of_path(Arena *a, const char *absolute);
+
+#endif

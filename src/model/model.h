@@ -1,0 +1,106 @@
+/* model.h - the face of the model engine: open a GGUF, count tokens, embed texts.
+ *
+ * Model is immutable once open and may be used by any number of threads; scratch lives in the calls (one arena a
+ * worker). A vector does not depend on what else is in the batch, nor on the number of threads: batch = single, bit for
+ * bit.
+ *
+ * Rooms above see only this header; networks, tokenizers and file formats stand behind it in tables
+ * (model_arch_table, tok_table): a new architecture is one file and one line.
+ */
+#ifndef PYTHIA_MODEL_MODEL_H
+#define PYTHIA_MODEL_MODEL_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/hash.h"
+#include "base/pool.h"
+#include "base/str.h"
+
+typedef struct Model Model;
+
+typedef enum { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_LAST, POOL_RANK } Pooling; /* llama.cpp's pooling_type numbers */
+typedef enum { EMBED_DOCUMENT, EMBED_QUERY } EmbedKind;
+
+typedef struct {
+    Str name;         /* general.name, or the file's base name */
+    Str arch;         /* "bert" */
+    Str path;
+    Sha256 id;        /* SHA-256 of the file: what "the same model" means */
+    size_t dim;       /* floats of an embedding */
+    size_t max_tokens; /* special tokens counted */
+    size_t n_layers, n_heads, n_ff, n_vocab;
+    Pooling pooling;
+    bool normalize;
+    Str tensor_types; /* "F32", "F16+F32" */
+    int64_t bytes;    /* of the file */
+} ModelInfo;
+
+typedef struct {
+    size_t max_tokens; /* 0: the model's own limit; above it: ERR_LIMIT */
+} ModelOpts;
+
+/* Maps and checks the file: every count, offset, shape and name before use; ERR_CORRUPT says at which byte or tensor,
+ * ERR_UNSUPPORTED names the architecture or tensor type, ERR_NO_MODEL when path does not exist.
+ * Cost: MiniLM f32 some 20 ms (vocabulary and packing of weights); the content hash comes from a side file
+ * `<path>.sha256` when size and mtime agree. */
+MUST_USE Err model_open(Model **out, const char *path, const ModelOpts *opts);
+void model_close(Model *m); /* NULL is fine */
+const ModelInfo *model_info(const Model *m);
+
+/* Tokens of text without special tokens; never fails (ill-formed UTF-8 is repaired as the tokenizer does). Shaped as the
+ * chunker's count_tokens callback: ctx is the Model. Cost: ~0.05 ms a KB. Threads: any. */
+size_t model_count_tokens(const void *model, Str text);
+
+/* Token ids as the reference tokenizer gives them. special: with [CLS]/[SEP] around. At most cap are written; *n is how
+ * many there are. */
+MUST_USE Err model_tokenize(const Model *m, Str text, bool special, int32_t *ids /* [cap] */, size_t cap, size_t *n);
+
+typedef struct {
+    int32_t tokens;  /* used, special ones counted */
+    bool truncated;  /* the text had more */
+} EmbedInfo;
+
+typedef struct {
+    EmbedKind kind;
+    const Deadline *deadline; /* NULL: none */
+    bool truncate_error;      /* a text over the limit is ERR_LIMIT instead of being cut */
+} EmbedOpts;
+
+/* out: [n, dim] row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts need not be sorted; empty
+ * text embeds as its special tokens alone. Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT, ERR_LIMIT. */
+MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */, size_t n, const EmbedOpts *opts,
+                         float *out, EmbedInfo *info);
+
+/* ---- models on disk (registry.c) ---- */
+
+/* Turns a Hugging Face folder (config.json, model.safetensors, vocab.txt or tokenizer.json, 1_Pooling/config.json,
+ * sentence_bert_config.json, modules.json where present) into a GGUF at out_path (written beside and renamed), with the
+ * metadata names that llama.cpp uses. Errors name the file and the key or tensor at fault. */
+MUST_USE Err model_import(const char *hf_dir, const char *out_path, const char *name);
+
+/* Reads a GGUF whole and checks everything that can be checked without a reference: structure, shapes, NaN and Inf in
+ * weights, the vocabulary's consistency; the checksum when `<path>.sha256` has one. One line a finding into report. */
+MUST_USE Err model_verify(const char *path, Buf *report);
+
+/* SHA-256 of a model file, from the side file `<path>.sha256` (hex, size, mtime_ns) when that still fits, else computed
+ * and kept there (silently not kept when the folder is read-only). */
+MUST_USE Err model_file_id(const char *path, Sha256 *out);
+
+typedef struct {
+    const char *name; /* "all-minilm-l6-v2" */
+    const char *path;
+    int64_t bytes;
+    ModelInfo info;   /* from the metadata alone; strings in the arena */
+    bool broken;      /* could not be read; why in `problem` */
+    const char *problem;
+} ModelEntry;
+
+/* Models in dir (*.gguf, sorted by name). A missing folder gives none. */
+MUST_USE Err model_list(Arena *a, const char *dir, ModelEntry **out, size_t *n);
+
+/* A name or a path to a file: "x.gguf", "/a/x.gguf", "all-minilm-l6-v2" (looked up as dir/<name>.gguf). ERR_NO_MODEL
+ * lists what there is and the command that gets one. */
+MUST_USE Err model_resolve(Arena *a, const char *dir, Str name_or_path, const char **out);
+
+#endif

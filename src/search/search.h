@@ -1,0 +1,71 @@
+/* search.h - from a question to ranked hits: candidates of words and of vectors, fusion, freshness, the one score.
+ *
+ * Everything needed is handed in: the collections with their store, index and model. Nothing here writes.
+ * Threads: one search uses its Searcher alone; open one a thread.
+ */
+#ifndef PYTHIA_SEARCH_SEARCH_H
+#define PYTHIA_SEARCH_SEARCH_H
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/types.h"
+#include "index/vec.h"
+#include "model/model.h"
+#include "store/store.h"
+
+typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL } SearchMode;
+typedef enum { FUSION_CONVEX, FUSION_RRF } Fusion;
+typedef enum { FRESH, FRESH_MOVED, FRESH_CHANGED, FRESH_GONE } Freshness;
+
+typedef struct {
+    Store *store;
+    const StoreCollection *collection;
+    const VecIndex *index; /* NULL: no vectors yet */
+    const Model *model;    /* NULL: lexical only */
+    Pool *pool;            /* for embedding the query; NULL: this thread */
+} SearchSource;
+
+typedef struct {
+    Str query;
+    SearchMode mode;
+    Fusion fusion;
+    float alpha;      /* convex: weight of the cosine */
+    size_t limit;
+    float min_score;  /* 0..1 */
+    Filter filter;
+    bool freshness;   /* check each hit against the live file and read its content */
+    const Deadline *deadline;
+} SearchRequest;
+
+typedef struct {
+    const StoreCollection *collection;
+    StoreChunk chunk;          /* lines re-anchored when freshness is FRESH_MOVED */
+    Freshness freshness;
+    Str content;               /* live text of the span; empty when gone */
+    float score;               /* 0..1 */
+    /* explain: rank 0 means: not among the candidates of that arm */
+    int32_t lex_rank, vec_rank;
+    float bm25, cosine, fused;
+} SearchHit;
+
+typedef struct {
+    SearchHit *hits; /* [n] best first */
+    size_t n;
+    size_t total;    /* candidates that passed filter and min_score */
+    bool deadline_hit;
+    double embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
+} SearchReply;
+
+/* Over one or several collections; vectors of the query are computed once a model. Everything in the arena.
+ * convex: alpha * cosine01 + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
+ * Nothing found is ERR_OK with n 0. */
+MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);
+
+/* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone. Fills
+ * content and, when moved, the new lines and offsets. */
+MUST_USE Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, Str *content);
+
+const char *freshness_name(Freshness f); /* "fresh" … */
+
+#endif

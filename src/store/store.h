@@ -1,0 +1,183 @@
+/* store.h - the face of all stores: documents, versions, chunks, words, runs. A store is one file and one line in
+ * store_kinds (store.c); each names what it cannot do in StoreCaps.
+ *
+ * The store is the truth. Vectors are not here: the store keeps which (chunk hash, model) stands in which slot of the
+ * collection's index. A writer works in transactions (store_begin … store_commit); readers see the last commit.
+ *
+ * Threads: a Store is one connection, for one thread at a time; open another for another thread.
+ * Errors: ERR_BUSY when another process writes (after 5 s), ERR_CORRUPT for a damaged file, ERR_FORMAT for a newer or older
+ * schema, ERR_IO for a full disk; all name the file.
+ */
+#ifndef PYTHIA_STORE_STORE_H
+#define PYTHIA_STORE_STORE_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/types.h"
+
+typedef struct Store Store;
+
+/* Terms of a text, handed in because the analyser lives in the index room: calls sink for each term. */
+typedef int (*StoreTermSink)(void *ctx, Str term, bool colocated, size_t start, size_t end);
+typedef struct {
+    int (*run)(void *analyzer, Str text, StoreTermSink sink, void *ctx);
+    void *analyzer; /* one thread, as the Store itself */
+} StoreAnalyzer;
+
+typedef struct {
+    const char *kind; /* "local" */
+    const char *path; /* local: the folder, made when missing */
+    bool read_only;   /* a missing database is ERR_NO_COLLECTION then */
+    StoreAnalyzer analyzer;
+} StoreSpec;
+
+MUST_USE Err store_open(Store **out, const StoreSpec *spec);
+void store_close(Store *s); /* rolls back what is open; NULL is fine */
+
+MUST_USE Err store_begin(Store *s);
+MUST_USE Err store_commit(Store *s);
+void store_rollback(Store *s);
+
+/* ---- collections ---- */
+typedef struct {
+    int64_t id;
+    Str name;
+    Str root;          /* absolute folder; "" for a managed collection */
+    Str describe;
+    Str model_name;
+    Sha256 model_id;
+    int64_t dim;
+    Str index_kind;
+    uint64_t generation; /* of the index files */
+    uint32_t rows;       /* committed rows of the index */
+    int64_t created_ms, updated_ms;
+    Str settings;        /* JSON: include, exclude, hidden, max_file_size … as last indexed */
+} StoreCollection;
+
+MUST_USE Err store_collections(Store *s, Arena *a, StoreCollection **out, size_t *n); /* by name */
+/* ERR_NO_COLLECTION, naming those there are. */
+MUST_USE Err store_collection(Store *s, Arena *a, Str name, StoreCollection *out);
+/* Creates (id 0; sets c->id) or updates all fields. A taken name is ERR_INPUT. */
+MUST_USE Err store_collection_put(Store *s, StoreCollection *c);
+MUST_USE Err store_collection_remove(Store *s, int64_t collection); /* with everything in it */
+
+/* ---- documents ---- */
+typedef enum { DOC_ACTIVE, DOC_SKIPPED, DOC_FAILED } DocState;
+typedef struct {
+    int64_t id;
+    Str uri, path, title, lang;
+    DocState state;
+    Str reason;       /* of skipped and failed ones */
+    Sha256 sha256;
+    int64_t size, mtime_ns;
+    uint64_t inode;
+    int64_t version;  /* id of the active version, 0 none */
+    int64_t indexed_ms;
+    int64_t chunks;   /* filled by store_document only */
+} StoreDoc;
+
+typedef Err (*StoreDocSink)(void *ctx, const StoreDoc *doc); /* strings live during the call */
+MUST_USE Err store_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx); /* all states, by path */
+MUST_USE Err store_document(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out); /* ERR_NO_DOCUMENT */
+MUST_USE Err store_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
+
+typedef struct {
+    int64_t collection;
+    const Doc *doc;
+    uint64_t inode;
+    const Chunk *chunks; size_t n_chunks;
+    int64_t now_ms;
+    bool keep_text;   /* the text has no file to be read back from: keep it as a zstd blob */
+} StorePut;
+/* Inserts or replaces the document with this URI: a new active version, its chunks and their words; old chunks go. */
+MUST_USE Err store_put(Store *s, const StorePut *put, int64_t *doc_id);
+/* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
+MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms);
+/* Same content under another path: nothing is chunked or embedded again. */
+MUST_USE Err store_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
+MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
+MUST_USE Err store_remove(Store *s, int64_t doc);
+
+/* ---- embeddings ---- */
+typedef struct {
+    int64_t chunk;   /* any one chunk with this hash */
+    ChunkHash hash;
+} StorePending;
+/* Distinct hashes of the collection's chunks without an embedding for model, in order of chunk id, from behind `after`
+ * (a chunk id; 0 at first), at most cap. */
+MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out,
+                           size_t cap, size_t *n);
+/* This hash's vector stands in this slot of the collection's index. */
+MUST_USE Err store_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot);
+/* The slot of a hash in any collection of this store that has it for this model; *found false when none. */
+MUST_USE Err store_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found,
+                                  int64_t *collection, uint32_t *slot);
+/* Embedding rows of the collection that no chunk needs any more: deletes them, lists their slots in the arena. */
+MUST_USE Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n);
+/* Forgets all of them (the index is to be rebuilt). */
+MUST_USE Err store_embedding_clear(Store *s, int64_t collection);
+/* After vec_compact: slot -> map[slot]. */
+MUST_USE Err store_embedding_remap(Store *s, int64_t collection, const uint32_t *map, size_t n);
+
+/* ---- searching ---- */
+typedef struct {
+    int64_t chunk_id, doc_id;
+    Str uri, path, title, lang, symbol, kind, heading; /* path, uri: of the document */
+    int64_t start, end;
+    int32_t start_line, end_line, page;
+    ChunkHash hash;
+    Sha256 doc_sha256;
+    int64_t size, mtime_ns; /* of the document when it was indexed */
+    bool has_text;          /* the store keeps the text (store_text) */
+} StoreChunk;
+
+typedef struct {
+    int64_t chunk_id;
+    float score; /* bm25, larger is better */
+} StoreLexHit;
+
+/* BM25 over (symbol, path, heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must stand. Best
+ * first, ties by chunk id. Filter before top-k. A query without terms gives none. */
+MUST_USE Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
+                           StoreLexHit **out, size_t *n);
+/* Bitmap over slots [(rows + 63) / 64] (zeroed by the callee) of chunks that the filter lets pass; *count how many. */
+MUST_USE Err store_slots(Store *s, int64_t collection, const Sha256 *model, const Filter *filter, uint64_t *bits,
+                         uint32_t rows, size_t *count);
+/* Chunks of the collection whose vectors stand in these slots: out_ids[i] in the order of slots, several for content
+ * that occurs more than once, filter applied; slot_of[i] indexes slots. */
+MUST_USE Err store_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,
+                               const uint32_t *slots, size_t n, int64_t **out_ids, size_t **slot_of, size_t *n_out);
+MUST_USE Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out); /* ERR_NO_DOCUMENT */
+MUST_USE Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n); /* in order of start */
+/* The slot of a chunk's vector; ERR_NO_INDEX when it has none yet. */
+MUST_USE Err store_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
+/* The kept text of a document (keep_text); ERR_NO_DOCUMENT when it is read from its file. */
+MUST_USE Err store_text(Store *s, Arena *a, int64_t doc, Str *out);
+
+typedef struct {
+    int64_t documents, skipped, failed, chunks, embedded, pending; /* chunks by whether they have a vector */
+    int64_t text_bytes; /* of active documents */
+    int64_t db_bytes;   /* of the whole store on disk */
+} StoreCounts;
+MUST_USE Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
+
+/* ---- runs ---- */
+typedef enum { RUN_QUEUED, RUN_RUNNING, RUN_SUCCEEDED, RUN_FAILED, RUN_CANCELLED } RunState;
+typedef struct {
+    int64_t id, collection;
+    RunState state;
+    Str stage, error;
+    int64_t done, total, failures;
+    int64_t queued_ms, started_ms, beat_ms, ended_ms;
+} StoreRun;
+MUST_USE Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run); /* queued -> running */
+MUST_USE Err store_run_beat(Store *s, int64_t run, Str stage, int64_t done, int64_t total, int64_t now_ms);
+MUST_USE Err store_run_end(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);
+/* Queued over an hour, or running for 15 minutes without a heartbeat: marked failed; *n how many. */
+MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
+MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
+
+/* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. */
+MUST_USE Err store_check(Store *s, Buf *report);
+
+#endif
