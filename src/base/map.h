@@ -25,7 +25,7 @@ typedef struct {
     uint64_t seed;
 } Map;
 
-/* Sets key to value; *old (may be NULL) gets the entry's former value and *existed whether there was one. */
+/* Sets key to value. */
 MUST_USE Err map_put(Map *m, Str key, uint64_t value);
 /* The value's place, or NULL. Valid until the next map_put. */
 uint64_t *map_get(const Map *m, Str key);
