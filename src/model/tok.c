@@ -1,0 +1,72 @@
+/* tok.c - the table of tokenizer kinds, and what all kinds do alike. */
+#include "model/tok.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "model/tok_kind.h"
+
+static const TokKind *const tok_kinds[] = {&tok_wordpiece};
+enum { TOK_KINDS = sizeof tok_kinds / sizeof *tok_kinds };
+
+static Err kind_unknown(const Gguf *g, Str name) {
+    char known[256] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < TOK_KINDS && n < sizeof known; i++)
+        n += (size_t)snprintf(known + n, sizeof known - n, "%s'%s'", i ? ", " : "", tok_kinds[i]->name);
+    return err_set(ERR_UNSUPPORTED, "model '%s' has a tokenizer of kind '%.*s'; known: %s", gguf_name(g), STR_FMT(name),
+                   known);
+}
+
+Err tok_open(Tok **out, const Gguf *g) {
+    *out = NULL;
+    Str name = {"", 0};
+    TRY(gguf_need(g, "tokenizer.ggml.model"));
+    TRY(gguf_get_str(g, "tokenizer.ggml.model", &name));
+    const TokKind *kind = NULL;
+    for (size_t i = 0; i < TOK_KINDS && !kind; i++)
+        if (str_is(name, tok_kinds[i]->name)) kind = tok_kinds[i];
+    if (!kind) return kind_unknown(g, name);
+
+    Tok *t = calloc(1, sizeof *t);
+    if (!t) return err_set(ERR_NOMEM, "out of memory for a tokenizer");
+    t->kind = kind;
+    t->special = (TokSpecial){-1, -1, -1, -1, -1};
+    Err err = kind->open(t, g);
+    if (err) {
+        tok_close(t);
+        return err;
+    }
+    *out = t;
+    return ERR_OK;
+}
+
+void tok_close(Tok *t) {
+    if (!t) return;
+    arena_free(&t->arena);
+    free(t);
+}
+
+Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, size_t *n) {
+    TokSink sink = {.ids = ids, .cap = cap};
+    if (special && t->special.cls >= 0) tok_sink_add(&sink, t->special.cls);
+    t->kind->encode(t, text, &sink);
+    if (special && t->special.sep >= 0) tok_sink_add(&sink, t->special.sep);
+    *n = sink.n;
+    return ERR_OK;
+}
+
+size_t tok_count(const Tok *t, Str text) {
+    TokSink sink = {0};
+    t->kind->encode(t, text, &sink);
+    return sink.n;
+}
+
+size_t tok_vocab_size(const Tok *t) { return t->n; }
+const TokSpecial *tok_special(const Tok *t) { return &t->special; }
+const char *tok_kind(const Tok *t) { return t->kind->name; }
+
+Str tok_text(const Tok *t, int32_t id) {
+    if (id < 0 || (size_t)id >= t->n) return (Str){"", 0};
+    return t->texts[id];
+}

@@ -1,0 +1,39 @@
+/* tok_kind.h - what a kind of tokenizer hands to tok.c: three functions and the fields that all kinds share. */
+#ifndef PYTHIA_MODEL_TOK_KIND_H
+#define PYTHIA_MODEL_TOK_KIND_H
+
+#include "base/arena.h"
+#include "model/tok.h"
+
+/* Where ids go: written while there is room, counted always. */
+typedef struct {
+    int32_t *ids; /* [cap] */
+    size_t cap;
+    size_t n; /* ids so far, those that found no room too */
+} TokSink;
+
+static inline void tok_sink_add(TokSink *sink, int32_t id) {
+    if (sink->n < sink->cap) sink->ids[sink->n] = id;
+    sink->n++;
+}
+
+typedef struct {
+    const char *name;                                      /* as tokenizer.ggml.model has it */
+    Err (*open)(Tok *t, const Gguf *g);                    /* fills t->impl, vocab, special; memory from t->arena */
+    void (*encode)(const Tok *t, Str text, TokSink *sink); /* without special ones around */
+} TokKind;
+
+struct Tok {
+    const TokKind *kind;
+    Arena arena; /* owns everything below */
+    void *impl;  /* the kind's own */
+    Str *texts;  /* [n] as the reference spells them */
+    size_t n;
+    TokSpecial special;
+};
+
+extern const TokKind tok_wordpiece;
+
+enum { TOK_VOCAB_MAX = 1 << 22 }; /* tokens; the largest vocabularies have 2^18 */
+
+#endif
