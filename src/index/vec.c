@@ -1,0 +1,111 @@
+/* vec.c - the face of the vector kinds: the table, and the checks that are the same for all of them. */
+#include "index/vec.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "index/vec_kind.h"
+
+/* A kind is one file and one line. */
+static const VecKind *const vec_kinds[] = {
+    &flat_kind, /* every row compared, exact */
+};
+#define N_KINDS (sizeof vec_kinds / sizeof vec_kinds[0])
+
+static Err kind_unknown(const char *kind) {
+    Buf names = {0};
+    for (size_t i = 0; i < N_KINDS; i++) buf_printf(&names, "%s'%s'", i ? ", " : "", vec_kinds[i]->name);
+    Err err = err_set(ERR_UNSUPPORTED, "no index kind '%s'; there is %s", kind ? kind : "", names.p ? names.p : "none");
+    buf_free(&names);
+    return err_fix(err, "pythia config set index.kind %s", vec_kinds[0]->name);
+}
+
+Err vec_open(VecIndex **out, const VecSpec *spec) {
+    *out = NULL;
+    if (spec->dim == 0 || spec->dim > VEC_DIM_MAX)
+        return err_set(ERR_LIMIT, "an index of %zu dimensions: it must have 1 to %d", spec->dim, VEC_DIM_MAX);
+    for (size_t i = 0; i < N_KINDS; i++) {
+        if (!spec->kind || strcmp(spec->kind, vec_kinds[i]->name) != 0) continue;
+        TRY(vec_kinds[i]->open(out, spec));
+        (*out)->kind = vec_kinds[i];
+        (*out)->dim = spec->dim;
+        (*out)->writer = spec->writer;
+        return ERR_OK;
+    }
+    return kind_unknown(spec->kind);
+}
+
+void vec_close(VecIndex *ix) {
+    if (ix) ix->kind->close(ix);
+}
+
+size_t vec_first_unfit(const float *v, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(v[i])) return i;
+    return n;
+}
+
+static Err need_writer(const VecIndex *ix) {
+    return ix->writer ? ERR_OK : err_set(ERR_INTERNAL, "the index was opened for reading");
+}
+
+Err vec_add(VecIndex *ix, const float *rows, size_t n, uint32_t *first) {
+    TRY(need_writer(ix));
+    size_t unfit = vec_first_unfit(rows, n * ix->dim);
+    if (unfit < n * ix->dim)
+        return err_set(ERR_INPUT, "row %zu of %zu to add is not finite: number %zu is %g", unfit / ix->dim, n,
+                       unfit % ix->dim, (double)rows[unfit]);
+    return ix->kind->add(ix, rows, n, first);
+}
+
+Err vec_sync(VecIndex *ix, uint32_t *rows) {
+    TRY(need_writer(ix));
+    return ix->kind->sync(ix, rows);
+}
+
+Err vec_remove(VecIndex *ix, const uint32_t *slots, size_t n) {
+    TRY(need_writer(ix));
+    return n ? ix->kind->remove(ix, slots, n) : ERR_OK;
+}
+
+Err vec_row(const VecIndex *ix, uint32_t slot, float *out) { return ix->kind->row(ix, slot, out); }
+
+Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n) {
+    *n = 0;
+    size_t unfit = vec_first_unfit(query, ix->dim);
+    if (unfit < ix->dim)
+        return err_set(ERR_INPUT, "the query's vector is not finite: number %zu is %g", unfit, (double)query[unfit]);
+    return q->k ? ix->kind->search(ix, query, q, out, n) : ERR_OK;
+}
+
+Err vec_check(const VecIndex *ix, Buf *report) { return ix->kind->check(ix, report); }
+
+void vec_stats(const VecIndex *ix, VecStats *out) {
+    *out = (VecStats){.kind = ix->kind->name, .dim = ix->dim};
+    ix->kind->stats(ix, out);
+}
+
+Err vec_compact(VecIndex *ix, uint32_t *map_out, uint32_t *rows_out) {
+    TRY(need_writer(ix));
+    return ix->kind->compact(ix, map_out, rows_out);
+}
+
+Err vec_path(const char *dir, uint64_t generation, const char *part, char *out, size_t cap) {
+    int n = snprintf(out, cap, "%s/vec-%" PRIu64 ".%s", dir, generation, part);
+    if (n < 0 || (size_t)n >= cap) return err_set(ERR_LIMIT, "the path of an index in '%s' is too long", dir);
+    return ERR_OK;
+}
+
+Err vec_drop(const char *dir, uint64_t generation) {
+#define PART_NAME(name) name,
+    static const char *const parts[] = {VEC_PARTS(PART_NAME)};
+#undef PART_NAME
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        char path[1024];
+        TRY(vec_path(dir, generation, parts[i], path, sizeof path));
+        TRY(file_remove(path));
+    }
+    return ERR_OK;
+}

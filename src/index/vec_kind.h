@@ -1,0 +1,43 @@
+/* vec_kind.h - what a kind of vector index is to vec.c: a row of pointers. Seen by vec.c and the kinds alone.
+ *
+ * vec.c has checked everything that does not depend on the kind before it calls: pointers, dim, finite numbers, k > 0.
+ * Contracts of the calls are those of vec.h.
+ */
+#ifndef PYTHIA_INDEX_VEC_KIND_H
+#define PYTHIA_INDEX_VEC_KIND_H
+
+#include "index/vec.h"
+
+typedef struct {
+    const char *name;
+    Err (*open)(VecIndex **out, const VecSpec *spec);
+    void (*close)(VecIndex *ix);
+    Err (*add)(VecIndex *ix, const float *rows, size_t n, uint32_t *first);
+    Err (*sync)(VecIndex *ix, uint32_t *rows);
+    Err (*remove)(VecIndex *ix, const uint32_t *slots, size_t n);
+    Err (*row)(const VecIndex *ix, uint32_t slot, float *out);
+    Err (*search)(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n);
+    Err (*check)(const VecIndex *ix, Buf *report);
+    void (*stats)(const VecIndex *ix, VecStats *out);
+    Err (*compact)(VecIndex *ix, uint32_t *map_out, uint32_t *rows_out);
+} VecKind;
+
+/* First member of every kind's own struct. */
+struct VecIndex {
+    const VecKind *kind;
+    size_t dim;
+    bool writer;
+};
+
+extern const VecKind flat_kind; /* flat.c */
+
+/* Every generation's files are dir/vec-<generation>.<part>; each kind names its parts here, for vec_drop. */
+#define VEC_PARTS(X) X("rows") X("gone")
+
+/* dir/vec-<generation>.<part>; ERR_LIMIT when it does not fit. */
+MUST_USE Err vec_path(const char *dir, uint64_t generation, const char *part, char *out /* [cap] */, size_t cap);
+
+/* Place of the first number that is NaN or infinite, n when all are finite. */
+size_t vec_first_unfit(const float *v, size_t n);
+
+#endif
