@@ -44,7 +44,8 @@
     X(BF16, 30, 1, 2, block_decode_bf16)                                                                               \
     X(TQ1_0, 34, 256, 54, NULL)                                                                                        \
     X(TQ2_0, 35, 256, 66, NULL)                                                                                        \
-    X(MXFP4, 39, 32, 17, NULL)
+    X(MXFP4, 39, 32, 17, NULL)                                                                                         \
+    X(NVFP4, 40, 64, 36, NULL)
 
 typedef enum {
 #define BLOCK_ENUM(name, number, items, bytes, decode) BLOCK_##name = (number),

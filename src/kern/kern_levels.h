@@ -1,0 +1,11 @@
+/* kern_levels.h - the tables that exist; private to the room. */
+#ifndef PYTHIA_KERN_KERN_LEVELS_H
+#define PYTHIA_KERN_KERN_LEVELS_H
+
+#include "kern/kern.h"
+
+extern const Kern kern_scalar;
+extern const Kern kern_avx2;
+extern const Kern kern_avx512;
+
+#endif
