@@ -189,6 +189,13 @@ void file_unmap(FileMap *m) {
     *m = (FileMap){{"", 0}, NULL};
 }
 
+void file_map_forget(const FileMap *m, Str part) {
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)part.p + page - 1) / page * page, to = ((uintptr_t)part.p + part.n) / page * page;
+    /* Read-only and private: the pages are clean, nothing can be lost. */
+    if (m->map_ && from < to) (void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 /* ---- appending ---- */
 
 Err file_append_open(const char *path, FileAppend *out) {
@@ -229,6 +236,11 @@ void file_append_close(FileAppend *f) {
 }
 
 /* ---- folders, locks ---- */
+
+Err file_rename(const char *from, const char *to) {
+    if (sys_rename(from, to) != 0) return io_error("rename a new file over", to);
+    return sync_dir_of(to);
+}
 
 Err file_make_dirs(const char *path, unsigned mode) {
     Arena a = {0};

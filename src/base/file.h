@@ -38,6 +38,9 @@ typedef struct {
 } FileMap;
 MUST_USE Err file_map(const char *path, FileMap *out);
 void file_unmap(FileMap *m); /* back to {0}; {0} is fine */
+/* Whole pages inside part (of m->bytes) leave this process's memory and are read from the file again when touched: for
+ * bytes that were used once. A hint; {0} is fine. */
+void file_map_forget(const FileMap *m, Str part);
 
 /* A file that is appended to. */
 typedef struct {
@@ -51,6 +54,8 @@ MUST_USE Err file_append_truncate(FileAppend *f, int64_t size);
 MUST_USE Err file_append_sync(FileAppend *f);
 void file_append_close(FileAppend *f);
 
+/* Puts from in the place of to, and syncs the folder. from must be synced already. */
+MUST_USE Err file_rename(const char *from, const char *to);
 MUST_USE Err file_make_dirs(const char *path, unsigned mode); /* as mkdir -p */
 MUST_USE Err file_remove(const char *path);                   /* missing is fine */
 MUST_USE Err file_remove_tree(const char *path);              /* never follows links; missing is fine */

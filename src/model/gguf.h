@@ -125,6 +125,10 @@ size_t gguf_tensors(const Gguf *g);
 const GgufTensor *gguf_tensor_at(const Gguf *g, size_t i);
 const GgufTensor *gguf_tensor(const Gguf *g, const char *name); /* NULL when missing */
 
+/* The tensor's bytes were used for the last time for now: its pages leave this process's memory (file_map_forget). They
+ * are read again when touched. Does nothing to caller's bytes. */
+void gguf_forget(const Gguf *g, const GgufTensor *t);
+
 /* ---- writing ---- */
 
 typedef struct GgufWriter GgufWriter;
