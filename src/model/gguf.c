@@ -80,21 +80,21 @@ static uint32_t load_u32(const char *p) {
 }
 
 static Err cursor_u32(Cursor *c, const char *what, uint32_t *out) {
-    Str s;
+    Str s = {"", 0};
     TRY(cursor_take(c, 4, what, &s));
     *out = load_u32(s.p);
     return ERR_OK;
 }
 
 static Err cursor_u64(Cursor *c, const char *what, uint64_t *out) {
-    Str s;
+    Str s = {"", 0};
     TRY(cursor_take(c, 8, what, &s));
     *out = load_u64(s.p);
     return ERR_OK;
 }
 
 static Err cursor_str(Cursor *c, uint64_t max, const char *what, Str *out) {
-    uint64_t at = c->at, n;
+    uint64_t at = c->at, n = 0;
     TRY(cursor_u64(c, what, &n));
     if (n > cursor_left(c))
         return err_set(ERR_CORRUPT,
@@ -110,7 +110,7 @@ static Err cursor_str(Cursor *c, uint64_t max, const char *what, Str *out) {
 
 static Err read_header(Cursor *c, uint64_t *n_tensors, uint64_t *n_keys) {
     Gguf *g = (Gguf *)(uintptr_t)c->g;
-    Str magic;
+    Str magic = {"", 0};
     if (g->bytes.n < 4 || memcmp(g->bytes.p, "GGUF", 4) != 0)
         return err_set(ERR_CORRUPT, "'%s' is not a GGUF file: byte 0 does not begin with \"GGUF\"", g->name);
     TRY(cursor_take(c, 4, "the header", &magic));
@@ -148,7 +148,7 @@ static Err check_bools(const Gguf *g, const GgufKey *k) {
 static Err read_array(Cursor *c, GgufKey *k) {
     const Gguf *g = c->g;
     uint64_t head_at = c->at;
-    uint32_t item;
+    uint32_t item = 0;
     TRY(cursor_u32(c, "an array", &item));
     TRY(cursor_u64(c, "an array", &k->count));
     if (item == GGUF_ARRAY)
@@ -172,7 +172,7 @@ static Err read_array(Cursor *c, GgufKey *k) {
     if (item != GGUF_STR) {
         TRY(cursor_take(c, k->count * least, "an array", &k->bytes));
     } else {
-        Str s;
+        Str s = {"", 0};
         for (uint64_t i = 0; i < k->count; i++) TRY(cursor_str(c, GGUF_STRING_LENGTH_MAX, "a string of an array", &s));
         k->bytes = str_make(g->bytes.p + k->at, (size_t)(c->at - k->at));
     }
@@ -182,7 +182,7 @@ static Err read_array(Cursor *c, GgufKey *k) {
 static Err read_key(Cursor *c, GgufKey *k) {
     const Gguf *g = c->g;
     uint64_t key_at = c->at;
-    uint32_t type;
+    uint32_t type = 0;
     TRY(cursor_str(c, GGUF_KEY_LENGTH_MAX, "a key", &k->key));
     if (k->key.n == 0 || memchr(k->key.p, 0, k->key.n))
         return err_set(ERR_CORRUPT, "model '%s': the key at byte %" PRIu64 " is empty or holds a NUL", g->name, key_at);
@@ -231,7 +231,7 @@ static Err read_shape(Cursor *c, uint64_t at, GgufTensor *t, uint64_t *bytes) {
                            "%" PRIu32 " is %" PRIu64 ")",
                            g->name, STR_FMT(t->name), at, d, t->shape[d]);
     }
-    uint32_t type;
+    uint32_t type = 0;
     TRY(cursor_u32(c, "a tensor's type", &type));
     t->format = block_format(type);
     if (!t->format)
@@ -464,8 +464,8 @@ static Err out_of_range(const Gguf *g, const char *key, Integer v, const char *t
 }
 
 Err gguf_get_u64(const Gguf *g, const char *key, uint64_t *out) {
-    Integer v;
-    bool found;
+    Integer v = {0};
+    bool found = false;
     TRY(get_integer(g, key, &v, &found));
     if (!found) return ERR_OK;
     if (v.negative) return out_of_range(g, key, v, "u64");
@@ -474,8 +474,8 @@ Err gguf_get_u64(const Gguf *g, const char *key, uint64_t *out) {
 }
 
 Err gguf_get_u32(const Gguf *g, const char *key, uint32_t *out) {
-    Integer v;
-    bool found;
+    Integer v = {0};
+    bool found = false;
     TRY(get_integer(g, key, &v, &found));
     if (!found) return ERR_OK;
     if (v.negative || v.bits > UINT32_MAX) return out_of_range(g, key, v, "u32");
@@ -484,8 +484,8 @@ Err gguf_get_u32(const Gguf *g, const char *key, uint32_t *out) {
 }
 
 Err gguf_get_i64(const Gguf *g, const char *key, int64_t *out) {
-    Integer v;
-    bool found;
+    Integer v = {0};
+    bool found = false;
     TRY(get_integer(g, key, &v, &found));
     if (!found) return ERR_OK;
     if (!v.negative && v.bits > INT64_MAX) return out_of_range(g, key, v, "i64");

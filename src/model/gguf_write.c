@@ -77,7 +77,7 @@ static Err claim(GgufWriter *w, Map *map, const char *what, const char *name, si
 }
 
 static bool key_begin(GgufWriter *w, const char *key, GgufType type) {
-    Str name;
+    Str name = {"", 0};
     if (w->failed.code) return false;
     Err err = claim(w, &w->key_map, "key", key, GGUF_KEY_LENGTH_MAX, &name);
     if (err) {
@@ -174,7 +174,7 @@ static Err check_tensor(const char *name, const BlockFormat *f, const uint64_t *
 }
 
 static Err add_tensor(GgufWriter *w, const char *name, BlockType type, const uint64_t *shape, size_t n_dims, Str data) {
-    Str own;
+    Str own = {"", 0};
     TRY(check_tensor(name, block_format(type), shape, n_dims, data));
     TRY(claim(w, &w->tensor_map, "tensor", name, GGUF_NAME_LENGTH_MAX, &own));
     if (w->n_tensors == w->cap_tensors) {
