@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "index/vec_kind.h"
+#include "kern/kern.h"
 
 /* A kind is one file and one line. */
 static const VecKind *const vec_kinds[] = {
@@ -24,6 +25,7 @@ static Err kind_unknown(const char *kind) {
 
 Err vec_open(VecIndex **out, const VecSpec *spec) {
     *out = NULL;
+    TRY(kern_init()); /* a wrong PYTHIA_CPU is told here, not at the first search */
     if (spec->dim == 0 || spec->dim > VEC_DIM_MAX)
         return err_set(ERR_LIMIT, "an index of %zu dimensions: it must have 1 to %d", spec->dim, VEC_DIM_MAX);
     for (size_t i = 0; i < N_KINDS; i++) {
