@@ -16,7 +16,7 @@
 #include <sanitizer/asan_interface.h>
 enum { ARENA_RED_ZONE = 16 };
 #else
-#define ASAN_POISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
+#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 enum { ARENA_RED_ZONE = 0 };
 #endif

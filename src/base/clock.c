@@ -81,8 +81,7 @@ static bool parse_ago(Str s, int64_t now_ms, int64_t *out_ms) {
     static const struct {
         char unit;
         int64_t ms;
-    } units[] = {{'s', 1000},      {'m', 60000},        {'h', 3600000},      {'d', 86400000},
-                 {'w', 604800000}, {'y', 31557600000}};
+    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}, {'y', 31557600000}};
     uint64_t n;
     if (s.n < 2 || !str_to_u64(str_upto(s, s.n - 1), &n) || n > 100000) return false;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++)
@@ -104,7 +103,8 @@ Err clock_parse_duration(Str s, int64_t *out_ms) {
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
         Str unit = str_of(units[i].unit);
         double v;
-        if (!str_ends(s, unit) || !str_to_f64(str_upto(s, s.n - unit.n), &v) || v < 0 || v * units[i].ms > 1e15) continue;
+        if (!str_ends(s, unit) || !str_to_f64(str_upto(s, s.n - unit.n), &v) || v < 0 || v * units[i].ms > 1e15)
+            continue;
         *out_ms = (int64_t)(v * units[i].ms);
         return ERR_OK;
     }

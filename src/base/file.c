@@ -107,7 +107,8 @@ Err file_read(Arena *a, const char *path, size_t max_size, Str *out) {
         goto done;
     }
     if ((uint64_t)st.st_size > max_size) {
-        err = err_set(ERR_LIMIT, "'%s' has %lld bytes, more than the limit of %zu", path, (long long)st.st_size, max_size);
+        err = err_set(ERR_LIMIT, "'%s' has %lld bytes, more than the limit of %zu", path, (long long)st.st_size,
+                      max_size);
         goto done;
     }
     bytes = arena_alloc(a, (size_t)st.st_size + 1);
@@ -160,8 +161,10 @@ Err file_write_atomic(const char *path, Str content, unsigned mode) {
     if (!err && sys_fsync(fd) != 0) err = io_error("sync", beside.p);
     if (close(fd) != 0 && !err) err = io_error("close", beside.p);
     if (!err && sys_rename(beside.p, path) != 0) err = io_error("rename a new file over", path);
-    if (err) (void)unlink(beside.p);
-    else err = sync_dir_of(path);
+    if (err)
+        (void)unlink(beside.p);
+    else
+        err = sync_dir_of(path);
 done:
     arena_free(&a);
     return err;
@@ -173,12 +176,16 @@ Err file_map(const char *path, FileMap *out) {
     *out = (FileMap){{"", 0}, NULL};
     int fd = sys_open(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return io_error("open", path);
-    if (fstat(fd, &st) != 0) err = io_error("look at", path);
-    else if (!S_ISREG(st.st_mode)) err = err_set(ERR_IO, "cannot map '%s': not a regular file", path);
+    if (fstat(fd, &st) != 0)
+        err = io_error("look at", path);
+    else if (!S_ISREG(st.st_mode))
+        err = err_set(ERR_IO, "cannot map '%s': not a regular file", path);
     else if (st.st_size > 0) {
         void *p = fault_here() ? MAP_FAILED : mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (p == MAP_FAILED) err = io_error("map", path);
-        else *out = (FileMap){str_make(p, (size_t)st.st_size), p};
+        if (p == MAP_FAILED)
+            err = io_error("map", path);
+        else
+            *out = (FileMap){str_make(p, (size_t)st.st_size), p};
     }
     (void)close(fd);
     return err;

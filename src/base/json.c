@@ -15,7 +15,8 @@ Err json_read(Str text, const char *what, json_t **out) {
 }
 
 static const char *json_type_name(const json_t *v) {
-    static const char *const names[] = {"an object", "an array", "a string", "an integer", "a number", "a boolean", "a boolean", "null"};
+    static const char *const names[] = {"an object", "an array",  "a string",  "an integer",
+                                        "a number",  "a boolean", "a boolean", "null"};
     return names[json_typeof(v)];
 }
 
@@ -95,11 +96,16 @@ static void jout_escaped(Buf *b, Str s) {
         buf_add(b, str_upto(s, plain));
         s = str_from(s, plain + len);
         plain = 0;
-        if (ill) buf_add(b, STR("\xEF\xBF\xBD"));
-        else if (c == '"' || c == '\\') buf_char(b, '\\'), buf_char(b, (char)c);
-        else if (c == '\n') buf_add(b, STR("\\n"));
-        else if (c == '\r') buf_add(b, STR("\\r"));
-        else if (c == '\t') buf_add(b, STR("\\t"));
+        if (ill)
+            buf_add(b, STR("\xEF\xBF\xBD"));
+        else if (c == '"' || c == '\\')
+            buf_char(b, '\\'), buf_char(b, (char)c);
+        else if (c == '\n')
+            buf_add(b, STR("\\n"));
+        else if (c == '\r')
+            buf_add(b, STR("\\r"));
+        else if (c == '\t')
+            buf_add(b, STR("\\t"));
         else {
             buf_add(b, STR("\\u00"));
             buf_char(b, hex[c >> 4]);

@@ -12,16 +12,16 @@ typedef struct {
 } PoolSeat;
 
 struct Pool {
-    pthread_mutex_t lock;  /* guards epoch, running, quitting, and the loop's fields while no loop runs */
-    pthread_mutex_t turn;  /* one pool_for at a time */
-    pthread_cond_t wake;   /* a new loop, or the end */
-    pthread_cond_t rest;   /* running fell to 0 */
-    size_t threads;        /* workers, the caller among them */
-    size_t running;        /* workers inside the present loop, the caller not counted */
+    pthread_mutex_t lock; /* guards epoch, running, quitting, and the loop's fields while no loop runs */
+    pthread_mutex_t turn; /* one pool_for at a time */
+    pthread_cond_t wake;  /* a new loop, or the end */
+    pthread_cond_t rest;  /* running fell to 0 */
+    size_t threads;       /* workers, the caller among them */
+    size_t running;       /* workers inside the present loop, the caller not counted */
     unsigned long epoch;
     bool quitting;
-    pthread_t *handles;    /* [threads - 1] */
-    PoolSeat *seats;       /* [threads - 1] */
+    pthread_t *handles; /* [threads - 1] */
+    PoolSeat *seats;    /* [threads - 1] */
     /* the present loop */
     size_t count;
     PoolBody body;

@@ -119,11 +119,20 @@ bool str_to_bytes(Str s, uint64_t *out) {
     if (s.n && (s.p[s.n - 1] == 'i')) s.n--;
     if (s.n == 0) return false;
     switch (ascii_lower(s.p[s.n - 1])) {
-    case 'k': scale = 1024; break;
-    case 'm': scale = 1024.0 * 1024; break;
-    case 'g': scale = 1024.0 * 1024 * 1024; break;
-    case 't': scale = 1024.0 * 1024 * 1024 * 1024; break;
-    default: return str_to_u64(s, out);
+    case 'k':
+        scale = 1024;
+        break;
+    case 'm':
+        scale = 1024.0 * 1024;
+        break;
+    case 'g':
+        scale = 1024.0 * 1024 * 1024;
+        break;
+    case 't':
+        scale = 1024.0 * 1024 * 1024 * 1024;
+        break;
+    default:
+        return str_to_u64(s, out);
     }
     if (!str_to_f64(str_trim(str_upto(s, s.n - 1)), &v) || v < 0 || v * scale >= 9e18) return false;
     *out = (uint64_t)(v * scale);

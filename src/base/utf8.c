@@ -11,7 +11,8 @@ size_t utf8_decode(Str s, uint32_t *cp) {
     /* Table 3-7 of the standard: the second byte's range is what rules out overlong forms and surrogates. */
     unsigned lo = 0x80, hi = 0xBF;
     size_t len;
-    if (b0 >= 0xC2 && b0 <= 0xDF) len = 2;
+    if (b0 >= 0xC2 && b0 <= 0xDF)
+        len = 2;
     else if (b0 >= 0xE0 && b0 <= 0xEF) {
         len = 3;
         if (b0 == 0xE0) lo = 0xA0;
@@ -20,7 +21,8 @@ size_t utf8_decode(Str s, uint32_t *cp) {
         len = 4;
         if (b0 == 0xF0) lo = 0x90;
         if (b0 == 0xF4) hi = 0x8F;
-    } else return 1;
+    } else
+        return 1;
     uint32_t v = b0 & (0xFFu >> (len + 1));
     for (size_t i = 1; i < len; i++) {
         if (i >= s.n || p[i] < lo || p[i] > hi) return i;
