@@ -19,9 +19,10 @@
 typedef struct Pythia Pythia;
 
 typedef struct {
-    Config *config;         /* borrowed */
-    const char *home;       /* data folder (pythia_home) */
-    const char *cwd;        /* folder that relative paths start from */
+    Config *config;             /* borrowed */
+    const char *home;           /* data folder (pythia_home) */
+    const char *cwd;            /* folder that relative paths start from */
+    char **environ;             /* for XDG_CONFIG_HOME and HOME; NULL: none */
     const volatile int *cancel; /* set by a signal: work stops cleanly at the next border; may be NULL */
 } PythiaOpts;
 
@@ -33,28 +34,34 @@ void pythia_close(Pythia *p);
 
 /* ---- index ---- */
 typedef struct {
-    const char *stage;      /* "walk", "chunk", "embed", "write" */
+    const char *stage; /* "walk", "chunk", "embed", "write" */
     const char *collection;
-    int64_t done, total;    /* in units of the stage: files, chunks */
+    int64_t done, total; /* in units of the stage: files, chunks */
     int64_t files, chunks, tokens, bytes;
     double seconds;
     bool finished;
 } IndexProgress;
-typedef void (*IndexProgressFn)(void *ctx, const IndexProgress *progress); /* at most 10 a second, and once at the end */
+typedef void (*IndexProgressFn)(void *ctx,
+                                const IndexProgress *progress); /* at most 10 a second, and once at the end */
 
 typedef struct {
-    const Str *paths; size_t n_paths; /* folders or files; none: cwd */
-    Str collection;    /* name; "": the collection whose root covers the path, else one named after the folder */
-    Str model;         /* "" : the collection's, else configuration */
-    bool force;        /* everything again, also with another model */
-    bool dry_run;      /* tells what would be done */
-    bool lex_only;     /* words only; embeddings stay pending */
+    const Str *paths;
+    size_t n_paths; /* folders or files; none: cwd */
+    Str collection; /* name; "": the collection whose root covers the path, else one named after the folder */
+    Str model;      /* "" : the collection's, else configuration */
+    bool force;     /* everything again, also with another model */
+    bool dry_run;   /* tells what would be done */
+    bool lex_only;  /* words only; embeddings stay pending */
     bool hidden, no_ignore;
-    const Str *globs; size_t n_globs; /* "x" includes, "!x" excludes */
-    IndexProgressFn progress; void *progress_ctx;
+    const Str *globs;
+    size_t n_globs; /* "x" includes, "!x" excludes */
+    IndexProgressFn progress;
+    void *progress_ctx;
 } IndexRequest;
 
-typedef struct { Str path, reason; } PathReason;
+typedef struct {
+    Str path, reason;
+} PathReason;
 
 typedef struct {
     Str collection, root, model;
@@ -62,8 +69,10 @@ typedef struct {
     int64_t files_seen, added, changed, renamed, removed, unchanged, skipped, failed;
     int64_t chunks, embedded, reused, tokens, text_bytes;
     double seconds, embed_seconds;
-    PathReason *failures; size_t n_failures;  /* files that could not be read */
-    PathReason *plan; size_t n_plan;          /* dry_run: path and "add", "change", "rename from …", "remove", "skip: …" */
+    PathReason *failures;
+    size_t n_failures; /* files that could not be read */
+    PathReason *plan;
+    size_t n_plan; /* dry_run: path and "add", "change", "rename from …", "remove", "skip: …" */
 } IndexReport;
 
 /* One report a collection touched. ERR_PARTIAL when some files failed (the reports are filled). ERR_INTERRUPT: what was
@@ -73,12 +82,12 @@ MUST_USE Err pythia_index(Pythia *p, Arena *a, const IndexRequest *rq, IndexRepo
 /* ---- search ---- */
 typedef struct {
     int64_t indexed, pending, skipped, stale; /* chunks with and without vectors; files skipped; hits found changed */
-    double ratio; /* share of chunks with vectors, 0..1 */
+    double ratio;                             /* share of chunks with vectors, 0..1 */
     int64_t pending_files;
 } Coverage;
 
 typedef struct {
-    Str id;          /* "k3f9a2" */
+    Str id; /* "k3f9a2" */
     Str uri, path, collection, root;
     int32_t start_line, end_line, page;
     Str symbol, kind, lang, heading, title; /* empty: none */
@@ -91,27 +100,35 @@ typedef struct {
 
 typedef struct {
     Str query;
-    const Str *paths; size_t n_paths;             /* narrow to these folders or files; they also choose the collection */
-    const Str *collections; size_t n_collections; /* by name; none: the one that covers cwd (or paths) */
+    const Str *paths;
+    size_t n_paths; /* narrow to these folders or files; they also choose the collection */
+    const Str *collections;
+    size_t n_collections; /* by name; none: the one that covers cwd (or paths) */
     size_t limit;
-    const char *mode;     /* "hybrid", "semantic", "lexical"; NULL: configuration */
-    const char *fusion;   /* "convex", "rrf"; NULL: configuration */
-    const Str *langs; size_t n_langs;
-    const Str *globs; size_t n_globs;
-    const Str *kinds; size_t n_kinds;
+    const char *mode;   /* "hybrid", "semantic", "lexical"; NULL: configuration */
+    const char *fusion; /* "convex", "rrf"; NULL: configuration */
+    const Str *langs;
+    size_t n_langs;
+    const Str *globs;
+    size_t n_globs;
+    const Str *kinds;
+    size_t n_kinds;
     int64_t since_ms, until_ms;
-    double min_score;     /* < 0: configuration */
-    int64_t deadline_ms;  /* < 0: configuration; 0: none */
+    double min_score;    /* < 0: configuration */
+    int64_t deadline_ms; /* < 0: configuration; 0: none */
 } PythiaSearch;
 
 typedef struct {
     Str query;
     const char *mode;
-    PythiaHit *hits; size_t n;
+    PythiaHit *hits;
+    size_t n;
     int64_t total;
     bool has_more, deadline_hit;
     double took_ms;
-    struct { double open_ms, model_ms, embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms; } timing;
+    struct {
+        double open_ms, model_ms, embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
+    } timing;
     Coverage coverage;
 } PythiaReply;
 
@@ -143,17 +160,28 @@ MUST_USE Err pythia_collection_rename(Pythia *p, Str from, Str to);
 MUST_USE Err pythia_collection_remove(Pythia *p, Str name);
 
 typedef struct {
-    PathReason *skipped; size_t n_skipped; /* at most 1,000 */
-    PathReason *failed; size_t n_failed;
-    PathReason *stale; size_t n_stale;     /* files that differ from what is indexed: "changed", "new", "gone" */
-    struct { Str reason; int64_t files; } *skip_counts; size_t n_skip_counts; /* by kind of reason, most first */
+    PathReason *skipped;
+    size_t n_skipped; /* at most 1,000 */
+    PathReason *failed;
+    size_t n_failed;
+    PathReason *stale;
+    size_t n_stale; /* files that differ from what is indexed: "changed", "new", "gone" */
+    struct {
+        Str reason;
+        int64_t files;
+    } * skip_counts;
+    size_t n_skip_counts; /* by kind of reason, most first */
 } PythiaStatus;
 /* Walks the tree to tell what is stale when check_files. */
 MUST_USE Err pythia_status(Pythia *p, Arena *a, Str collection, bool check_files, PythiaStatus *out);
 
 /* One file's way: ignore -> read -> chunk -> embed -> index. */
 typedef struct {
-    struct { const char *stage; bool passed; Str detail; } steps[6];
+    struct {
+        const char *stage;
+        bool passed;
+        Str detail;
+    } steps[6];
     size_t n_steps;
     bool indexed;
 } PythiaWhy;
@@ -175,32 +203,39 @@ typedef struct {
     bool in_use; /* by a collection, or the configured one */
 } PythiaModel;
 MUST_USE Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n);
-MUST_USE Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *out); /* name "": the folder's */
-MUST_USE Err pythia_model_verify(Pythia *p, Arena *a, Str name, Buf *report); /* "": all; ERR_CORRUPT when one is damaged */
+MUST_USE Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name,
+                                 PythiaModel *out); /* name "": the folder's */
+MUST_USE Err pythia_model_verify(Pythia *p, Arena *a, Str name,
+                                 Buf *report); /* "": all; ERR_CORRUPT when one is damaged */
 
 typedef struct {
-    Str model;      /* "": configuration */
-    bool query;     /* query prefix instead of the document one */
+    Str model;  /* "": configuration */
+    bool query; /* query prefix instead of the document one */
 } PythiaEmbed;
 /* out: [n, *dim] in the arena; tokens, truncated: [n] in the arena. */
-MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out, size_t *dim,
-                          int32_t **tokens, bool **truncated);
+MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out,
+                          size_t *dim, int32_t **tokens, bool **truncated);
 MUST_USE Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n);
 
 /* ---- checking ---- */
 /* Everything of a collection (or all, ""): store, index, model, kernels; one line a finding; ERR_CORRUPT when damaged. */
 MUST_USE Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report);
-typedef struct { const char *what; int level /* 0 fine, 1 could be better, 2 broken */; Str detail, fix; } DoctorLine;
+typedef struct {
+    const char *what;
+    int level /* 0 fine, 1 could be better, 2 broken */;
+    Str detail, fix;
+} DoctorLine;
 MUST_USE Err pythia_doctor(Pythia *p, Arena *a, DoctorLine **out, size_t *n);
 
 /* ---- eval ---- */
 typedef struct {
-    Str dir;              /* corpus.jsonl, queries.jsonl, qrels.tsv */
-    const char *mode;     /* NULL: configuration */
+    Str dir;          /* corpus.jsonl, queries.jsonl, qrels.tsv */
+    const char *mode; /* NULL: configuration */
     const char *fusion;
     Str model;
     const char *run_file; /* TREC run; NULL: none */
-    IndexProgressFn progress; void *progress_ctx;
+    IndexProgressFn progress;
+    void *progress_ctx;
 } EvalRequest;
 typedef struct {
     double ndcg_at_10, recall_at_10, recall_at_100, mrr_at_10, p50_ms, p95_ms;

@@ -23,11 +23,11 @@ typedef enum { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_LAST, POOL_RANK } Pooling; /
 typedef enum { EMBED_DOCUMENT, EMBED_QUERY } EmbedKind;
 
 typedef struct {
-    Str name;         /* general.name, or the file's base name */
-    Str arch;         /* "bert" */
+    Str name; /* general.name, or the file's base name */
+    Str arch; /* "bert" */
     Str path;
-    Sha256 id;        /* SHA-256 of the file: what "the same model" means */
-    size_t dim;       /* floats of an embedding */
+    Sha256 id;         /* SHA-256 of the file: what "the same model" means */
+    size_t dim;        /* floats of an embedding */
     size_t max_tokens; /* special tokens counted */
     size_t n_layers, n_heads, n_ff, n_vocab;
     Pooling pooling;
@@ -57,8 +57,8 @@ size_t model_count_tokens(const void *model, Str text);
 MUST_USE Err model_tokenize(const Model *m, Str text, bool special, int32_t *ids /* [cap] */, size_t cap, size_t *n);
 
 typedef struct {
-    int32_t tokens;  /* used, special ones counted */
-    bool truncated;  /* the text had more */
+    int32_t tokens; /* used, special ones counted */
+    bool truncated; /* the text had more */
 } EmbedInfo;
 
 typedef struct {
@@ -71,6 +71,9 @@ typedef struct {
  * text embeds as its special tokens alone. Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT, ERR_LIMIT. */
 MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */, size_t n, const EmbedOpts *opts,
                          float *out, EmbedInfo *info);
+
+/* The kernels in use ("avx512") and those this CPU can run; ERR_USAGE when PYTHIA_CPU names others. */
+MUST_USE Err model_kernels(const char **name, const char **possible);
 
 /* ---- models on disk (registry.c) ---- */
 
@@ -91,8 +94,8 @@ typedef struct {
     const char *name; /* "all-minilm-l6-v2" */
     const char *path;
     int64_t bytes;
-    ModelInfo info;   /* from the metadata alone; strings in the arena */
-    bool broken;      /* could not be read; why in `problem` */
+    ModelInfo info; /* from the metadata alone; strings in the arena */
+    bool broken;    /* could not be read; why in `problem` */
     const char *problem;
 } ModelEntry;
 

@@ -24,6 +24,7 @@ typedef struct {
     const VecIndex *index; /* NULL: no vectors yet */
     const Model *model;    /* NULL: lexical only */
     Pool *pool;            /* for embedding the query; NULL: this thread */
+    const Filter *filter;  /* this collection's own (paths are relative to its root); NULL: the request's */
 } SearchSource;
 
 typedef struct {

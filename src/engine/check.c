@@ -1,0 +1,174 @@
+/* check.c - verify reads everything and says what is damaged; doctor looks at everything and says what to do next. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "engine/engine.h"
+
+/* ---- verify ---- */
+
+/* A damaged part is a line of the report, not an end: the rest is checked too. */
+static Err note(Err err, Buf *report, Err *worst) {
+    if (err == ERR_OK) return ERR_OK;
+    if (err != ERR_CORRUPT && err != ERR_NO_INDEX && err != ERR_FORMAT && err != ERR_NO_MODEL &&
+        err != ERR_MODEL_MISMATCH)
+        return err;
+    if (!*worst || err == ERR_CORRUPT) *worst = err;
+    buf_printf(report, "%s", err_text());
+    if (*err_fix_text()) buf_printf(report, "; run: %s", err_fix_text());
+    buf_char(report, '\n');
+    return ERR_OK;
+}
+
+static Err verify_collection(Pythia *p, const StoreCollection *c, Buf *report, Err *worst) {
+    VecIndex *ix = NULL;
+    Model *m = NULL;
+    if (c->dim == 0) return ERR_OK;
+    TRY(note(engine_collection_model(p, c, &m), report, worst));
+    Err err = engine_open_index(p, c, false, &ix);
+    if (!err) {
+        size_t before = report->n;
+        err = vec_check(ix, report);
+        if (err == ERR_CORRUPT && report->n > before) *worst = err, err = ERR_OK; /* told line by line already */
+        vec_close(ix);
+    }
+    return note(err, report, worst);
+}
+
+Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report) {
+    Store *s = NULL;
+    StoreCollection *all = NULL;
+    size_t n = 0;
+    Err worst = ERR_OK;
+    TRY(engine_store(p, false, &s));
+    size_t before = report->n;
+    Err err = store_check(s, report);
+    if (err == ERR_CORRUPT && report->n > before)
+        worst = err;
+    else
+        TRY(note(err, report, &worst));
+    TRY(store_collections(s, a, &all, &n));
+    bool found = collection.n == 0;
+    for (size_t i = 0; i < n; i++) {
+        if (collection.n && !str_eq(all[i].name, collection)) continue;
+        found = true;
+        TRY(verify_collection(p, &all[i], report, &worst));
+    }
+    if (!found) {
+        StoreCollection c;
+        return store_collection(s, a, collection, &c); /* its error names those there are */
+    }
+    if (!worst) return ERR_OK;
+    return err_fix(err_set(worst, "damage was found"), "pythia index --collection NAME --force");
+}
+
+/* ---- doctor ---- */
+
+typedef struct {
+    Pythia *p;
+    Arena *a;
+    DoctorLine *lines;
+    size_t n, cap;
+} Doctor;
+
+static Err say(Doctor *d, const char *what, int level, Str detail, Str fix) {
+    if (d->n == d->cap) {
+        size_t cap = d->cap ? d->cap * 2 : 16;
+        DoctorLine *more = arena_array(d->a, DoctorLine, cap);
+        if (!more) return arena_error();
+        if (d->n) memcpy(more, d->lines, d->n * sizeof *more);
+        d->lines = more;
+        d->cap = cap;
+    }
+    d->lines[d->n++] = (DoctorLine){what, level, detail, fix};
+    return detail.p ? ERR_OK : arena_error();
+}
+
+static Err say_error(Doctor *d, const char *what) {
+    return say(d, what, 2, arena_str(d->a, str_of(err_text())), arena_str(d->a, str_of(err_fix_text())));
+}
+
+static Err doctor_kernels(Doctor *d) {
+    const char *name = NULL, *possible = NULL;
+    if (model_kernels(&name, &possible)) return say_error(d, "kernels");
+    return say(d, "kernels", 0, arena_printf(d->a, "%s (this CPU can run %s), %zu cores", name, possible, pool_cores()),
+               STR(""));
+}
+
+static Err doctor_home(Doctor *d) {
+    FileInfo info;
+    const char *home = d->p->opts.home;
+    TRY(file_info(home, true, &info));
+    if (info.type == FILE_NONE)
+        return say(d, "data folder", 1, arena_printf(d->a, "'%s' does not exist yet", home), STR("pythia index"));
+    bool writable = access(home, W_OK) == 0;
+    return say(d, "data folder", writable ? 0 : 2,
+               arena_printf(d->a, "'%s'%s", home, writable ? "" : " is not writable"),
+               writable ? STR("") : arena_printf(d->a, "chmod u+w '%s'", home));
+}
+
+static Err doctor_model(Doctor *d) {
+    Model *m = NULL;
+    if (engine_model(d->p, STR(""), &m)) return say_error(d, "model");
+    const ModelInfo *i = model_info(m);
+    return say(d, "model", 0,
+               arena_printf(d->a, "%.*s: %.*s, %zu dimensions, %zu tokens, %.*s", STR_FMT(i->name), STR_FMT(i->arch),
+                            i->dim, i->max_tokens, STR_FMT(i->tensor_types)),
+               STR(""));
+}
+
+static Err doctor_collection(Doctor *d, const PythiaCollection *c) {
+    Arena *a = d->a;
+    Str run = arena_printf(a, "pythia index '%.*s'", STR_FMT(c->root));
+    Str head = arena_printf(a, "'%.*s': %lld documents, %lld chunks", STR_FMT(c->name), (long long)c->documents,
+                            (long long)c->chunks);
+    if (!run.p || !head.p) return arena_error();
+    if (c->root_missing)
+        return say(d, "collection", 2,
+                   arena_printf(a, "%.*s; its folder '%.*s' is gone", STR_FMT(head), STR_FMT(c->root)),
+                   arena_printf(a, "pythia collection rm '%.*s'", STR_FMT(c->name)));
+    if (c->model_missing)
+        return say(d, "collection", 2,
+                   arena_printf(a, "%.*s; its model '%.*s' is missing", STR_FMT(head), STR_FMT(c->model)),
+                   STR("pythia model list"));
+    if (str_is(c->last_run_state, "failed"))
+        return say(d, "collection", 2,
+                   arena_printf(a, "%.*s; the last run failed: %.*s", STR_FMT(head), STR_FMT(c->last_run_error)), run);
+    if (c->pending)
+        return say(d, "collection", 1,
+                   arena_printf(a, "%.*s; %lld chunks wait for vectors", STR_FMT(head), (long long)c->pending), run);
+    if (c->failed)
+        return say(d, "collection", 1,
+                   arena_printf(a, "%.*s; %lld files could not be read", STR_FMT(head), (long long)c->failed),
+                   arena_printf(a, "pythia status --in '%.*s'", STR_FMT(c->name)));
+    return say(d, "collection", 0, head, STR(""));
+}
+
+Err pythia_doctor(Pythia *p, Arena *a, DoctorLine **out, size_t *n) {
+    Doctor d = {.p = p, .a = a};
+    PythiaCollection *all = NULL;
+    Buf report = {0};
+    size_t n_all = 0;
+    TRY(doctor_kernels(&d));
+    TRY(doctor_home(&d));
+    TRY(doctor_model(&d));
+    Err err = pythia_collections(p, a, &all, &n_all);
+    if (err)
+        TRY(say_error(&d, "store"));
+    else if (n_all == 0)
+        TRY(say(&d, "collections", 1, STR("none yet"), STR("pythia index")));
+    for (size_t i = 0; i < n_all; i++) TRY(doctor_collection(&d, &all[i]));
+    if (!err && n_all) {
+        Err damage = pythia_verify(p, a, STR(""), &report);
+        Str text = arena_str(a, str_trim(buf_str(&report)));
+        buf_free(&report);
+        if (damage)
+            TRY(say(&d, "integrity", 2, text.n ? text : arena_str(a, str_of(err_text())),
+                    arena_str(a, str_of(err_fix_text()))));
+        else
+            TRY(say(&d, "integrity", 0, STR("store and indexes are whole"), STR("")));
+    }
+    *out = d.lines;
+    *n = d.n;
+    return ERR_OK;
+}

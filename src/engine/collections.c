@@ -1,0 +1,171 @@
+/* collections.c - which collection is meant, its model, its index files, its settings, its chunks' public ids. */
+#include "engine/engine.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/glob.h"
+#include "base/json.h"
+
+Str engine_relative(Str path, Str root) {
+    if (str_eq(path, root)) return str_from(path, path.n);
+    return str_from(path, root.n + (str_is(root, "/") ? 0 : 1));
+}
+
+Err engine_covering(Store *s, Arena *a, Str path, StoreCollection *out) {
+    StoreCollection *all = NULL;
+    size_t n = 0, best = 0;
+    *out = (StoreCollection){0};
+    TRY(store_collections(s, a, &all, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].root.n == 0 || all[i].root.n < best || !path_within(path, all[i].root)) continue;
+        *out = all[i];
+        best = all[i].root.n;
+    }
+    return ERR_OK;
+}
+
+Err engine_find_collection(Pythia *p, Store *s, Arena *a, Str name, StoreCollection *out) {
+    if (name.n) return store_collection(s, a, name, out);
+    const char *cwd = NULL;
+    TRY(path_real(a, p->opts.cwd, &cwd));
+    TRY(engine_covering(s, a, str_of(cwd), out));
+    if (out->id) return ERR_OK;
+    return err_fix(err_set(ERR_NO_COLLECTION, "nothing indexed covers '%s'", cwd), "pythia index '%s'", cwd);
+}
+
+Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out) {
+    TRY(engine_model(p, c->model_name, out));
+    const ModelInfo *info = model_info(*out);
+    if (memcmp(&info->id, &c->model_id, sizeof info->id) == 0) return ERR_OK;
+    *out = NULL;
+    return err_fix(
+        err_set(ERR_MODEL_MISMATCH,
+                "collection '%.*s' was made with another '%.*s' (%lld dimensions) than '%.*s' (%zu dimensions)",
+                STR_FMT(c->name), STR_FMT(c->model_name), (long long)c->dim, STR_FMT(info->path), info->dim),
+        "pythia index --collection '%.*s' --model '%.*s' --force", STR_FMT(c->name), STR_FMT(info->path));
+}
+
+const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c) {
+    return arena_printf(a, "%s/index/%lld", p->opts.home, (long long)c->id).p;
+}
+
+Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out) {
+    Arena a = {0};
+    *out = NULL;
+    VecSpec spec = {.kind = arena_cstr(&a, c->index_kind),
+                    .dir = engine_index_dir(p, &a, c),
+                    .dim = (size_t)c->dim,
+                    .model = c->model_id,
+                    .generation = c->generation,
+                    .committed = c->rows,
+                    .writer = writer};
+    Err err = spec.kind && spec.dir ? vec_open(out, &spec) : arena_error();
+    if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT)
+        err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));
+    arena_free(&a);
+    return err;
+}
+
+/* ---- settings ---- */
+
+Err settings_read(Arena *a, Str text, IndexSettings *out) {
+    json_t *v = NULL;
+    Err err = ERR_OK;
+    *out = (IndexSettings){0};
+    if (text.n == 0) return ERR_OK;
+    TRY(json_read(text, "collection settings", &v));
+    if ((err = json_get_bool(v, "hidden", &out->hidden))) goto done;
+    if ((err = json_get_bool(v, "no_ignore", &out->no_ignore))) goto done;
+    if ((err = json_get_i64(v, "max_file_size", &out->max_file_size))) goto done;
+    if ((err = json_get_i64(v, "max_tokens", &out->max_tokens))) goto done;
+    const json_t *globs = json_object_get(v, "globs");
+    size_t n = json_array_size(globs);
+    Str *list = arena_array(a, Str, n);
+    if (!list) {
+        err = arena_error();
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const json_t *g = json_array_get(globs, i);
+        list[i] = arena_str(a, str_make(json_string_value(g), json_string_length(g)));
+    }
+    out->globs = list;
+    out->n_globs = n;
+done:
+    json_decref(v);
+    return err;
+}
+
+Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
+    Buf b = {0};
+    JsonOut j = jout_to(&b);
+    jout_begin(&j, '{');
+    jout_kv_bool(&j, "hidden", s->hidden);
+    jout_kv_bool(&j, "no_ignore", s->no_ignore);
+    jout_kv_i64(&j, "max_file_size", s->max_file_size);
+    jout_kv_i64(&j, "max_tokens", s->max_tokens);
+    jout_key(&j, "globs");
+    jout_begin(&j, '[');
+    for (size_t i = 0; i < s->n_globs; i++) jout_str(&j, s->globs[i]);
+    jout_end(&j, ']');
+    jout_end(&j, '}');
+    Err err = buf_ok(&b);
+    if (!err) {
+        *out = arena_str(a, buf_str(&b));
+        if (!out->p) err = arena_error();
+    }
+    buf_free(&b);
+    return err;
+}
+
+bool settings_exclude(const IndexSettings *s, Str path) {
+    bool wanted = true, any_include = false;
+    for (size_t i = 0; i < s->n_globs; i++) {
+        bool out = str_starts(s->globs[i], STR("!"));
+        if (!out && !any_include) any_include = true, wanted = false;
+        if (glob_match_path(out ? str_from(s->globs[i], 1) : s->globs[i], path)) wanted = !out;
+    }
+    return !wanted;
+}
+
+/* ---- public ids ---- */
+
+/* Multiplying by an odd number is a bijection modulo a power of two: 25 bits make five letters, and every ten bits more
+ * two further ones. The inverse is found by Newton's iteration (each step doubles the right bits). */
+static const char id_letters[] = "0123456789abcdefghjkmnpqrstvwxyz";
+static const uint64_t id_factor = 0x9E3779B97F4A7C15u;
+
+static unsigned id_bits(uint64_t v) {
+    unsigned bits = 25;
+    while (bits < 60 && v >> bits) bits += 5;
+    return bits;
+}
+
+void chunk_id_write(int64_t chunk, char out[24]) {
+    uint64_t v = (uint64_t)chunk;
+    unsigned bits = id_bits(v), at = 0;
+    v = v * id_factor & (((uint64_t)1 << bits) - 1);
+    out[at++] = 'k';
+    for (unsigned shift = bits; shift > 0; shift -= 5) out[at++] = id_letters[v >> (shift - 5) & 31];
+    out[at] = 0;
+}
+
+bool chunk_id_read(Str s, int64_t *chunk) {
+    if (s.n && s.p[0] == '#') s = str_from(s, 1);
+    if (s.n < 6 || s.n > 13 || (s.p[0] | 0x20) != 'k') return false;
+    uint64_t v = 0;
+    for (size_t i = 1; i < s.n; i++) {
+        char c = s.p[i] >= 'A' && s.p[i] <= 'Z' ? (char)(s.p[i] | 0x20) : s.p[i];
+        const char *at = c ? strchr(id_letters, c) : NULL;
+        if (!at) return false;
+        v = v << 5 | (uint64_t)(at - id_letters);
+    }
+    unsigned bits = (unsigned)(s.n - 1) * 5;
+    uint64_t inverse = id_factor;
+    for (int i = 0; i < 6; i++) inverse *= 2 - id_factor * inverse;
+    v = v * inverse & (((uint64_t)1 << bits) - 1);
+    if (id_bits(v) != bits) return false; /* more letters than this id needs: not one of ours */
+    *chunk = (int64_t)v;
+    return true;
+}

@@ -1,0 +1,83 @@
+/* engine.h - inside of the engine room: the Pythia itself and what its files share. Not seen by cli and serve.
+ *
+ * What is opened lazily and kept: the store (read-only until a call needs to write), the analyser, the thread pool,
+ * models by path. Index files are opened per call, because their committed row count comes from the store's last commit.
+ */
+#ifndef PYTHIA_ENGINE_ENGINE_H
+#define PYTHIA_ENGINE_ENGINE_H
+
+#include "base/pool.h"
+#include "engine/pythia.h"
+#include "index/analyze.h"
+#include "index/vec.h"
+#include "model/model.h"
+#include "search/search.h"
+#include "store/store.h"
+
+enum { ENGINE_MODELS_MAX = 8 };
+
+struct Pythia {
+    PythiaOpts opts;
+    Arena arena; /* lives as long as the Pythia */
+    Store *store;
+    bool store_writable;
+    Analyzer *analyzer;
+    Pool *pool;
+    Model *models[ENGINE_MODELS_MAX];
+    size_t n_models;
+};
+
+/* ---- pythia.c: what is opened once ---- */
+MUST_USE Err engine_store(Pythia *p, bool write, Store **out); /* ERR_NO_COLLECTION when there is none and !write */
+/* A store at another folder (eval); the caller closes it. */
+MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out);
+MUST_USE Err engine_pool(Pythia *p, Pool **out);
+MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
+const char *engine_models_dir(Pythia *p, Arena *a);
+const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
+Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
+
+/* ---- collections.c ---- */
+/* The collection whose root covers path (absolute, real), the deepest of several; id 0 in *out when none does. */
+MUST_USE Err engine_covering(Store *s, Arena *a, Str path, StoreCollection *out);
+/* By name, or "" for the one that covers the working folder. ERR_NO_COLLECTION with the index command as its fix. */
+MUST_USE Err engine_find_collection(Pythia *p, Store *s, Arena *a, Str name, StoreCollection *out);
+/* The collection's model, opened; checks that the file is still the one that the collection was made with. */
+MUST_USE Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out);
+/* Folder of a collection's index files. */
+const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
+MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out);
+/* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
+Str engine_relative(Str path, Str root);
+
+/* How a collection was walked and cut; kept in its row so that a later `index` and `status` do the same. */
+typedef struct {
+    bool hidden, no_ignore;
+    int64_t max_file_size;
+    int64_t max_tokens; /* of a chunk; 0: made without a model */
+    const Str *globs;
+    size_t n_globs;
+} IndexSettings;
+MUST_USE Err settings_read(Arena *a, Str json, IndexSettings *out);
+MUST_USE Err settings_write(Arena *a, const IndexSettings *s, Str *json);
+
+/* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
+bool settings_exclude(const IndexSettings *s, Str path);
+
+/* Public ids of chunks: "k" and five or more letters of Crockford's base 32, scrambled so that neighbours differ. */
+void chunk_id_write(int64_t chunk, char out[24]);
+bool chunk_id_read(Str s, int64_t *chunk);
+
+/* ---- embed.c: the second half of indexing, also run alone after an interrupt ---- */
+typedef struct {
+    int64_t embedded, reused, tokens, lost; /* lost: the text changed meanwhile */
+    double seconds;
+} EmbedReport;
+typedef Err (*EmbedBeat)(void *ctx, int64_t done, int64_t total, int64_t tokens);
+/* Embeds all pending chunks of the collection, batch by batch, each one transaction; c->rows follows. */
+MUST_USE Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, EmbedBeat beat, void *ctx,
+                                  EmbedReport *out);
+/* Drops vectors that no chunk needs, and compacts when most are dead. */
+MUST_USE Err engine_sweep(Pythia *p, Store *s, StoreCollection *c);
+
+#endif

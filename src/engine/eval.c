@@ -1,0 +1,372 @@
+/* eval.c - retrieval quality on a folder in BEIR's layout: corpus.jsonl {id, title, text}, queries.jsonl {id, text},
+ * qrels.tsv (query, document, grade; with or without header).
+ *
+ * The corpus becomes a managed collection of a store of its own under <home>/eval, one chunk a document, named by the
+ * hash of corpus and model: a second run of the same indexes nothing. Searches go the way that every search goes.
+ * Metrics as trec_eval defines them: nDCG with linear gains and log2(rank + 1), recall, reciprocal rank of the first
+ * relevant document; averaged over the queries that have a relevant document.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/json.h"
+#include "base/map.h"
+#include "engine/engine.h"
+
+enum { EVAL_DEPTH = 100, EVAL_FILE_MAX = 1 << 30, EVAL_BATCH = 256 };
+
+typedef struct {
+    Str id, text;
+} EvalText;
+
+typedef struct {
+    Str query; /* id */
+    Str doc;
+    int grade;
+} Qrel;
+
+typedef struct {
+    Pythia *p;
+    Arena *a;
+    const EvalRequest *rq;
+    EvalReport *out;
+    Store *store;
+    StoreCollection c;
+    Model *model;
+    VecIndex *index;
+    EvalText *docs, *queries;
+    size_t n_docs, n_queries;
+    Qrel *qrels; /* sorted by query */
+    size_t n_qrels;
+    double *latency; /* [n_queries] ms */
+    size_t n_done;
+    Buf run;
+    double ndcg, recall10, recall100, mrr;
+    int64_t start_ns;
+} Eval;
+
+/* ---- reading ---- */
+
+static size_t count_lines(Str text) {
+    size_t n = 0;
+    Str line;
+    while (str_line(&text, &line)) n++;
+    return n;
+}
+
+/* {"id" or "_id", "title"?, "text"} a line; the title stands before the text. */
+static Err parse_text(Eval *e, Str line, const char *what, EvalText *out) {
+    json_t *v = NULL;
+    Str id = {NULL, 0}, title = {"", 0}, text = {NULL, 0};
+    TRY(json_read(line, what, &v));
+    Err err = json_get_str(v, "_id", &id);
+    if (!err) err = json_get_str(v, "id", &id);
+    if (!err) err = json_get_str(v, "title", &title);
+    if (!err) err = json_get_str(v, "text", &text);
+    if (!err && (!id.p || !text.p)) err = err_set(ERR_INPUT, "'%s' wants \"id\" and \"text\"", what);
+    if (!err) {
+        out->id = arena_str(e->a, id);
+        out->text = title.n ? arena_printf(e->a, "%.*s\n%.*s", (int)title.n, title.p, (int)text.n, text.p)
+                            : arena_str(e->a, text);
+        if (!out->id.p || !out->text.p) err = arena_error();
+    }
+    json_decref(v);
+    return err;
+}
+
+static Err read_texts(Eval *e, const char *name, EvalText **out, size_t *n, Sha256 *sha) {
+    Str text, line;
+    const char *dir = arena_cstr(e->a, e->rq->dir), *path = dir ? path_join(e->a, dir, name) : NULL;
+    if (!path) return arena_error();
+    Err err = file_read(e->a, path, EVAL_FILE_MAX, &text);
+    if (err) return err_fix(err, "an evaluation folder has corpus.jsonl, queries.jsonl and qrels.tsv");
+    if (sha) *sha = sha256_of(text);
+    *out = arena_array(e->a, EvalText, count_lines(text));
+    if (!*out) return arena_error();
+    *n = 0;
+    for (size_t number = 1; str_line(&text, &line); number++) {
+        char what[600];
+        if (str_trim(line).n == 0) continue;
+        (void)snprintf(what, sizeof what, "%s:%zu", path, number);
+        TRY(parse_text(e, line, what, &(*out)[(*n)++]));
+    }
+    return ERR_OK;
+}
+
+static int by_query(const void *x, const void *y) {
+    const Qrel *a = x, *b = y;
+    int c = str_cmp(a->query, b->query);
+    return c ? c : str_cmp(a->doc, b->doc);
+}
+
+static Err read_qrels(Eval *e) {
+    Str text, line;
+    const char *dir = arena_cstr(e->a, e->rq->dir), *path = dir ? path_join(e->a, dir, "qrels.tsv") : NULL;
+    if (!path) return arena_error();
+    TRY(file_read(e->a, path, EVAL_FILE_MAX, &text));
+    e->qrels = arena_array(e->a, Qrel, count_lines(text));
+    if (!e->qrels) return arena_error();
+    for (size_t number = 1; str_line(&text, &line); number++) {
+        Qrel q = {0};
+        Str rest = line, grade = {"", 0};
+        int64_t g = 0;
+        if (str_trim(line).n == 0) continue;
+        bool three = str_cut(&rest, '\t', &q.query) && str_cut(&rest, '\t', &q.doc) && str_cut(&rest, '\t', &grade);
+        if (!three || !str_to_i64(str_trim(grade), &g)) {
+            if (number == 1 && three) continue; /* a header */
+            return err_set(ERR_INPUT, "'%s:%zu' is not QUERY<tab>DOCUMENT<tab>GRADE", path, number);
+        }
+        q.grade = (int)g;
+        if (g > 0) e->qrels[e->n_qrels++] = q;
+    }
+    qsort(e->qrels, e->n_qrels, sizeof *e->qrels, by_query);
+    return ERR_OK;
+}
+
+/* ---- indexing ---- */
+
+static void tell(Eval *e, const char *stage, size_t done, size_t total, bool finished) {
+    if (!e->rq->progress) return;
+    IndexProgress p = {.stage = stage,
+                       .collection = e->c.name.p,
+                       .done = (int64_t)done,
+                       .total = (int64_t)total,
+                       .seconds = (double)(clock_mono_ns() - e->start_ns) * 1e-9,
+                       .finished = finished};
+    e->rq->progress(e->rq->progress_ctx, &p);
+}
+
+static Err put_document(Eval *e, const EvalText *t) {
+    int64_t id = 0;
+    Doc doc = {.uri = arena_printf(e->a, "eval:%.*s", STR_FMT(t->id)),
+               .path = STR(""),
+               .text = t->text,
+               .title = STR(""),
+               .lang = STR("text"),
+               .sha256 = sha256_of(t->text),
+               .size = (int64_t)t->text.n};
+    Chunk chunk = {.start = 0,
+                   .end = (int64_t)t->text.n,
+                   .start_line = 1,
+                   .end_line = 1,
+                   .kind = STR("document"),
+                   .symbol = STR(""),
+                   .heading = STR(""),
+                   .hash = chunk_hash_of(t->text)};
+    if (!doc.uri.p) return arena_error();
+    StorePut put = {
+        .collection = e->c.id, .doc = &doc, .chunks = &chunk, .n_chunks = 1, .now_ms = 0, .keep_text = true};
+    return store_put(e->store, &put, &id);
+}
+
+static Err put_documents(Eval *e) {
+    StoreCounts n;
+    TRY(store_counts(e->store, e->c.id, &e->c.model_id, &n));
+    if ((size_t)n.documents == e->n_docs) return ERR_OK;
+    for (size_t done = 0; done < e->n_docs;) {
+        Err err = ERR_OK;
+        TRY(store_begin(e->store));
+        for (size_t end = done + EVAL_BATCH; !err && done < e->n_docs && done < end; done++)
+            err = put_document(e, &e->docs[done]);
+        if (!err) err = store_commit(e->store);
+        if (err) {
+            ErrInfo told;
+            err_save(&told, err);
+            store_rollback(e->store);
+            return err_restore(&told);
+        }
+        tell(e, "read", done, e->n_docs, false);
+    }
+    return ERR_OK;
+}
+
+static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
+    (void)tokens;
+    tell(ctx, "embed", (size_t)done, (size_t)total, false);
+    return ERR_OK;
+}
+
+/* Index files lie beside this store, not in the Pythia's own home. */
+static Err open_eval(Eval *e, const Sha256 *corpus) {
+    const ModelInfo *info = model_info(e->model);
+    char hex[33];
+    Sha256 both;
+    Buf key = {0};
+    buf_add_bytes(&key, corpus->bytes, sizeof corpus->bytes);
+    buf_add_bytes(&key, info->id.bytes, sizeof info->id.bytes);
+    buf_printf(&key, "%zu", info->max_tokens);
+    TRY(buf_ok(&key));
+    both = sha256_of(buf_str(&key));
+    buf_free(&key);
+    hex_write(both.bytes, 16, hex);
+    const char *path = arena_printf(e->a, "%s/eval/%s", e->p->opts.home, hex).p;
+    if (!path) return arena_error();
+    TRY(file_make_dirs(path, 0755));
+    e->p->opts.home = path; /* restored by the caller */
+    TRY(engine_open_store_at(e->p, path, true, &e->store));
+    Err err = store_collection(e->store, e->a, STR("eval"), &e->c);
+    if (err != ERR_NO_COLLECTION) return err;
+    e->c = (StoreCollection){.name = STR("eval"),
+                             .root = STR(""),
+                             .describe = STR(""),
+                             .model_name = info->name,
+                             .model_id = info->id,
+                             .dim = (int64_t)info->dim,
+                             .index_kind = STR("flat"),
+                             .generation = 1,
+                             .settings = STR("")};
+    TRY(store_begin(e->store));
+    err = store_collection_put(e->store, &e->c);
+    if (!err) return store_commit(e->store);
+    store_rollback(e->store);
+    return err;
+}
+
+static Err index_corpus(Eval *e, SearchMode mode) {
+    EmbedReport report;
+    int64_t start = clock_mono_ns();
+    TRY(put_documents(e));
+    if (mode != MODE_LEXICAL) {
+        TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, embed_beat, e, &report));
+        TRY(engine_open_index(e->p, &e->c, false, &e->index));
+    }
+    e->out->index_seconds = (double)(clock_mono_ns() - start) * 1e-9;
+    return ERR_OK;
+}
+
+/* ---- measuring ---- */
+
+static const Qrel *qrels_of(const Eval *e, Str query, size_t *n) {
+    size_t lo = 0, hi = e->n_qrels;
+    while (lo < hi) {
+        size_t mid = lo + (hi - lo) / 2;
+        if (str_cmp(e->qrels[mid].query, query) < 0)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
+    for (*n = 0; lo + *n < e->n_qrels && str_eq(e->qrels[lo + *n].query, query); (*n)++) {}
+    return e->qrels + lo;
+}
+
+static int grade_of(const Qrel *q, size_t n, Str doc) {
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(q[i].doc, doc)) return q[i].grade;
+    return 0;
+}
+
+static int grade_down(const void *x, const void *y) { return *(const int *)y - *(const int *)x; }
+
+static Err score(Eval *e, const Qrel *q, size_t n, const SearchReply *r) {
+    double dcg = 0, ideal = 0;
+    size_t in10 = 0, in100 = 0, first = 0;
+    int *grades = arena_array(e->a, int, n);
+    if (!grades) return arena_error();
+    for (size_t i = 0; i < n; i++) grades[i] = q[i].grade;
+    qsort(grades, n, sizeof *grades, grade_down);
+    for (size_t i = 0; i < n && i < 10; i++) ideal += grades[i] / log2((double)i + 2);
+    for (size_t i = 0; i < r->n; i++) {
+        int grade = grade_of(q, n, str_from(r->hits[i].chunk.uri, 5)); /* behind "eval:" */
+        if (grade <= 0) continue;
+        if (i < 10) dcg += grade / log2((double)i + 2), in10++;
+        in100++;
+        if (!first) first = i + 1;
+    }
+    e->ndcg += ideal > 0 ? dcg / ideal : 0;
+    e->recall10 += (double)in10 / (double)n;
+    e->recall100 += (double)in100 / (double)n;
+    e->mrr += first && first <= 10 ? 1.0 / (double)first : 0;
+    return ERR_OK;
+}
+
+static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, Pool *pool) {
+    Arena scratch = {0};
+    SearchReply reply;
+    size_t n = 0;
+    const Qrel *q = qrels_of(e, query->id, &n);
+    if (n == 0) return ERR_OK;
+    SearchSource source = {
+        .store = e->store, .collection = &e->c, .index = e->index, .model = e->index ? e->model : NULL, .pool = pool};
+    SearchRequest rq = *base;
+    rq.query = query->text;
+    int64_t start = clock_mono_ns();
+    Err err = search(&scratch, &source, 1, &rq, &reply);
+    e->latency[e->n_done++] = (double)(clock_mono_ns() - start) * 1e-6;
+    if (!err) err = score(e, q, n, &reply);
+    for (size_t i = 0; !err && e->rq->run_file && i < reply.n; i++) {
+        Str doc = str_from(reply.hits[i].chunk.uri, 5);
+        buf_printf(&e->run, "%.*s Q0 %.*s %zu %.6f pythia\n", STR_FMT(query->id), STR_FMT(doc), i + 1,
+                   (double)reply.hits[i].score);
+    }
+    arena_free(&scratch);
+    return err;
+}
+
+static int ascending(const void *x, const void *y) {
+    double a = *(const double *)x, b = *(const double *)y;
+    return (a > b) - (a < b);
+}
+
+static void fill_report(Eval *e) {
+    double n = e->n_done ? (double)e->n_done : 1;
+    qsort(e->latency, e->n_done, sizeof *e->latency, ascending);
+    e->out->queries = (int64_t)e->n_done;
+    e->out->documents = (int64_t)e->n_docs;
+    e->out->ndcg_at_10 = e->ndcg / n;
+    e->out->recall_at_10 = e->recall10 / n;
+    e->out->recall_at_100 = e->recall100 / n;
+    e->out->mrr_at_10 = e->mrr / n;
+    if (e->n_done) {
+        e->out->p50_ms = e->latency[e->n_done / 2];
+        e->out->p95_ms = e->latency[e->n_done * 95 / 100];
+    }
+}
+
+static Err eval_all(Eval *e) {
+    Sha256 corpus;
+    Pool *pool = NULL;
+    Config *c = e->p->opts.config;
+    Deadline stop = engine_deadline(e->p, 0);
+    if (e->rq->mode) TRY(config_set(c, CONF_SEARCH_MODE, str_of(e->rq->mode), "mode"));
+    if (e->rq->fusion) TRY(config_set(c, CONF_SEARCH_FUSION, str_of(e->rq->fusion), "fusion"));
+    SearchRequest base = {.mode = (SearchMode)config_int(c, CONF_SEARCH_MODE),
+                          .fusion = (Fusion)config_int(c, CONF_SEARCH_FUSION),
+                          .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
+                          .limit = EVAL_DEPTH,
+                          .deadline = &stop};
+    TRY(read_texts(e, "corpus.jsonl", &e->docs, &e->n_docs, &corpus));
+    TRY(read_texts(e, "queries.jsonl", &e->queries, &e->n_queries, NULL));
+    TRY(read_qrels(e));
+    TRY(engine_model(e->p, e->rq->model, &e->model));
+    TRY(engine_pool(e->p, &pool));
+    TRY(open_eval(e, &corpus));
+    TRY(index_corpus(e, base.mode));
+    e->latency = arena_array(e->a, double, e->n_queries);
+    if (!e->latency) return arena_error();
+    for (size_t i = 0; i < e->n_queries; i++) {
+        TRY(deadline_check(&stop));
+        TRY(run_query(e, &e->queries[i], &base, pool));
+        if (i % 16 == 0) tell(e, "search", i, e->n_queries, false);
+    }
+    tell(e, "search", e->n_queries, e->n_queries, true);
+    if (e->n_done == 0)
+        return err_set(ERR_INPUT, "no query of '%.*s' has a relevant document in qrels.tsv", STR_FMT(e->rq->dir));
+    fill_report(e);
+    if (!e->rq->run_file) return ERR_OK;
+    TRY(buf_ok(&e->run));
+    return file_write_atomic(e->rq->run_file, buf_str(&e->run), 0644);
+}
+
+Err pythia_eval(Pythia *p, Arena *a, const EvalRequest *rq, EvalReport *out) {
+    Eval e = {.p = p, .a = a, .rq = rq, .out = out, .start_ns = clock_mono_ns()};
+    const char *home = p->opts.home;
+    *out = (EvalReport){0};
+    Err err = eval_all(&e);
+    p->opts.home = home;
+    vec_close(e.index);
+    store_close(e.store);
+    buf_free(&e.run);
+    return err;
+}

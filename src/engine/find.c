@@ -1,0 +1,234 @@
+/* find.c - pythia_search: which collections, their parts opened, one search over all, the reply. */
+#include "base/file.h"
+#include "engine/engine.h"
+
+enum { FIND_COLLECTIONS_MAX = 64 };
+
+typedef struct {
+    Pythia *p;
+    Arena *a;
+    const PythiaSearch *rq;
+    Store *store;
+    SearchMode mode;
+    StoreCollection *collections; /* [FIND_COLLECTIONS_MAX] */
+    SearchSource *sources;        /* likewise */
+    Filter *filters;              /* likewise */
+    size_t n;
+    PythiaReply *out;
+} Find;
+
+/* ---- which collections ---- */
+
+static Err add_collection(Find *f, const StoreCollection *c, size_t *at) {
+    for (*at = 0; *at < f->n; (*at)++)
+        if (f->collections[*at].id == c->id) return ERR_OK;
+    if (f->n == FIND_COLLECTIONS_MAX)
+        return err_set(ERR_LIMIT, "more than %d collections in one search", FIND_COLLECTIONS_MAX);
+    f->collections[f->n] = *c;
+    f->filters[f->n] = (Filter){.globs = f->rq->globs,
+                                .n_globs = f->rq->n_globs,
+                                .langs = f->rq->langs,
+                                .n_langs = f->rq->n_langs,
+                                .kinds = f->rq->kinds,
+                                .n_kinds = f->rq->n_kinds,
+                                .since_ms = f->rq->since_ms,
+                                .until_ms = f->rq->until_ms};
+    f->n++;
+    return ERR_OK;
+}
+
+static Err narrow(Find *f, size_t at, Str relative) {
+    Filter *filter = &f->filters[at];
+    if (relative.n == 0) return ERR_OK; /* the whole collection */
+    Str *paths = arena_array(f->a, Str, filter->n_paths + 1);
+    if (!paths) return arena_error();
+    if (filter->n_paths) memcpy(paths, filter->paths, filter->n_paths * sizeof *paths);
+    paths[filter->n_paths++] = relative;
+    filter->paths = paths;
+    return ERR_OK;
+}
+
+static Err add_path(Find *f, Str given) {
+    const char *real = NULL, *z = arena_cstr(f->a, given);
+    StoreCollection c;
+    size_t at = 0;
+    if (!z) return arena_error();
+    const char *full = path_join(f->a, f->p->opts.cwd, z);
+    if (!full) return arena_error();
+    TRY(path_real(f->a, full, &real));
+    TRY(engine_covering(f->store, f->a, str_of(real), &c));
+    if (!c.id)
+        return err_fix(err_set(ERR_NO_COLLECTION, "nothing indexed covers '%s'", real), "pythia index '%s'", real);
+    TRY(add_collection(f, &c, &at));
+    return narrow(f, at, engine_relative(str_of(real), c.root));
+}
+
+static Err choose_collections(Find *f) {
+    const PythiaSearch *rq = f->rq;
+    size_t at = 0;
+    for (size_t i = 0; i < rq->n_collections; i++) {
+        StoreCollection c;
+        TRY(store_collection(f->store, f->a, rq->collections[i], &c));
+        TRY(add_collection(f, &c, &at));
+    }
+    if (rq->n_collections && rq->n_paths) {
+        /* With --in, paths are relative to those collections' roots. */
+        for (size_t i = 0; i < f->n; i++)
+            for (size_t k = 0; k < rq->n_paths; k++) {
+                Str path = rq->paths[k];
+                bool inside = path.n && path.p[0] == '/' && path_within(path, f->collections[i].root);
+                TRY(narrow(f, i, inside ? engine_relative(path, f->collections[i].root) : path));
+            }
+        return ERR_OK;
+    }
+    for (size_t i = 0; i < rq->n_paths; i++) TRY(add_path(f, rq->paths[i]));
+    return f->n ? ERR_OK : add_path(f, STR("."));
+}
+
+/* ---- opening ---- */
+
+static Err open_source(Find *f, size_t i) {
+    StoreCollection *c = &f->collections[i];
+    SearchSource *s = &f->sources[i];
+    *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
+    if (f->mode == MODE_LEXICAL) return ERR_OK;
+    if (c->rows == 0) {
+        if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
+        return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),
+                       "pythia index '%.*s'", STR_FMT(c->root));
+    }
+    int64_t start = clock_mono_ns();
+    Model *m = NULL;
+    VecIndex *ix = NULL;
+    TRY(engine_collection_model(f->p, c, &m));
+    int64_t opened = clock_mono_ns();
+    TRY(engine_open_index(f->p, c, false, &ix));
+    s->index = ix;
+    s->model = m;
+    f->out->timing.model_ms += (double)(opened - start) * 1e-6;
+    f->out->timing.open_ms += (double)(clock_mono_ns() - opened) * 1e-6;
+    return engine_pool(f->p, &s->pool);
+}
+
+static void close_sources(Find *f) {
+    for (size_t i = 0; i < f->n; i++) vec_close((VecIndex *)(uintptr_t)f->sources[i].index);
+}
+
+/* ---- the reply ---- */
+
+static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
+    const StoreChunk *c = &h->chunk;
+    char id[24];
+    chunk_id_write(c->chunk_id, id);
+    *out = (PythiaHit){.id = arena_str(a, str_of(id)),
+                       .uri = c->uri,
+                       .path = c->path,
+                       .collection = h->collection->name,
+                       .root = h->collection->root,
+                       .start_line = c->start_line,
+                       .end_line = c->end_line,
+                       .page = c->page,
+                       .symbol = c->symbol,
+                       .kind = c->kind,
+                       .lang = c->lang,
+                       .heading = c->heading,
+                       .title = c->title,
+                       .score = h->score,
+                       .freshness = freshness_name(h->freshness),
+                       .content = h->content,
+                       .lex_rank = h->lex_rank,
+                       .vec_rank = h->vec_rank,
+                       .bm25 = h->bm25,
+                       .cosine = h->cosine,
+                       .fused = h->fused};
+    return out->id.p ? ERR_OK : arena_error();
+}
+
+static Err fill_coverage(Find *f) {
+    Coverage *cover = &f->out->coverage;
+    int64_t chunks = 0, embedded = 0;
+    for (size_t i = 0; i < f->n; i++) {
+        StoreCounts n;
+        TRY(store_counts(f->store, f->collections[i].id, &f->collections[i].model_id, &n));
+        cover->indexed += n.documents;
+        cover->pending += n.pending;
+        cover->skipped += n.skipped + n.failed;
+        chunks += n.chunks;
+        embedded += n.embedded;
+    }
+    for (size_t i = 0; i < f->out->n; i++) {
+        const char *fresh = f->out->hits[i].freshness;
+        cover->stale += strcmp(fresh, "fresh") != 0;
+    }
+    cover->ratio = chunks ? (double)embedded / (double)chunks : 1;
+    return ERR_OK;
+}
+
+static Err fill_reply(Find *f, const SearchReply *r) {
+    PythiaReply *out = f->out;
+    out->n = r->n;
+    out->total = (int64_t)r->total;
+    out->has_more = r->total > r->n;
+    out->deadline_hit = r->deadline_hit;
+    out->timing.embed_ms = r->embed_ms;
+    out->timing.lexical_ms = r->lexical_ms;
+    out->timing.vector_ms = r->vector_ms;
+    out->timing.fuse_ms = r->fuse_ms;
+    out->timing.fresh_ms = r->fresh_ms;
+    out->hits = arena_array(f->a, PythiaHit, r->n);
+    if (!out->hits) return arena_error();
+    for (size_t i = 0; i < r->n; i++) TRY(fill_hit(f->a, &r->hits[i], &out->hits[i]));
+    return fill_coverage(f);
+}
+
+static int enum_value(Pythia *p, ConfigKey key, const char *given, Err *err) {
+    if (given) *err = config_set(p->opts.config, key, str_of(given), config_defs[key].key);
+    return (int)config_int(p->opts.config, key);
+}
+
+static Err find_all(Find *f, const SearchRequest *sr) {
+    SearchReply reply;
+    Err err = ERR_OK;
+    for (size_t i = 0; !err && i < f->n; i++) err = open_source(f, i);
+    if (!err) err = search(f->a, f->sources, f->n, sr, &reply);
+    if (!err) err = fill_reply(f, &reply);
+    close_sources(f);
+    return err;
+}
+
+Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out) {
+    int64_t start = clock_mono_ns();
+    Err err = ERR_OK;
+    const Config *c = p->opts.config;
+    *out = (PythiaReply){.query = rq->query};
+    Find f = {.p = p,
+              .a = a,
+              .rq = rq,
+              .out = out,
+              .collections = arena_array(a, StoreCollection, FIND_COLLECTIONS_MAX),
+              .sources = arena_array(a, SearchSource, FIND_COLLECTIONS_MAX),
+              .filters = arena_array(a, Filter, FIND_COLLECTIONS_MAX)};
+    if (!f.collections || !f.sources || !f.filters) return arena_error();
+    f.mode = (SearchMode)enum_value(p, CONF_SEARCH_MODE, rq->mode, &err);
+    TRY(err);
+    Fusion fusion = (Fusion)enum_value(p, CONF_SEARCH_FUSION, rq->fusion, &err);
+    TRY(err);
+    out->mode = config_text(c, CONF_SEARCH_MODE).p;
+    if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
+    Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
+    TRY(engine_store(p, false, &f.store));
+    out->timing.open_ms = (double)(clock_mono_ns() - start) * 1e-6;
+    TRY(choose_collections(&f));
+    SearchRequest sr = {.query = rq->query,
+                        .mode = f.mode,
+                        .fusion = fusion,
+                        .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
+                        .limit = rq->limit ? rq->limit : (size_t)config_int(c, CONF_SEARCH_LIMIT),
+                        .min_score =
+                            (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
+                        .freshness = true,
+                        .deadline = &stop};
+    TRY(find_all(&f, &sr));
+    out->took_ms = (double)(clock_mono_ns() - start) * 1e-6;
+    return ERR_OK;
+}

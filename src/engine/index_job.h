@@ -1,0 +1,66 @@
+/* index_job.h - the state of one `index` of one collection, shared by run.c (its life) and index.c (its work). */
+#ifndef PYTHIA_ENGINE_INDEX_JOB_H
+#define PYTHIA_ENGINE_INDEX_JOB_H
+
+#include "base/file.h"
+#include "base/map.h"
+#include "engine/engine.h"
+
+/* A document as the store knows it. */
+typedef struct Known Known;
+struct Known {
+    int64_t id;
+    Str path;
+    DocState state;
+    Sha256 sha256;
+    int64_t size, mtime_ns, indexed_ms;
+    uint64_t inode;
+    bool seen, vanished;
+    Known *next;
+};
+
+/* A file as the walk found it. */
+typedef struct {
+    Str path; /* relative to the root */
+    FileInfo info;
+    Known *known; /* NULL: new */
+} Found;
+
+typedef struct {
+    Pythia *p;
+    const IndexRequest *rq;
+    Arena *out;    /* the caller's: what the report holds */
+    Arena scratch; /* this job's */
+    IndexReport *report;
+    Store *store;
+    StoreCollection c;
+    bool created;
+    const char *root;
+    Str scope; /* relative folder or file to which the job is limited; "" everything */
+    IndexSettings settings;
+    const char *global_ignore;
+    Model *model; /* NULL: words only */
+    size_t (*count_tokens)(const void *ctx, Str text);
+    const void *count_ctx;
+    bool redo; /* read and cut everything again */
+    Deadline stop;
+    int64_t now_ms, start_ns, last_progress_ns;
+    int lock_fd;
+    /* what was found and what is known */
+    Found *found;
+    size_t n_found, cap_found;
+    Map known; /* path -> Known* */
+    Known *known_list;
+    Map vanished; /* content -> Known* */
+    size_t n_vanished;
+    Found **todo;
+    size_t n_todo, done;
+} IndexJob;
+
+MUST_USE Err index_look(IndexJob *j);     /* walk, load, compare: fills todo and vanished */
+MUST_USE Err index_plan(IndexJob *j);     /* dry run: fills the report's plan */
+MUST_USE Err index_read_all(IndexJob *j); /* todo -> documents, chunks, words */
+MUST_USE Err index_remove_vanished(IndexJob *j);
+void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished);
+
+#endif

@@ -1,0 +1,156 @@
+/* models.c - models as users meet them: list, import, verify, embed, tokenize. */
+#include "base/file.h"
+#include "engine/engine.h"
+
+static const char *pooling_name(Pooling p) {
+    switch (p) {
+    case POOL_NONE:
+        return "none";
+    case POOL_MEAN:
+        return "mean";
+    case POOL_CLS:
+        return "cls";
+    case POOL_LAST:
+        return "last";
+    case POOL_RANK:
+        return "rank";
+    }
+    return "?";
+}
+
+static Err describe(Arena *a, const char *name, const char *path, const ModelInfo *info, PythiaModel *out) {
+    *out = (PythiaModel){.name = arena_str(a, str_of(name)),
+                         .path = arena_str(a, str_of(path)),
+                         .arch = arena_str(a, info->arch),
+                         .tensor_types = arena_str(a, info->tensor_types),
+                         .pooling = str_of(pooling_name(info->pooling)),
+                         .problem = STR(""),
+                         .bytes = info->bytes,
+                         .dim = (int64_t)info->dim,
+                         .max_tokens = (int64_t)info->max_tokens};
+    return out->name.p && out->path.p && out->arch.p && out->tensor_types.p ? ERR_OK : arena_error();
+}
+
+static bool is_used(const StoreCollection *all, size_t n, Str name) {
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(all[i].model_name, name)) return true;
+    return false;
+}
+
+Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n) {
+    ModelEntry *entries = NULL;
+    Store *s = NULL;
+    StoreCollection *all = NULL;
+    size_t n_all = 0;
+    *n = 0;
+    const char *dir = engine_models_dir(p, a);
+    if (!dir) return arena_error();
+    TRY(model_list(a, dir, &entries, n));
+    *out = arena_array(a, PythiaModel, *n);
+    if (!*out) return arena_error();
+    Err err = engine_store(p, false, &s);
+    if (err && err != ERR_NO_COLLECTION) return err;
+    if (!err) TRY(store_collections(s, a, &all, &n_all));
+    Str configured = config_text(p->opts.config, CONF_MODEL_EMBED);
+    for (size_t i = 0; i < *n; i++) {
+        PythiaModel *m = &(*out)[i];
+        Sha256 id;
+        TRY(describe(a, entries[i].name, entries[i].path, &entries[i].info, m));
+        m->bytes = entries[i].bytes;
+        m->in_use = str_eq(m->name, configured) || is_used(all, n_all, m->name);
+        if (entries[i].broken) {
+            m->problem = arena_str(a, str_of(entries[i].problem));
+            continue;
+        }
+        TRY(model_file_id(entries[i].path, &id));
+        hex_write(id.bytes, sizeof id.bytes, m->id);
+    }
+    return ERR_OK;
+}
+
+/* A name becomes a file name: letters, digits, '.', '_' and '-' only, not at the front a dot. */
+static Err check_name(Str name) {
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                     c == '-' || (c == '.' && i > 0);
+        if (!plain)
+            return err_set(ERR_USAGE, "'%.*s' is no name for a model: letters, digits, '.', '_' and '-' only",
+                           STR_FMT(name));
+    }
+    return name.n && name.n <= 128 ? ERR_OK : err_set(ERR_USAGE, "a model's name has 1 to 128 letters");
+}
+
+Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *out) {
+    const char *dir = engine_models_dir(p, a), *from = arena_cstr(a, hf_dir), *source = NULL;
+    Model *m = NULL;
+    Sha256 id;
+    if (!dir || !from) return arena_error();
+    from = path_join(a, p->opts.cwd, from);
+    if (!from) return arena_error();
+    TRY(path_real(a, from, &source));
+    if (!name.n) name = path_base(str_of(source));
+    TRY(check_name(name));
+    TRY(file_make_dirs(dir, 0755));
+    Str path = arena_printf(a, "%s/%.*s.gguf", dir, STR_FMT(name));
+    const char *name_z = arena_cstr(a, name);
+    if (!path.p || !name_z) return arena_error();
+    TRY(model_import(source, path.p, name_z));
+    TRY(model_open(&m, path.p, &(ModelOpts){0}));
+    Err err = describe(a, name_z, path.p, model_info(m), out);
+    model_close(m);
+    TRY(err);
+    TRY(model_file_id(path.p, &id));
+    hex_write(id.bytes, sizeof id.bytes, out->id);
+    return ERR_OK;
+}
+
+Err pythia_model_verify(Pythia *p, Arena *a, Str name, Buf *report) {
+    const char *dir = engine_models_dir(p, a), *path = NULL;
+    ModelEntry *entries = NULL;
+    size_t n = 0;
+    Err worst = ERR_OK;
+    if (!dir) return arena_error();
+    if (name.n) {
+        TRY(model_resolve(a, dir, name, &path));
+        return model_verify(path, report);
+    }
+    TRY(model_list(a, dir, &entries, &n));
+    for (size_t i = 0; i < n; i++) {
+        Err err = model_verify(entries[i].path, report);
+        if (err && err != ERR_CORRUPT) return err;
+        if (err) worst = err;
+    }
+    return worst;
+}
+
+Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out, size_t *dim,
+                 int32_t **tokens, bool **truncated) {
+    Model *m = NULL;
+    Pool *pool = NULL;
+    TRY(engine_model(p, rq->model, &m));
+    TRY(engine_pool(p, &pool));
+    *dim = model_info(m)->dim;
+    *out = arena_alloc_array(a, n, *dim * sizeof **out);
+    *tokens = arena_array(a, int32_t, n);
+    *truncated = arena_array(a, bool, n);
+    EmbedInfo *info = arena_array(a, EmbedInfo, n);
+    if (!*out || !*tokens || !*truncated || !info) return arena_error();
+    Deadline stop = engine_deadline(p, 0);
+    EmbedOpts opts = {.kind = rq->query ? EMBED_QUERY : EMBED_DOCUMENT, .deadline = &stop};
+    TRY(model_embed(m, pool, texts, n, &opts, *out, info));
+    for (size_t i = 0; i < n; i++) {
+        (*tokens)[i] = info[i].tokens;
+        (*truncated)[i] = info[i].truncated;
+    }
+    return ERR_OK;
+}
+
+Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n) {
+    Model *m = NULL;
+    TRY(engine_model(p, model, &m));
+    TRY(model_tokenize(m, text, true, NULL, 0, n));
+    *ids = arena_array(a, int32_t, *n);
+    if (!*ids) return arena_error();
+    return model_tokenize(m, text, true, *ids, *n, n);
+}

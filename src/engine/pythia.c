@@ -1,0 +1,131 @@
+/* pythia.c - opening and closing, and what is opened once: store, pool, analyser, models. */
+#include "engine/engine.h"
+
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/log.h"
+
+static const char *env_get(char **environ_, const char *name) {
+    size_t n = strlen(name);
+    for (char **e = environ_; e && *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1]) return *e + n + 1;
+    return NULL;
+}
+
+Err pythia_home(Arena *a, char **environ_, const char **out) {
+    const char *home = env_get(environ_, "PYTHIA_HOME"), *data = env_get(environ_, "XDG_DATA_HOME");
+    const char *user = env_get(environ_, "HOME");
+    if (home)
+        *out = path_absolute(a, home);
+    else if (data && data[0] == '/')
+        *out = path_join(a, data, "pythia"); /* XDG: a relative value is to be ignored */
+    else if (user)
+        *out = path_join(a, user, ".local/share/pythia");
+    else
+        return err_fix(err_set(ERR_USAGE, "no data folder: neither PYTHIA_HOME, XDG_DATA_HOME nor HOME is set"),
+                       "PYTHIA_HOME=/some/folder pythia …");
+    return *out ? ERR_OK : arena_error();
+}
+
+Err pythia_open(Pythia **out, const PythiaOpts *opts) {
+    *out = NULL;
+    Pythia *p = calloc(1, sizeof *p);
+    if (!p) return err_set(ERR_NOMEM, "out of memory: cannot start");
+    p->opts = *opts;
+    p->opts.home = arena_cstr(&p->arena, str_of(opts->home));
+    p->opts.cwd = arena_cstr(&p->arena, str_of(opts->cwd));
+    if (!p->opts.home || !p->opts.cwd) {
+        pythia_close(p);
+        return arena_error();
+    }
+    *out = p;
+    return ERR_OK;
+}
+
+void pythia_close(Pythia *p) {
+    if (!p) return;
+    store_close(p->store);
+    analyzer_close(p->analyzer);
+    for (size_t i = 0; i < p->n_models; i++) model_close(p->models[i]);
+    pool_close(p->pool);
+    arena_free(&p->arena);
+    free(p);
+}
+
+static int analyze_for_store(void *analyzer, Str text, StoreTermSink sink, void *ctx) {
+    return analyzer_run(analyzer, text, sink, ctx);
+}
+
+Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out) {
+    if (!p->analyzer) TRY(analyzer_open(&p->analyzer));
+    StoreSpec spec = {.kind = "local", .path = path, .read_only = !write, .analyzer = {analyze_for_store, p->analyzer}};
+    return store_open(out, &spec);
+}
+
+Err engine_store(Pythia *p, bool write, Store **out) {
+    *out = NULL;
+    if (p->store && write && !p->store_writable) {
+        store_close(p->store);
+        p->store = NULL;
+    }
+    if (!p->store) {
+        Str path = config_text(p->opts.config, CONF_STORE_PATH);
+        const char *dir = path.n ? arena_cstr(&p->arena, path) : p->opts.home;
+        if (!dir) return arena_error();
+        TRY(engine_open_store_at(p, dir, write, &p->store));
+        p->store_writable = write;
+    }
+    *out = p->store;
+    return ERR_OK;
+}
+
+Err engine_pool(Pythia *p, Pool **out) {
+    if (!p->pool) {
+        int64_t threads = config_int(p->opts.config, CONF_MODEL_THREADS);
+        TRY(pool_open(&p->pool, threads > 0 ? (size_t)threads : 0));
+    }
+    *out = p->pool;
+    return ERR_OK;
+}
+
+const char *engine_models_dir(Pythia *p, Arena *a) { return path_join(a, p->opts.home, "models"); }
+
+/* core.excludesFile's default place; a value set in git's own configuration is not read. */
+const char *engine_global_ignore(Pythia *p) {
+    const char *config = env_get(p->opts.environ, "XDG_CONFIG_HOME"), *user = env_get(p->opts.environ, "HOME");
+    if (config) return path_join(&p->arena, config, "git/ignore");
+    return user ? path_join(&p->arena, user, ".config/git/ignore") : NULL;
+}
+
+Err engine_model(Pythia *p, Str name, Model **out) {
+    Arena a = {0};
+    Err err = ERR_OK;
+    const char *path = NULL;
+    *out = NULL;
+    if (name.n == 0) name = config_text(p->opts.config, CONF_MODEL_EMBED);
+    const char *dir = engine_models_dir(p, &a);
+    if (!dir) {
+        err = arena_error();
+        goto done;
+    }
+    if ((err = model_resolve(&a, dir, name, &path))) goto done;
+    for (size_t i = 0; i < p->n_models && !*out; i++)
+        if (str_is(model_info(p->models[i])->path, path)) *out = p->models[i];
+    if (*out) goto done;
+    if (p->n_models == ENGINE_MODELS_MAX) {
+        err = err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
+        goto done;
+    }
+    ModelOpts opts = {.max_tokens = (size_t)config_int(p->opts.config, CONF_MODEL_MAX_TOKENS)};
+    if ((err = model_open(out, path, &opts))) goto done;
+    p->models[p->n_models++] = *out;
+    LOG(LOG_INFO, "engine", "model open path=%s", path);
+done:
+    arena_free(&a);
+    return err;
+}
+
+Deadline engine_deadline(const Pythia *p, int64_t ms) {
+    return (Deadline){.at_ns = ms > 0 ? clock_mono_ns() + ms * 1000000 : 0, .cancel = p->opts.cancel};
+}

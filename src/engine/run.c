@@ -1,0 +1,284 @@
+/* run.c - the life of an indexing run: which collection, which model, the run's row, its end. The work is in index.c and
+ * embed.c. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "engine/index_job.h"
+
+enum { CHUNKER_VERSION = 1, SPECIAL_TOKENS = 2 };
+
+void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished) {
+    int64_t now = clock_mono_ns();
+    if (!j->rq->progress || (!finished && now - j->last_progress_ns < 100000000)) return;
+    j->last_progress_ns = now;
+    const IndexReport *r = j->report;
+    IndexProgress p = {.stage = stage,
+                       .collection = r->collection.p,
+                       .done = done,
+                       .total = total,
+                       .files = r->added + r->changed + r->renamed + r->unchanged,
+                       .chunks = r->chunks,
+                       .tokens = r->tokens,
+                       .bytes = r->text_bytes,
+                       .seconds = (double)(now - j->start_ns) * 1e-9,
+                       .finished = finished};
+    j->rq->progress(j->rq->progress_ctx, &p);
+}
+
+/* ---- which collection ---- */
+
+/* "docs" for /srv/docs; "docs-2" when another root has that name. */
+static Err free_name(IndexJob *j, Str root, Str *out) {
+    StoreCollection *all = NULL;
+    size_t n = 0;
+    Str base = path_base(root);
+    if (base.n == 0) base = STR("root");
+    TRY(store_collections(j->store, &j->scratch, &all, &n));
+    for (int number = 1; number < 10000; number++) {
+        Str name = number == 1 ? base : arena_printf(&j->scratch, "%.*s-%d", STR_FMT(base), number);
+        bool taken = false;
+        for (size_t i = 0; i < n; i++) taken |= str_eq(all[i].name, name);
+        if (!taken) return *out = name, ERR_OK;
+    }
+    return err_set(ERR_LIMIT, "no free name for a collection of '%.*s'", STR_FMT(root));
+}
+
+static Err new_collection(IndexJob *j, Str name, Str root) {
+    if (!name.n) TRY(free_name(j, root, &name));
+    j->c = (StoreCollection){.name = name,
+                             .root = root,
+                             .index_kind = config_text(j->p->opts.config, CONF_INDEX_KIND),
+                             .generation = 1,
+                             .created_ms = j->now_ms};
+    j->created = true;
+    return ERR_OK;
+}
+
+/* The collection that the path belongs to, and the part of it that is meant. */
+static Err choose_collection(IndexJob *j, Str given) {
+    const char *real = NULL;
+    FileInfo info;
+    Arena *a = &j->scratch;
+    const char *z = arena_cstr(a, given);
+    if (!z) return arena_error();
+    const char *absolute = path_join(a, j->p->opts.cwd, z);
+    if (!absolute) return arena_error();
+    TRY(path_real(a, absolute, &real));
+    TRY(file_info(real, true, &info));
+    if (info.type == FILE_NONE) return err_set(ERR_IO, "cannot index '%.*s': no such file or folder", STR_FMT(given));
+    if (info.type == FILE_OTHER)
+        return err_set(ERR_IO, "cannot index '%.*s': neither a file nor a folder", STR_FMT(given));
+    Str path = str_of(real), name = j->rq->collection;
+    if (name.n) {
+        Err err = store_collection(j->store, a, name, &j->c);
+        if (err && err != ERR_NO_COLLECTION) return err;
+        if (!err && !path_within(path, j->c.root))
+            return err_fix(err_set(ERR_INPUT, "collection '%.*s' is of '%.*s', not of '%s'", STR_FMT(name),
+                                   STR_FMT(j->c.root), real),
+                           "pythia index '%s' --collection OTHER_NAME", real);
+        if (err) j->c = (StoreCollection){0};
+    } else
+        TRY(engine_covering(j->store, a, path, &j->c));
+    if (j->c.id) {
+        j->scope = engine_relative(path, j->c.root);
+        return ERR_OK;
+    }
+    if (info.type != FILE_DIR)
+        return err_fix(err_set(ERR_INPUT, "'%s' is a file, and no collection covers it", real), "pythia index '%.*s'",
+                       STR_FMT(path_dir(path)));
+    return new_collection(j, name, path);
+}
+
+/* ---- settings and model ---- */
+
+static bool settings_cut_alike(const IndexSettings *a, const IndexSettings *b) {
+    return a->max_tokens == b->max_tokens;
+}
+
+/* Without a model only the budget's size matters: about four bytes a token. */
+static size_t rough_tokens(const void *ctx, Str text) {
+    (void)ctx;
+    return (text.n + 3) / 4;
+}
+
+static Err choose_settings(IndexJob *j) {
+    IndexSettings old;
+    TRY(settings_read(&j->scratch, j->c.settings, &old));
+    j->settings = old;
+    if (j->created)
+        j->settings = (IndexSettings){.max_file_size = config_int(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE),
+                                      .hidden = config_bool(j->p->opts.config, CONF_INDEX_HIDDEN)};
+    else if (strcmp(config_origin(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE), "default") != 0)
+        j->settings.max_file_size = config_int(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE);
+    j->settings.hidden |= j->rq->hidden;
+    j->settings.no_ignore |= j->rq->no_ignore;
+    if (j->rq->n_globs) j->settings.globs = j->rq->globs, j->settings.n_globs = j->rq->n_globs;
+    j->count_tokens = rough_tokens;
+    j->settings.max_tokens = 256 - SPECIAL_TOKENS;
+    if (j->model) {
+        j->settings.max_tokens = (int64_t)model_info(j->model)->max_tokens - SPECIAL_TOKENS;
+        j->count_tokens = model_count_tokens;
+        j->count_ctx = j->model;
+    } else if (!j->created)
+        j->settings.max_tokens = old.max_tokens;
+    j->redo = j->rq->force || (!j->created && !settings_cut_alike(&old, &j->settings));
+    return ERR_OK;
+}
+
+static Err mismatch(IndexJob *j, const ModelInfo *info) {
+    return err_fix(err_set(ERR_MODEL_MISMATCH,
+                           "model '%.*s' has %zu dimensions%s, collection '%.*s' has %lld, made with '%.*s'",
+                           STR_FMT(info->name), info->dim, info->dim == (size_t)j->c.dim ? " but other weights" : "",
+                           STR_FMT(j->c.name), (long long)j->c.dim, STR_FMT(j->c.model_name)),
+                   "pythia index --collection '%.*s' --model '%.*s' --force", STR_FMT(j->c.name),
+                   STR_FMT(j->rq->model.n ? j->rq->model : info->name));
+}
+
+/* Opens the model that the run is to use, and refuses another one than the collection's without --force. */
+static Err choose_model(IndexJob *j) {
+    bool made = j->c.dim > 0;
+    Str wanted = j->rq->model.n ? j->rq->model : made && !j->rq->force ? j->c.model_name : (Str){"", 0};
+    if (j->rq->lex_only && !made && !j->rq->model.n) return ERR_OK;
+    TRY(engine_model(j->p, wanted, &j->model));
+    const ModelInfo *info = model_info(j->model);
+    bool same = made && memcmp(&info->id, &j->c.model_id, sizeof info->id) == 0;
+    if (made && !same && !j->rq->force) return mismatch(j, info);
+    if (same) return ERR_OK;
+    j->c.model_name = j->rq->model.n ? j->rq->model : config_text(j->p->opts.config, CONF_MODEL_EMBED);
+    j->c.model_id = info->id;
+    j->c.dim = (int64_t)info->dim;
+    return ERR_OK;
+}
+
+/* The collection's row, before any work; with --force its vectors begin anew as the next generation. */
+static Err save_collection(IndexJob *j) {
+    uint64_t old = j->c.generation;
+    bool anew = !j->created && j->rq->force;
+    TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
+    j->c.updated_ms = j->now_ms;
+    if (anew) j->c.generation++, j->c.rows = 0;
+    TRY(store_begin(j->store));
+    Err err = anew ? store_embedding_clear(j->store, j->c.id) : ERR_OK;
+    if (!err) err = store_collection_put(j->store, &j->c);
+    if (!err) err = store_commit(j->store);
+    if (err) {
+        ErrInfo told;
+        err_save(&told, err);
+        store_rollback(j->store);
+        return err_restore(&told);
+    }
+    const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);
+    if (!dir) return arena_error();
+    return anew ? vec_drop(dir, old) : ERR_OK;
+}
+
+/* One `index` a collection at a time: a lock file named after it. */
+static Err lock_collection(IndexJob *j) {
+    const char *dir = path_join(&j->scratch, j->p->opts.home, "locks");
+    if (!dir) return arena_error();
+    TRY(file_make_dirs(dir, 0755));
+    Str path = arena_printf(&j->scratch, "%s/%lld.lock", dir, (long long)j->c.id);
+    if (!path.p) return arena_error();
+    Err err = file_lock(path.p, &j->lock_fd);
+    if (err != ERR_BUSY) return err;
+    return err_fix(err_set(ERR_BUSY, "another pythia is indexing '%.*s'", STR_FMT(j->c.name)), "pythia runs");
+}
+
+/* ---- the run ---- */
+
+static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
+    IndexJob *j = ctx;
+    j->report->tokens = tokens;
+    index_progress(j, "embed", done, total, false);
+    return store_run_beat(j->store, j->report->run, STR("embed"), done, total, clock_wall_ms());
+}
+
+static Err do_work(IndexJob *j) {
+    TRY(index_look(j));
+    TRY(index_read_all(j));
+    TRY(index_remove_vanished(j));
+    if (j->model && !j->rq->lex_only) {
+        EmbedReport e;
+        Err err = engine_embed_pending(j->p, j->store, &j->c, j->model, embed_beat, j, &e);
+        j->report->embedded = e.embedded;
+        j->report->reused = e.reused;
+        j->report->tokens = e.tokens;
+        j->report->embed_seconds = e.seconds;
+        TRY(err);
+    }
+    return engine_sweep(j->p, j->store, &j->c);
+}
+
+static Err run_and_record(IndexJob *j) {
+    int64_t reaped = 0;
+    TRY(store_run_reap(j->store, j->now_ms, &reaped));
+    TRY(store_run_begin(j->store, j->c.id, j->now_ms, &j->report->run));
+    Err err = do_work(j);
+    ErrInfo told = {0};
+    if (err) err_save(&told, err);
+    RunState state = !err ? RUN_SUCCEEDED : err == ERR_INTERRUPT ? RUN_CANCELLED : RUN_FAILED;
+    Err end = store_run_end(j->store, j->report->run, state, str_of(told.text), j->report->failed, clock_wall_ms());
+    return err ? err_restore(&told) : end;
+}
+
+static Err index_path(IndexJob *j, Str path) {
+    TRY(choose_collection(j, path));
+    TRY(choose_model(j));
+    TRY(choose_settings(j));
+    j->root = arena_cstr(&j->scratch, j->c.root);
+    j->report->collection = arena_str(j->out, j->c.name);
+    j->report->root = arena_str(j->out, j->c.root);
+    j->report->model = arena_str(j->out, j->model ? j->c.model_name : STR(""));
+    if (!j->root || !j->report->collection.p || !j->report->root.p || !j->report->model.p) return arena_error();
+    if (j->rq->dry_run) {
+        TRY(index_look(j));
+        return index_plan(j);
+    }
+    if (j->c.id) TRY(lock_collection(j));
+    TRY(save_collection(j));
+    if (j->lock_fd < 0) TRY(lock_collection(j));
+    return run_and_record(j);
+}
+
+static Err index_one(Pythia *p, Arena *a, const IndexRequest *rq, Str path, IndexReport *report) {
+    IndexJob j = {.p = p,
+                  .rq = rq,
+                  .out = a,
+                  .report = report,
+                  .start_ns = clock_mono_ns(),
+                  .now_ms = clock_wall_ms(),
+                  .stop = engine_deadline(p, 0),
+                  .global_ignore = engine_global_ignore(p),
+                  .lock_fd = -1};
+    Err err = engine_store(p, true, &j.store);
+    if (!err) err = index_path(&j, path);
+    report->seconds = (double)(clock_mono_ns() - j.start_ns) * 1e-9;
+    ErrInfo told = {0};
+    if (err) err_save(&told, err);
+    index_progress(&j, "done", 1, 1, true);
+    file_unlock(&j.lock_fd);
+    map_free(&j.known);
+    map_free(&j.vanished);
+    arena_free(&j.scratch);
+    return err ? err_restore(&told) : ERR_OK;
+}
+
+Err pythia_index(Pythia *p, Arena *a, const IndexRequest *rq, IndexReport **out, size_t *n) {
+    Str cwd = str_of(".");
+    const Str *paths = rq->n_paths ? rq->paths : &cwd;
+    size_t count = rq->n_paths ? rq->n_paths : 1;
+    int64_t failed = 0;
+    *n = 0;
+    *out = arena_array(a, IndexReport, count);
+    if (!*out) return arena_error();
+    for (size_t i = 0; i < count; i++) {
+        Err err = index_one(p, a, rq, paths[i], &(*out)[i]);
+        (*n)++;
+        if (err) return err;
+        failed += (*out)[i].failed;
+    }
+    if (failed == 0) return ERR_OK;
+    return err_fix(err_set(ERR_PARTIAL, "%lld file%s could not be read", (long long)failed, failed == 1 ? "" : "s"),
+                   "pythia status");
+}

@@ -1,0 +1,386 @@
+/* status.c - what is indexed, pending, skipped, stale, and why; collections and runs as lists. */
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "base/map.h"
+#include "chunk/chunk.h"
+#include "engine/engine.h"
+#include "ingest/read.h"
+#include "ingest/walk.h"
+
+enum { STATUS_LIST_MAX = 1000 };
+
+static const char *run_state_name(RunState s) {
+    static const char *const names[] = {"queued", "running", "succeeded", "failed", "cancelled"};
+    return names[s];
+}
+
+/* ---- collections ---- */
+
+static Err index_bytes(Pythia *p, const StoreCollection *c, int64_t *bytes) {
+    VecIndex *ix = NULL;
+    VecStats stats;
+    *bytes = 0;
+    if (c->dim == 0 || c->rows == 0) return ERR_OK;
+    Err err = engine_open_index(p, c, false, &ix);
+    if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT) return ERR_OK; /* `verify` and `doctor` tell */
+    TRY(err);
+    vec_stats(ix, &stats);
+    *bytes = stats.bytes;
+    vec_close(ix);
+    return ERR_OK;
+}
+
+static bool model_is_missing(Pythia *p, Arena *a, const StoreCollection *c) {
+    const char *dir = engine_models_dir(p, a), *path = NULL;
+    return c->dim > 0 && dir && model_resolve(a, dir, c->model_name, &path) != ERR_OK;
+}
+
+static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, PythiaCollection *out) {
+    StoreCounts n;
+    StoreRun *runs = NULL;
+    size_t n_runs = 0;
+    FileInfo info = {0};
+    TRY(store_counts(s, c->id, &c->model_id, &n));
+    TRY(store_runs(s, a, c->id, 1, &runs, &n_runs));
+    *out = (PythiaCollection){.name = c->name,
+                              .root = c->root,
+                              .describe = c->describe,
+                              .model = c->model_name,
+                              .index_kind = c->index_kind,
+                              .store = STR("local"),
+                              .documents = n.documents,
+                              .skipped = n.skipped,
+                              .failed = n.failed,
+                              .chunks = n.chunks,
+                              .embedded = n.embedded,
+                              .pending = n.pending,
+                              .text_bytes = n.text_bytes,
+                              .updated_ms = c->updated_ms,
+                              .dim = c->dim,
+                              .last_run_state = STR(""),
+                              .last_run_error = STR("")};
+    TRY(index_bytes(p, c, &out->index_bytes));
+    if (c->root.n) {
+        const char *root = arena_cstr(a, c->root);
+        if (!root) return arena_error();
+        TRY(file_info(root, true, &info));
+        out->root_missing = info.type != FILE_DIR;
+    }
+    out->model_missing = model_is_missing(p, a, c);
+    if (n_runs) out->last_run_state = str_of(run_state_name(runs[0].state)), out->last_run_error = runs[0].error;
+    return ERR_OK;
+}
+
+Err pythia_collections(Pythia *p, Arena *a, PythiaCollection **out, size_t *n) {
+    Store *s = NULL;
+    StoreCollection *all = NULL;
+    *n = 0;
+    *out = NULL;
+    Err err = engine_store(p, false, &s);
+    if (err == ERR_NO_COLLECTION) return ERR_OK;
+    TRY(err);
+    size_t count = 0;
+    TRY(store_collections(s, a, &all, &count));
+    *out = arena_array(a, PythiaCollection, count);
+    if (!*out) return arena_error();
+    for (size_t i = 0; i < count; i++) TRY(describe(p, a, s, &all[i], &(*out)[i]));
+    *n = count;
+    return ERR_OK;
+}
+
+Err pythia_collection(Pythia *p, Arena *a, Str name, PythiaCollection *out) {
+    Store *s = NULL;
+    StoreCollection c;
+    TRY(engine_store(p, false, &s));
+    TRY(engine_find_collection(p, s, a, name, &c));
+    return describe(p, a, s, &c, out);
+}
+
+Err pythia_collection_rename(Pythia *p, Str from, Str to) {
+    Arena a = {0};
+    Store *s = NULL;
+    StoreCollection c;
+    if (to.n == 0 || to.n > 128) return err_set(ERR_USAGE, "'%.*s' is no name for a collection", STR_FMT(to));
+    Err err = engine_store(p, true, &s);
+    if (!err) err = store_collection(s, &a, from, &c);
+    if (!err) {
+        c.name = to;
+        err = store_begin(s);
+        if (!err) err = store_collection_put(s, &c);
+        if (!err)
+            err = store_commit(s);
+        else
+            store_rollback(s);
+    }
+    arena_free(&a);
+    return err;
+}
+
+Err pythia_collection_remove(Pythia *p, Str name) {
+    Arena a = {0};
+    Store *s = NULL;
+    StoreCollection c;
+    Err err = engine_store(p, true, &s);
+    if (!err) err = store_collection(s, &a, name, &c);
+    if (err) goto done;
+    const char *dir = engine_index_dir(p, &a, &c);
+    if (!dir) {
+        err = arena_error();
+        goto done;
+    }
+    if ((err = store_begin(s))) goto done;
+    err = store_collection_remove(s, c.id);
+    if (!err) err = store_commit(s);
+    if (err)
+        store_rollback(s);
+    else
+        err = file_remove_tree(
+            dir); /* after the commit: files without a row are garbage, a row without files is damage */
+done:
+    arena_free(&a);
+    return err;
+}
+
+/* ---- status ---- */
+
+typedef struct {
+    Arena *a;
+    PythiaStatus *out;
+    Map docs;    /* path -> StoreDoc*, for the check of files */
+    Map reasons; /* kind of reason -> count */
+    const IndexSettings *settings;
+    bool check_files;
+} Look;
+
+static Err push(Arena *a, PathReason **list, size_t *n, Str path, Str reason) {
+    if (*n >= STATUS_LIST_MAX) return ERR_OK;
+    if ((*n & (*n - 1)) == 0) {
+        PathReason *more = arena_array(a, PathReason, *n ? *n * 2 : 1);
+        if (!more) return arena_error();
+        if (*n) memcpy(more, *list, *n * sizeof *more);
+        *list = more;
+    }
+    PathReason r = {arena_str(a, path), arena_str(a, reason)};
+    if (!r.path.p || !r.reason.p) return arena_error();
+    (*list)[(*n)++] = r;
+    return ERR_OK;
+}
+
+/* "binary" of "binary (NUL at byte 12)". */
+static Str reason_kind(Str reason) {
+    ptrdiff_t at = str_find(reason, STR(" ("));
+    return at > 0 ? str_upto(reason, (size_t)at) : reason;
+}
+
+static Err look_document(void *ctx, const StoreDoc *d) {
+    Look *l = ctx;
+    if (d->state != DOC_ACTIVE) {
+        bool failed = d->state == DOC_FAILED;
+        TRY(push(l->a, failed ? &l->out->failed : &l->out->skipped, failed ? &l->out->n_failed : &l->out->n_skipped,
+                 d->path, d->reason));
+        uint64_t *count = map_at(&l->reasons, arena_str(l->a, reason_kind(d->reason)), 0);
+        if (!count) return ERR_NOMEM;
+        (*count)++;
+    }
+    if (!l->check_files) return ERR_OK;
+    StoreDoc *copy = arena_new(l->a, StoreDoc);
+    if (!copy) return arena_error();
+    *copy = *d;
+    copy->path = arena_str(l->a, d->path);
+    copy->chunks = 0; /* used here as "seen" */
+    return copy->path.p ? map_put(&l->docs, copy->path, (uint64_t)(uintptr_t)copy) : arena_error();
+}
+
+static Err look_file(void *ctx, const WalkEntry *e) {
+    Look *l = ctx;
+    if (e->reason.n || settings_exclude(l->settings, e->path)) return ERR_OK;
+    uint64_t *at = map_get(&l->docs, e->path);
+    if (!at) return push(l->a, &l->out->stale, &l->out->n_stale, e->path, STR("new"));
+    StoreDoc *d = (StoreDoc *)(uintptr_t)*at;
+    d->chunks = 1;
+    if (d->size == e->info.size && d->mtime_ns == e->info.mtime_ns) return ERR_OK;
+    return push(l->a, &l->out->stale, &l->out->n_stale, e->path, STR("changed"));
+}
+
+static Err look_for_gone(Look *l) {
+    for (size_t i = 0; i < l->docs.count; i++) {
+        StoreDoc *d = (StoreDoc *)(uintptr_t)l->docs.entries[i].value;
+        if (d->chunks == 0) TRY(push(l->a, &l->out->stale, &l->out->n_stale, d->path, STR("gone")));
+    }
+    return ERR_OK;
+}
+
+static int by_count(const void *x, const void *y) {
+    const MapEntry *a = x, *b = y;
+    if (a->value != b->value) return a->value < b->value ? 1 : -1;
+    return str_cmp(a->key, b->key);
+}
+
+static Err count_reasons(Look *l) {
+    PythiaStatus *out = l->out;
+    if (l->reasons.count == 0) return ERR_OK;
+    MapEntry *sorted = arena_array(l->a, MapEntry, l->reasons.count);
+    out->skip_counts = arena_alloc_array(l->a, l->reasons.count, sizeof *out->skip_counts);
+    if (!sorted || !out->skip_counts) return arena_error();
+    memcpy(sorted, l->reasons.entries, l->reasons.count * sizeof *sorted);
+    qsort(sorted, l->reasons.count, sizeof *sorted, by_count);
+    for (size_t i = 0; i < l->reasons.count; i++) {
+        out->skip_counts[i].reason = sorted[i].key;
+        out->skip_counts[i].files = (int64_t)sorted[i].value;
+    }
+    out->n_skip_counts = l->reasons.count;
+    return ERR_OK;
+}
+
+static Err walk_opts_of(Pythia *p, Arena *a, const StoreCollection *c, WalkOpts *out, IndexSettings *settings) {
+    TRY(settings_read(a, c->settings, settings));
+    *out = (WalkOpts){
+        .hidden = settings->hidden, .no_ignore = settings->no_ignore, .global_ignore = engine_global_ignore(p)};
+    return ERR_OK;
+}
+
+Err pythia_status(Pythia *p, Arena *a, Str collection, bool check_files, PythiaStatus *out) {
+    Store *s = NULL;
+    StoreCollection c;
+    IndexSettings settings;
+    WalkOpts opts;
+    *out = (PythiaStatus){0};
+    TRY(engine_store(p, false, &s));
+    TRY(engine_find_collection(p, s, a, collection, &c));
+    TRY(walk_opts_of(p, a, &c, &opts, &settings));
+    Look l = {.a = a, .out = out, .settings = &settings, .check_files = check_files && c.root.n};
+    Err err = store_documents(s, c.id, look_document, &l);
+    if (!err) err = count_reasons(&l);
+    if (!err && l.check_files) {
+        const char *root = arena_cstr(a, c.root);
+        err = root ? walk(root, &opts, look_file, &l) : arena_error();
+        if (!err) err = look_for_gone(&l);
+    }
+    map_free(&l.docs);
+    map_free(&l.reasons);
+    return err;
+}
+
+/* ---- why ---- */
+
+static void step(PythiaWhy *w, const char *stage, bool passed, Str detail) {
+    w->steps[w->n_steps].stage = stage;
+    w->steps[w->n_steps].passed = passed;
+    w->steps[w->n_steps].detail = detail;
+    w->n_steps++;
+}
+
+static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSettings *settings, Str path,
+                    PythiaWhy *w) {
+    Doc doc = {0};
+    Str skip = {"", 0};
+    Chunk *chunks = NULL;
+    size_t n = 0;
+    Model *m = NULL;
+    const char *root = arena_cstr(a, c->root);
+    if (!root) return arena_error();
+    ReadOpts opts = {.max_size = settings->max_file_size};
+    Err err = doc_read(a, root, path, &opts, &doc, &skip);
+    if (err) return step(w, "read", false, arena_str(a, str_of(err_text()))), ERR_OK;
+    if (skip.n) return step(w, "read", false, skip), ERR_OK;
+    step(w, "read", true,
+         arena_printf(a, "%lld bytes, %.*s", (long long)doc.size, STR_FMT(doc.lang.n ? doc.lang : STR("text"))));
+    if (c->dim == 0) return ERR_OK;
+    TRY(engine_collection_model(p, c, &m));
+    ChunkOpts cut = {.max_tokens = (size_t)settings->max_tokens, .count_tokens = model_count_tokens, .count_ctx = m};
+    TRY(chunk_doc(a, &doc, &cut, &chunks, &n));
+    step(w, "chunk", n > 0, arena_printf(a, n ? "%zu chunks" : "nothing but blanks", n));
+    return ERR_OK;
+}
+
+static Err why_stored(Store *s, Arena *a, const StoreCollection *c, Str path, PythiaWhy *w) {
+    StoreDoc doc;
+    StoreChunk *chunks = NULL;
+    size_t n = 0, embedded = 0;
+    Err err = store_document(s, a, c->id, path, &doc);
+    if (err == ERR_NO_DOCUMENT)
+        return step(w, "index", false, arena_printf(a, "not yet; run: pythia index '%.*s'", STR_FMT(c->root))), ERR_OK;
+    TRY(err);
+    if (doc.state != DOC_ACTIVE) return step(w, "index", false, doc.reason), ERR_OK;
+    TRY(store_chunks_of(s, a, doc.id, &chunks, &n));
+    for (size_t i = 0; i < n; i++) {
+        uint32_t slot;
+        err = store_chunk_slot(s, c->id, &c->model_id, chunks[i].chunk_id, &slot);
+        if (err && err != ERR_NO_INDEX) return err;
+        embedded += !err;
+    }
+    step(w, "embed", embedded == n, arena_printf(a, "%zu of %zu chunks have vectors", embedded, n));
+    char when[32];
+    clock_iso(doc.indexed_ms, when);
+    step(w, "index", true, arena_printf(a, "indexed %s", when));
+    w->indexed = true;
+    return ERR_OK;
+}
+
+Err pythia_why(Pythia *p, Arena *a, Str collection, Str path, PythiaWhy *out) {
+    Store *s = NULL;
+    StoreCollection c;
+    IndexSettings settings;
+    WalkOpts opts;
+    WalkEntry entry;
+    const char *absolute, *z = arena_cstr(a, path), *dir = NULL;
+    *out = (PythiaWhy){0};
+    if (!z) return arena_error();
+    absolute = path_absolute(a, path_join(a, p->opts.cwd, z));
+    if (!absolute) return arena_error();
+    /* The folder is resolved, the file itself is not: a link is judged as what it is. */
+    const char *parent = arena_cstr(a, path_dir(str_of(absolute)));
+    if (!parent) return arena_error();
+    TRY(path_real(a, *parent ? parent : "/", &dir));
+    absolute = path_join(a, dir, path_base(str_of(absolute)).p);
+    if (!absolute) return arena_error();
+    TRY(engine_store(p, false, &s));
+    if (collection.n)
+        TRY(store_collection(s, a, collection, &c));
+    else
+        TRY(engine_covering(s, a, str_of(absolute), &c));
+    if (!c.id || !path_within(str_of(absolute), c.root))
+        return err_fix(err_set(ERR_NO_COLLECTION, "nothing indexed covers '%s'", absolute), "pythia index '%s'", dir);
+    Str relative = engine_relative(str_of(absolute), c.root);
+    const char *root = arena_cstr(a, c.root);
+    if (!root) return arena_error();
+    TRY(walk_opts_of(p, a, &c, &opts, &settings));
+    TRY(walk_explain(a, root, relative, &opts, &entry));
+    bool passed = entry.reason.n == 0;
+    step(out, "ignore", passed, passed ? STR("no rule leaves it out") : entry.reason);
+    if (passed) TRY(why_read(p, a, &c, &settings, relative, out));
+    return why_stored(s, a, &c, relative, out);
+}
+
+/* ---- runs ---- */
+
+Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, size_t *n) {
+    Store *s = NULL;
+    StoreRun *runs = NULL;
+    StoreCollection *all = NULL;
+    size_t n_all = 0;
+    *n = 0;
+    TRY(engine_store(p, false, &s));
+    TRY(store_runs(s, a, 0, limit, &runs, n));
+    TRY(store_collections(s, a, &all, &n_all));
+    *out = arena_array(a, PythiaRun, *n);
+    if (!*out) return arena_error();
+    for (size_t i = 0; i < *n; i++) {
+        const StoreRun *r = &runs[i];
+        (*out)[i] = (PythiaRun){.id = r->id,
+                                .state = str_of(run_state_name(r->state)),
+                                .stage = r->stage,
+                                .error = r->error,
+                                .done = r->done,
+                                .total = r->total,
+                                .failures = r->failures,
+                                .queued_ms = r->queued_ms,
+                                .started_ms = r->started_ms,
+                                .ended_ms = r->ended_ms,
+                                .collection = STR("")};
+        for (size_t k = 0; k < n_all; k++)
+            if (all[k].id == r->collection) (*out)[i].collection = all[k].name;
+    }
+    return ERR_OK;
+}
