@@ -1,0 +1,252 @@
+/* cmd_index.c - `pythia index`: progress while it runs, then what was done and what to do next. */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/progress.h"
+
+enum { REASONS_SHOWN = 4, FAILURES_SHOWN = 20 };
+
+static Err request_from_flags(Cli *cli, IndexRequest *rq) {
+    const Args *args = &cli->args;
+    *rq = (IndexRequest){.paths = args->words, .n_paths = args->n_words};
+    for (size_t i = 0; i < rq->n_paths; i++) {
+        FileInfo info;
+        TRY(file_info(arena_cstr(&cli->arena, rq->paths[i]), true, &info));
+        if (info.type == FILE_NONE)
+            return err_set(ERR_USAGE, "no file or folder '%.*s' to index", STR_FMT(rq->paths[i]));
+    }
+    if (args_has(args, "collection")) rq->collection = args_str(args, "collection");
+    if (args_has(args, "model")) rq->model = args_str(args, "model");
+    rq->globs = args_list(args, "glob", &rq->n_globs);
+    rq->force = args_has(args, "force");
+    rq->dry_run = args_has(args, "dry-run");
+    rq->lex_only = args_has(args, "lex-only");
+    rq->no_ignore = args_has(args, "no-ignore");
+    rq->hidden = config_bool(cli->config, CONF_INDEX_HIDDEN);
+    return ERR_OK;
+}
+
+/* ---- JSON ---- */
+
+static void report_json(JsonOut *j, const IndexReport *r) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "collection", r->collection);
+    jout_kv_str(j, "root", r->root);
+    jout_kv_text(j, "model", r->model);
+    jout_kv_positive(j, "run", r->run);
+    jout_kv_i64(j, "files_seen", r->files_seen);
+    jout_kv_i64(j, "added", r->added);
+    jout_kv_i64(j, "changed", r->changed);
+    jout_kv_i64(j, "renamed", r->renamed);
+    jout_kv_i64(j, "removed", r->removed);
+    jout_kv_i64(j, "unchanged", r->unchanged);
+    jout_kv_i64(j, "skipped", r->skipped);
+    jout_kv_i64(j, "failed", r->failed);
+    jout_kv_i64(j, "chunks", r->chunks);
+    jout_kv_i64(j, "embedded", r->embedded);
+    jout_kv_i64(j, "reused", r->reused);
+    jout_kv_i64(j, "tokens", r->tokens);
+    jout_kv_i64(j, "text_bytes", r->text_bytes);
+    jout_kv_f64(j, "seconds", r->seconds);
+    jout_kv_f64(j, "embed_seconds", r->embed_seconds);
+    jout_kv_reasons(j, "failures", r->failures, r->n_failures);
+    jout_kv_reasons(j, "plan", r->plan, r->n_plan);
+    jout_end(j, '}');
+}
+
+/* A run with failures is an error to a program, with the reports beside it: what was done is done. */
+static void reports_json(Cli *cli, Err outcome, const IndexReport *reports, size_t n) {
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "status", outcome ? "error" : "ok");
+    if (outcome) {
+        jout_key(&j, "error");
+        jout_begin(&j, '{');
+        cli_json_error_members(&j, outcome);
+        jout_end(&j, '}');
+    }
+    jout_key(&j, "reports");
+    jout_begin(&j, '[');
+    for (size_t i = 0; i < n; i++) report_json(&j, &reports[i]);
+    jout_end(&j, ']');
+    cli_json_end(cli, &j);
+}
+
+/* ---- text ---- */
+
+static void count_add(Buf *b, bool *first, int64_t v, const char *what) {
+    if (!v) return;
+    if (!*first) buf_add_z(b, ", ");
+    *first = false;
+    number_add(b, v);
+    buf_printf(b, " %s", what);
+}
+
+static void counts_add(Buf *b, const IndexReport *r) {
+    bool first = true;
+    count_add(b, &first, r->added, "added");
+    count_add(b, &first, r->changed, "changed");
+    count_add(b, &first, r->renamed, "renamed");
+    count_add(b, &first, r->removed, "removed");
+    count_add(b, &first, r->unchanged, "unchanged");
+    count_add(b, &first, r->skipped, "skipped");
+    count_add(b, &first, r->failed, "failed");
+    if (first) buf_add_z(b, "no files");
+    buf_char(b, '\n');
+}
+
+static void work_add(Buf *b, const IndexReport *r) {
+    buf_add_z(b, "  ");
+    number_add(b, r->chunks);
+    buf_add_z(b, r->chunks == 1 ? " chunk" : " chunks");
+    if (r->embedded || r->reused) {
+        buf_add_z(b, " (");
+        number_add(b, r->embedded);
+        buf_add_z(b, " embedded, ");
+        number_add(b, r->reused);
+        buf_add_z(b, " reused)");
+    }
+    buf_add_z(b, " in ");
+    seconds_add(b, r->seconds);
+    if (r->embedded && r->embed_seconds > 0)
+        buf_printf(b, " · %.0f chunks/s embedded", (double)r->embedded / r->embed_seconds);
+    if (r->model.n) {
+        buf_add_z(b, " · model ");
+        safe_path(b, r->model);
+    }
+    buf_char(b, '\n');
+}
+
+/* "  skipped: 12 binary, 3 larger than 1 MB" */
+static Err skips_add(Cli *cli, Buf *b, const IndexReport *r) {
+    if (!r->skipped) return ERR_OK;
+    PythiaStatus status = {0};
+    TRY(pythia_status(cli->engine, &cli->arena, r->collection, false, &status));
+    if (!status.n_skip_counts) return ERR_OK;
+    buf_add_z(b, "  skipped: ");
+    for (size_t i = 0; i < status.n_skip_counts && i < REASONS_SHOWN; i++) {
+        if (i) buf_add_z(b, ", ");
+        number_add(b, status.skip_counts[i].files);
+        buf_char(b, ' ');
+        safe_path(b, status.skip_counts[i].reason);
+    }
+    if (status.n_skip_counts > REASONS_SHOWN)
+        buf_printf(b, " and %zu more reasons", status.n_skip_counts - REASONS_SHOWN);
+    buf_add_z(b, " (pythia status)\n");
+    return ERR_OK;
+}
+
+static void failures_add(Buf *b, const IndexReport *r) {
+    for (size_t i = 0; i < r->n_failures && i < FAILURES_SHOWN; i++) {
+        buf_add_z(b, "  failed: ");
+        safe_path(b, r->failures[i].path);
+        buf_add_z(b, ": ");
+        safe_path(b, r->failures[i].reason);
+        buf_char(b, '\n');
+    }
+    if (r->n_failures > FAILURES_SHOWN)
+        buf_printf(b, "  and %zu more failures (pythia status)\n", r->n_failures - FAILURES_SHOWN);
+}
+
+static Err report_text(Cli *cli, const IndexReport *r) {
+    Buf *b = &cli->out;
+    style_on(b, &cli->out_term, STYLE_BOLD);
+    safe_path(b, r->collection);
+    style_off(b, &cli->out_term);
+    buf_add_z(b, " (");
+    safe_path(b, r->root);
+    buf_add_z(b, "): ");
+    counts_add(b, r);
+    work_add(b, r);
+    TRY(skips_add(cli, b, r));
+    failures_add(b, r);
+    return ERR_OK;
+}
+
+static void plan_text(Cli *cli, const IndexReport *r) {
+    Buf *b = &cli->out;
+    for (size_t i = 0; i < r->n_plan; i++) {
+        safe_path(b, r->plan[i].reason);
+        buf_add_z(b, "  ");
+        safe_path(b, r->plan[i].path);
+        buf_char(b, '\n');
+    }
+}
+
+static void dry_run_say(Cli *cli, const IndexReport *r) {
+    Buf b = {0};
+    buf_printf(&b, "%.*s (%.*s): ", STR_FMT(r->collection), STR_FMT(r->root));
+    counts_add(&b, r);
+    cli_say(cli, "%.*snothing was done; the same command without --dry-run does it", (int)b.n, b.p ? b.p : "");
+    buf_free(&b);
+}
+
+/* ---- the command ---- */
+
+/* What the engine says of an interrupt is less than what the user wants to know: how far it is, and how to go on. */
+static Err interrupted(Cli *cli, const Progress *progress, const IndexReport *reports, size_t n) {
+    int64_t kept = progress->files, seen = 0;
+    for (size_t i = 0; i < n; i++) seen += reports[i].files_seen;
+    Buf b = {0};
+    buf_add_z(&b, "interrupted: ");
+    number_add(&b, kept);
+    if (seen > 0) {
+        buf_add_z(&b, " of ");
+        number_add(&b, seen);
+    }
+    buf_add_z(&b, " files indexed and kept");
+    Err err = err_set(ERR_INTERRUPT, "%s", b.p ? b.p : "interrupted");
+    buf_free(&b);
+    if (!cli->args.n_words) return err_fix(err, "pythia index to go on");
+    Buf words = {0};
+    for (size_t i = 0; i < cli->args.n_words; i++) {
+        buf_char(&words, ' ');
+        buf_add(&words, cli->args.words[i]);
+    }
+    err = err_fix(err, "pythia index%s to go on", words.p ? words.p : "");
+    buf_free(&words);
+    return err;
+}
+
+static Err reports_text(Cli *cli, const IndexRequest *rq, const IndexReport *reports, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (rq->dry_run) {
+            plan_text(cli, &reports[i]);
+        } else {
+            TRY(report_text(cli, &reports[i]));
+        }
+    }
+    TRY(cli_flush(cli));
+    for (size_t i = 0; rq->dry_run && i < n; i++) dry_run_say(cli, &reports[i]);
+    if (!rq->dry_run && cli->err_term.tty && n > 0) {
+        Str in = rq->n_paths ? arena_printf(&cli->arena, " --in %.*s", STR_FMT(reports[0].collection)) : STR("");
+        cli_say(cli, "next: pythia search \"a question\"%.*s", STR_FMT(in));
+    }
+    return ERR_OK;
+}
+
+Err cmd_index(Cli *cli) {
+    IndexRequest rq;
+    cli->json = args_has(&cli->args, "json");
+    TRY(request_from_flags(cli, &rq));
+    Pythia *p = NULL;
+    IndexReport *reports = NULL;
+    size_t n = 0;
+    Progress progress;
+    TRY(cli_engine(cli, &p));
+    progress_open(&progress, cli);
+    rq.progress = progress_show;
+    rq.progress_ctx = &progress;
+    Err err = pythia_index(p, &cli->arena, &rq, &reports, &n);
+    progress_close(&progress);
+    if (err == ERR_INTERRUPT) return interrupted(cli, &progress, reports, n);
+    if (err && err != ERR_PARTIAL) return err;
+    if (cli->json) {
+        reports_json(cli, err, reports, n);
+        return err;
+    }
+    ErrInfo outcome;
+    err_save(&outcome, err);
+    TRY(reports_text(cli, &rq, reports, n));
+    return err ? err_restore(&outcome) : ERR_OK;
+}

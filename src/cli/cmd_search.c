@@ -1,0 +1,186 @@
+/* cmd_search.c - `pythia search`: flags to a request, the reply to hits.c, and the line below the hits. */
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/hits.h"
+
+static const int64_t CONTEXT_MAX = 100000;   /* lines of -A/-B/-C */
+static const int64_t TOKENS_MAX = 100000000; /* of --max-tokens */
+static const size_t BYTES_PER_TOKEN = 4;     /* what agents' token counts come to for code and English */
+
+static Err format_choose(Cli *cli, HitFormat *out) {
+    static const struct {
+        const char *flag;
+        HitFormat format;
+    } short_forms[] = {{"json", FORMAT_JSON}, {"jsonl", FORMAT_JSONL}, {"files", FORMAT_FILES}};
+    static const char *const names[] = {"text", "json", "jsonl", "md", "files", "vimgrep"}; /* in HitFormat's order */
+    const char *chosen = NULL;
+    *out = FORMAT_TEXT;
+    if (args_has(&cli->args, "format")) {
+        Str name = args_str(&cli->args, "format");
+        for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+            if (str_is(name, names[i])) *out = (HitFormat)i;
+        chosen = "format";
+    }
+    for (size_t i = 0; i < sizeof short_forms / sizeof *short_forms; i++) {
+        if (!args_has(&cli->args, short_forms[i].flag)) continue;
+        if (chosen && *out != short_forms[i].format)
+            return err_set(ERR_USAGE, "'--%s' and '--%s' ask for two output formats", chosen, short_forms[i].flag);
+        *out = short_forms[i].format;
+        chosen = short_forms[i].flag;
+    }
+    return ERR_OK;
+}
+
+static Err view_from_flags(Cli *cli, HitView *v) {
+    *v = (HitView){.before = -1, .after = -1};
+    TRY(format_choose(cli, &v->format));
+    cli->json = v->format == FORMAT_JSON || v->format == FORMAT_JSONL;
+    v->pretty = cli->out_term.tty || cli->out_term.color;
+    v->full = args_has(&cli->args, "full");
+    v->explain = args_has(&cli->args, "explain");
+    v->null = args_has(&cli->args, "null");
+    if (v->null && v->format != FORMAT_FILES) return err_set(ERR_USAGE, "'--null' is for lists of files; add '-l'");
+    v->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
+    v->alpha = config_float(cli->config, CONF_SEARCH_ALPHA);
+    int64_t before = -1, after = -1, tokens = 0;
+    TRY(args_i64(&cli->args, "context", 0, CONTEXT_MAX, &before));
+    after = before;
+    TRY(args_i64(&cli->args, "before-context", 0, CONTEXT_MAX, &before));
+    TRY(args_i64(&cli->args, "after-context", 0, CONTEXT_MAX, &after));
+    TRY(args_i64(&cli->args, "max-tokens", 1, TOKENS_MAX, &tokens));
+    v->before = (int32_t)before;
+    v->after = (int32_t)after;
+    v->budget = (size_t)tokens * BYTES_PER_TOKEN;
+    return v->fusion ? ERR_OK : arena_error();
+}
+
+static Err date_flag(const char *flag, Str text, int64_t *out) {
+    Err err = clock_parse(text, clock_wall_ms(), out);
+    if (err == ERR_USAGE)
+        return err_set(err,
+                       "'--%s' cannot be '%.*s'; valid: 2026, 2026-11, 2026-11-21, 2026-11-21T04:45Z, 30m, 12h, 7d, 2w",
+                       flag, STR_FMT(text));
+    return err;
+}
+
+/* "until 2026-11" means all of November: the last millisecond of the year, month or day that is named. */
+static Err until_flag(Cli *cli, Str text, int64_t *out) {
+    static const int64_t DAY_MS = 86400000;
+    TRY(date_flag("until", text, out));
+    int64_t year = 0, month = 0;
+    if (text.n == 4 && str_to_i64(text, &year)) {
+        Str next = arena_printf(&cli->arena, "%04lld", (long long)year + 1);
+        if (!next.p) return arena_error();
+        TRY(clock_parse(next, 0, out));
+        --*out;
+    } else if (text.n == 7 && str_to_i64(str_upto(text, 4), &year) && str_to_i64(str_from(text, 5), &month)) {
+        Str next =
+            arena_printf(&cli->arena, "%04lld-%02lld", (long long)(year + month / 12), (long long)(month % 12 + 1));
+        if (!next.p) return arena_error();
+        TRY(clock_parse(next, 0, out));
+        --*out;
+    } else if (text.n == 10 && text.p[4] == '-' && text.p[7] == '-') {
+        *out += DAY_MS - 1;
+    }
+    return ERR_OK;
+}
+
+/* A question of several words without quotes looks like a query and paths: say so instead of "no collection". */
+static Err paths_check(Cli *cli) {
+    const Args *args = &cli->args;
+    for (size_t i = 1; i < args->n_words; i++) {
+        FileInfo info;
+        TRY(file_info(arena_cstr(&cli->arena, args->words[i]), false, &info));
+        if (info.type != FILE_NONE) continue;
+        Buf all = {0};
+        for (size_t k = 0; k < args->n_words; k++) {
+            if (k) buf_char(&all, ' ');
+            buf_add(&all, args->words[k]);
+        }
+        Err err = err_set(ERR_USAGE, "no file or folder '%.*s' to search in; a query of several words needs quotes",
+                          STR_FMT(args->words[i]));
+        err = err_fix(err, "pythia search \"%s\"", all.p ? all.p : "");
+        buf_free(&all);
+        return err;
+    }
+    return ERR_OK;
+}
+
+static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
+    const Args *args = &cli->args;
+    *rq = (PythiaSearch){.query = args->words[0], .paths = args->words + 1, .n_paths = args->n_words - 1};
+    if (!str_trim(rq->query).n) return err_fix(err_set(ERR_USAGE, "the query is empty"), "pythia help search");
+    TRY(paths_check(cli));
+    rq->collections = args_list(args, "in", &rq->n_collections);
+    rq->langs = args_list(args, "lang", &rq->n_langs);
+    rq->globs = args_list(args, "glob", &rq->n_globs);
+    rq->kinds = args_list(args, "kind", &rq->n_kinds);
+    if (args_has(args, "since")) TRY(date_flag("since", args_str(args, "since"), &rq->since_ms));
+    if (args_has(args, "until")) TRY(until_flag(cli, args_str(args, "until"), &rq->until_ms));
+    int64_t limit = config_int(cli->config, CONF_SEARCH_LIMIT);
+    if (limit < 1) return err_set(ERR_USAGE, "search.limit cannot be '%lld'; valid: 1 or more", (long long)limit);
+    rq->limit = (size_t)limit;
+    rq->min_score = config_float(cli->config, CONF_SEARCH_MIN_SCORE);
+    rq->deadline_ms = config_int(cli->config, CONF_SEARCH_DEADLINE);
+    rq->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
+    rq->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
+    return rq->mode && rq->fusion ? ERR_OK : arena_error();
+}
+
+/* "3 of 41 hits · 8 ms · index 100 % (2 files pending)" */
+static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
+    Buf b = {0};
+    number_add(&b, (int64_t)shown);
+    if (r->total > (int64_t)shown) {
+        buf_add_z(&b, " of ");
+        number_add(&b, r->total);
+    }
+    buf_add_z(&b, r->total == 1 ? " hit · " : " hits · ");
+    seconds_add(&b, r->took_ms / 1000);
+    buf_printf(&b, " · index %d %%", (int)(r->coverage.ratio * 100));
+    if (r->coverage.pending_files > 0)
+        buf_printf(&b, " (%lld %s pending)", (long long)r->coverage.pending_files,
+                   r->coverage.pending_files == 1 ? "file" : "files");
+    if (r->coverage.stale > 0) buf_printf(&b, " · %lld out of date: run pythia index", (long long)r->coverage.stale);
+    if (r->deadline_hit) buf_add_z(&b, " · deadline reached: what was found by then");
+    cli_say(cli, "%s", b.p ? b.p : "");
+    buf_free(&b);
+}
+
+static void timing_say(Cli *cli, const PythiaReply *r) {
+    cli_say(
+        cli,
+        "open %.1f ms · model %.1f · embed %.1f · words %.1f · vectors %.1f · fuse %.1f · freshness %.1f · in all %.1f",
+        r->timing.open_ms, r->timing.model_ms, r->timing.embed_ms, r->timing.lexical_ms, r->timing.vector_ms,
+        r->timing.fuse_ms, r->timing.fresh_ms, r->took_ms);
+}
+
+static Err nothing_found(Cli *cli, const PythiaReply *r) {
+    if (r->deadline_hit) return err_set(ERR_DEADLINE, "nothing was found before the deadline");
+    cli_say(cli, "nothing found for '%.*s' · index %d %%", STR_FMT(r->query), (int)(r->coverage.ratio * 100));
+    return err_set(ERR_NOTHING, "nothing found for '%.*s'", STR_FMT(r->query));
+}
+
+Err cmd_search(Cli *cli) {
+    HitView view;
+    PythiaSearch rq;
+    TRY(view_from_flags(cli, &view));
+    TRY(request_from_flags(cli, &rq));
+    view.several = rq.n_collections > 1;
+    Pythia *p = NULL;
+    PythiaReply reply = {0};
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_search(p, &cli->arena, &rq, &reply));
+    if (reply.n == 0 && reply.deadline_hit) return nothing_found(cli, &reply);
+    size_t shown = 0;
+    TRY(hits_print(cli, &view, &reply, &shown));
+    TRY(cli_flush(cli)); /* before the line below them */
+    if (reply.n == 0) return nothing_found(cli, &reply);
+    if (view.format == FORMAT_TEXT) footer_say(cli, &reply, shown);
+    if (view.format == FORMAT_TEXT && view.explain) timing_say(cli, &reply);
+    if (shown < reply.n)
+        cli_say(cli, "stopped at about %zu tokens: %zu of %zu hits shown; raise --max-tokens for more",
+                view.budget / BYTES_PER_TOKEN, shown, reply.n);
+    return ERR_OK;
+}

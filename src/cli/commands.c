@@ -1,0 +1,531 @@
+/* commands.c - the command table: every command with its usage, flags and example, once.
+ *
+ * Parsing, `--help`, completion and the manual are all made from it. Flags that stand for a configuration key take
+ * their help and their valid values from the configuration table.
+ */
+#include <stdint.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+
+const Flag global_flags[] = {
+    {.name = "help", .letter = 'h', .help = "show this help"},
+    {.name = "color", .type = FLAG_VALUE, .arg = "WHEN", .key = KEY(CONF_UI_COLOR)},
+    {.name = "no-color", .key = KEY(CONF_UI_COLOR), .sets = "never", .help = "the same as --color never"},
+    {.name = "config", .type = FLAG_LIST, .arg = "KEY=VALUE", .help = "set any configuration key for this call"},
+    {.name = "log-level", .type = FLAG_VALUE, .arg = "LEVEL", .key = KEY(CONF_LOG_LEVEL)},
+    {0},
+};
+
+#define FLAG_JSON                                                                                                      \
+    { .name = "json", .help = "one JSON envelope on stdout, errors too" }
+#define FLAG_PROGRESS                                                                                                  \
+    { .name = "progress", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_UI_PROGRESS) }
+#define FLAG_IN_ONE                                                                                                    \
+    {                                                                                                                  \
+        .name = "in", .type = FLAG_VALUE, .arg = "COLLECTION",                                                         \
+        .help = "the collection (default: the one that covers this folder)"                                            \
+    }
+#define FLAG_MODEL                                                                                                     \
+    { .name = "model", .type = FLAG_VALUE, .arg = "MODEL", .help = "a name from `pythia model list` or a GGUF file" }
+
+static const Flag json_flags[] = {FLAG_JSON, {0}};
+
+static const Flag index_flags[] = {
+    {.name = "collection",
+     .letter = 'c',
+     .type = FLAG_VALUE,
+     .arg = "COLLECTION",
+     .help = "its name (default: the one that covers the path, else named after the folder)"},
+    FLAG_MODEL,
+    {.name = "glob",
+     .letter = 'g',
+     .type = FLAG_LIST,
+     .arg = "GLOB",
+     .help = "only files like this; with a leading ! not these; repeatable"},
+    {.name = "force", .letter = 'f', .help = "everything again, also with another model"},
+    {.name = "dry-run", .letter = 'n', .help = "tell what would be done, file by file, and do nothing"},
+    {.name = "lex-only", .help = "words only; vectors stay pending until the next index"},
+    {.name = "hidden", .key = KEY(CONF_INDEX_HIDDEN), .sets = "true"},
+    {.name = "no-ignore", .help = "read no ignore file"},
+    {.name = "max-file-size", .type = FLAG_VALUE, .arg = "SIZE", .key = KEY(CONF_INDEX_MAX_FILE_SIZE)},
+    {.name = "jobs", .letter = 'j', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_INDEX_JOBS)},
+    {.name = "index", .type = FLAG_VALUE, .arg = "KIND", .key = KEY(CONF_INDEX_KIND)},
+    {.name = "store", .type = FLAG_VALUE, .arg = "STORE", .key = KEY(CONF_STORE_BACKEND), .alias = "backend"},
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag search_flags[] = {
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_SEARCH_LIMIT)},
+    {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "lang",
+     .letter = 't',
+     .type = FLAG_COMMAS,
+     .arg = "LANG",
+     .help = "only these languages, as in -t c,python; repeatable"},
+    {.name = "glob",
+     .letter = 'g',
+     .type = FLAG_LIST,
+     .arg = "GLOB",
+     .help = "only files like this; with a leading ! not these; repeatable"},
+    {.name = "kind",
+     .type = FLAG_COMMAS,
+     .arg = "KIND",
+     .help = "only hits of these kinds, such as function or section; repeatable"},
+    {.name = "in", .type = FLAG_LIST, .arg = "COLLECTION", .help = "search this collection; repeatable"},
+    {.name = "since", .type = FLAG_VALUE, .arg = "DATE", .help = "files changed since: 2026-11-21, 2026-11, 7d, 12h"},
+    {.name = "until",
+     .type = FLAG_VALUE,
+     .arg = "DATE",
+     .help = "files changed until (the whole day, month or year is in)"},
+    {.name = "min-score", .type = FLAG_VALUE, .arg = "SCORE", .key = KEY(CONF_SEARCH_MIN_SCORE)},
+    {.name = "after-context",
+     .letter = 'A',
+     .type = FLAG_VALUE,
+     .arg = "N",
+     .help = "show the best line of each hit and N lines after it"},
+    {.name = "before-context",
+     .letter = 'B',
+     .type = FLAG_VALUE,
+     .arg = "N",
+     .help = "show the best line of each hit and N lines before it"},
+    {.name = "context", .letter = 'C', .type = FLAG_VALUE, .arg = "N", .help = "the same as -A N -B N"},
+    {.name = "files", .letter = 'l', .help = "print only the paths of files with hits (--format files)"},
+    {.name = "null", .letter = '0', .help = "with -l: end each path, as it is, with a NUL byte"},
+    {.name = "full", .help = "show each hit whole: its symbol or section"},
+    {.name = "explain", .help = "show how each score came about, and where the time went"},
+    {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    {.name = "max-tokens",
+     .type = FLAG_VALUE,
+     .arg = "N",
+     .help = "stop when the output reaches about N tokens (4 bytes each)"},
+    {.name = "deadline", .type = FLAG_VALUE, .arg = "TIME", .key = KEY(CONF_SEARCH_DEADLINE)},
+    {.name = "format",
+     .type = FLAG_VALUE,
+     .arg = "FORMAT",
+     .values = "text|json|jsonl|md|files|vimgrep",
+     .help = "how hits are printed"},
+    {.name = "json", .help = "the same as --format json: one envelope"},
+    {.name = "jsonl", .help = "the same as --format jsonl: one hit a line"},
+    {0},
+};
+
+static const Flag get_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
+static const Flag why_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
+
+static const Flag status_flags[] = {
+    {.name = "all", .letter = 'a', .help = "every collection, not only the one that covers this folder"},
+    {.name = "no-check", .help = "do not look at the files: faster, but stale files are not told"},
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag list_flags[] = {{.name = "quiet", .letter = 'q', .help = "names only, one a line"}, FLAG_JSON, {0}};
+static const Flag remove_flags[] = {{.name = "yes", .letter = 'y', .help = "do not ask"}, FLAG_JSON, {0}};
+
+static const Flag runs_flags[] = {
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "so many runs, newest first (20)"},
+    FLAG_JSON,
+    {0}};
+
+static const Flag import_flags[] = {
+    {.name = "name", .type = FLAG_VALUE, .arg = "NAME", .help = "the model's name here (default: the folder's)"},
+    FLAG_JSON,
+    {0}};
+
+static const Flag embed_flags[] = {
+    FLAG_MODEL,
+    {.name = "kind",
+     .type = FLAG_VALUE,
+     .arg = "KIND",
+     .values = "query|document",
+     .help = "which prefix the model puts before the text (document)"},
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag tokenize_flags[] = {FLAG_MODEL, FLAG_JSON, {0}};
+
+static const Flag eval_flags[] = {
+    {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    FLAG_MODEL,
+    {.name = "run-file",
+     .type = FLAG_VALUE,
+     .arg = "FILE",
+     .help = "write the ranked documents there, as TREC has them"},
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag config_set_flags[] = {
+    {.name = "project", .help = "into ./.pythia.ini instead of your own file"}, FLAG_JSON, {0}};
+
+static const Flag help_flags[] = {{.name = "markdown", .help = "the whole manual as Markdown"}, {0}};
+
+const Command commands[] = {
+    {.name = "search",
+     .group = "find",
+     .usage = "QUERY [PATH…]",
+     .summary = "ranked hits, by meaning and by words",
+     .text = "Searches the collection that covers this folder (or PATH…, or --in). On a terminal each hit shows a few\n"
+             "lines around its best line; piped, one line a hit: PATH:LINE:SCORE:FIRST LINE (--color always gives the\n"
+             "terminal's form to a pager). Every hit is checked against the live file: fresh, moved, changed or gone.\n"
+             "Exit code 1: nothing found.",
+     .flags = search_flags,
+     .max_args = SIZE_MAX,
+     .min_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_search,
+     .examples = "pythia search \"retry with exponential backoff\" src -t c -m 5\n"
+                 "pythia search \"who closes the socket\" --json | jq -r '.results[].path'\n"
+                 "vim -q <(pythia search \"parse a date\" --format vimgrep)"},
+    {.name = "get",
+     .group = "find",
+     .usage = "ID | PATH[:LINE[:COUNT]] | PATH#SYMBOL …",
+     .summary = "print lines, a symbol or a whole document",
+     .text = "On a terminal with numbered lines; piped, the bytes as they are.",
+     .flags = get_flags,
+     .min_args = 1,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_get,
+     .examples = "pythia get '#k3f9a2'\npythia get src/net/retry.c:42:20"},
+    {.name = "index",
+     .group = "index",
+     .usage = "[PATH…]",
+     .summary = "create or update a collection",
+     .text = "Without PATH the folder you stand in. Only what changed is done again: by content, so that renames and "
+             "copies\n"
+             "cost no embedding. Ctrl-C keeps what is done; the next `pythia index` goes on from there.",
+     .flags = index_flags,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_index,
+     .examples = "pythia index\npythia index ~/notes --collection notes\npythia index --dry-run -g '!*.min.js'"},
+    {.name = "status",
+     .group = "index",
+     .usage = "[COLLECTION]",
+     .summary = "what is indexed, pending, skipped, stale",
+     .flags = status_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_status,
+     .examples = "pythia status\npythia status docs --json"},
+    {.name = "why",
+     .group = "index",
+     .usage = "PATH",
+     .summary = "one file's way into the index, or not",
+     .text = "Exit code 1: the file is not in the index.",
+     .flags = why_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_why,
+     .examples = "pythia why build/config.h"},
+    {.name = "runs list",
+     .group = "index",
+     .usage = "",
+     .summary = "ingestion runs, newest first",
+     .flags = runs_flags,
+     .needs = NEEDS_CONFIG,
+     .is_default = true,
+     .run = cmd_runs_list,
+     .examples = "pythia runs -m 5"},
+    {.name = "runs show",
+     .group = "index",
+     .usage = "ID",
+     .summary = "one ingestion run",
+     .flags = json_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_runs_show,
+     .examples = "pythia runs show 12 --json"},
+    {.name = "collection list",
+     .group = "index",
+     .usage = "",
+     .summary = "all collections",
+     .flags = list_flags,
+     .needs = NEEDS_CONFIG,
+     .is_default = true,
+     .run = cmd_collection_list,
+     .examples = "pythia collection list"},
+    {.name = "collection show",
+     .group = "index",
+     .usage = "[NAME]",
+     .summary = "one collection: model, store, index, counts",
+     .flags = json_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_collection_show,
+     .examples = "pythia collection show docs"},
+    {.name = "collection rename",
+     .group = "index",
+     .usage = "FROM TO",
+     .summary = "give a collection another name",
+     .flags = json_flags,
+     .min_args = 2,
+     .max_args = 2,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_collection_rename,
+     .examples = "pythia collection rename docs manual"},
+    {.name = "collection rm",
+     .group = "index",
+     .usage = "NAME",
+     .summary = "forget a collection (its files stay)",
+     .text = "Asks first on a terminal; elsewhere --yes is needed.",
+     .flags = remove_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_collection_remove,
+     .examples = "pythia collection rm old --yes"},
+    {.name = "model list",
+     .group = "model",
+     .usage = "",
+     .summary = "models at hand",
+     .flags = list_flags,
+     .needs = NEEDS_CONFIG,
+     .is_default = true,
+     .run = cmd_model_list,
+     .examples = "pythia model list"},
+    {.name = "model import",
+     .group = "model",
+     .usage = "DIR",
+     .summary = "turn a Hugging Face folder into a GGUF file",
+     .text = "DIR holds config.json, model.safetensors and tokenizer.json or vocab.txt.",
+     .flags = import_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_model_import,
+     .examples = "pythia model import ./all-MiniLM-L6-v2 --name all-minilm-l6-v2"},
+    {.name = "model verify",
+     .group = "model",
+     .usage = "[NAME]",
+     .summary = "check a model's file, or all",
+     .flags = json_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_model_verify,
+     .examples = "pythia model verify all-minilm-l6-v2"},
+    {.name = "embed",
+     .group = "model",
+     .usage = "[TEXT | -]",
+     .summary = "vectors of a text or of JSON lines",
+     .text =
+         "With - each line of stdin is {\"id\"?, \"text\", \"kind\"?: \"query\"|\"document\"} and each line of stdout\n"
+         "{\"id\"?, \"embedding\": […], \"dimension\", \"tokens\", \"truncated\"}, in the same order. A bad line "
+         "gives\n"
+         "{\"error\": …} in its place and exit code 9.",
+     .flags = embed_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_embed,
+     .examples = "pythia embed \"a text\"\npythia embed - < texts.jsonl > vectors.jsonl"},
+    {.name = "tokenize",
+     .group = "model",
+     .usage = "[TEXT | -]",
+     .summary = "token ids of a text or of JSON lines",
+     .text = "With - each line of stdin is {\"id\"?, \"text\"} and each line of stdout {\"id\"?, \"ids\": […]}.",
+     .flags = tokenize_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_tokenize,
+     .examples = "pythia tokenize \"naïve\""},
+    {.name = "eval run",
+     .group = "check",
+     .usage = "DIR",
+     .summary = "retrieval quality on a BEIR folder",
+     .text = "DIR holds corpus.jsonl, queries.jsonl and qrels.tsv. JSON when piped or with --json.",
+     .flags = eval_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_eval_run,
+     .examples = "pythia eval run ./scifact --mode hybrid --run-file run.trec"},
+    {.name = "doctor",
+     .group = "check",
+     .usage = "",
+     .summary = "check everything, with next steps",
+     .flags = json_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_doctor,
+     .examples = "pythia doctor"},
+    {.name = "verify",
+     .group = "check",
+     .usage = "[COLLECTION]",
+     .summary = "check sums of store and index",
+     .flags = json_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_verify,
+     .examples = "pythia verify"},
+    {.name = "config list",
+     .group = "setup",
+     .usage = "",
+     .summary = "every key with its value and where it comes from",
+     .flags = json_flags,
+     .needs = NEEDS_CONFIG,
+     .is_default = true,
+     .run = cmd_config_list,
+     .examples = "pythia config list"},
+    {.name = "config get",
+     .group = "setup",
+     .usage = "KEY",
+     .summary = "one key's value",
+     .flags = json_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_config_get,
+     .examples = "pythia config get search.limit"},
+    {.name = "config set",
+     .group = "setup",
+     .usage = "KEY VALUE",
+     .summary = "write a key into your configuration file",
+     .text = "An empty VALUE removes the key.",
+     .flags = config_set_flags,
+     .min_args = 2,
+     .max_args = 2,
+     .needs = NEEDS_HOME,
+     .run = cmd_config_set,
+     .examples = "pythia config set search.limit 20\npythia config set --project index.max_file_size 4M"},
+    {.name = "config path",
+     .group = "setup",
+     .usage = "",
+     .summary = "where configuration and data lie",
+     .flags = json_flags,
+     .needs = NEEDS_HOME,
+     .run = cmd_config_path,
+     .examples = "pythia config path"},
+    {.name = "config trust",
+     .group = "setup",
+     .usage = "",
+     .summary = "let this project's .pythia.ini set models and URLs too",
+     .text = "The trust is for the file's present content; after a change it must be given again.",
+     .flags = json_flags,
+     .needs = NEEDS_HOME,
+     .run = cmd_config_trust,
+     .examples = "pythia config trust"},
+    {.name = "completion",
+     .group = "setup",
+     .usage = "bash|zsh|fish",
+     .summary = "completion for your shell",
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_NOTHING,
+     .run = cmd_completion,
+     .examples = "pythia completion bash > ~/.local/share/bash-completion/completions/pythia\n"
+                 "pythia completion zsh > \"${fpath[1]}/_pythia\"\n"
+                 "pythia completion fish > ~/.config/fish/completions/pythia.fish"},
+    {.name = "help",
+     .group = "setup",
+     .usage = "[COMMAND]",
+     .summary = "this, or a command's flags and examples",
+     .flags = help_flags,
+     .max_args = 2,
+     .needs = NEEDS_NOTHING,
+     .run = cmd_help,
+     .examples = "pythia help search"},
+    {.name = "version",
+     .group = "setup",
+     .usage = "",
+     .summary = "the version",
+     .flags = json_flags,
+     .needs = NEEDS_NOTHING,
+     .run = cmd_version,
+     .examples = "pythia version"},
+    {0},
+};
+
+/* "collection list": its first word. */
+static Str command_group_word(const Command *c) {
+    Str name = str_of(c->name);
+    ptrdiff_t space = str_find_char(name, ' ');
+    return space < 0 ? name : str_upto(name, (size_t)space);
+}
+
+size_t command_family(const char *word, const Command *const **out, Arena *a) {
+    size_t n = 0;
+    for (const Command *c = commands; c->name; c++) n += str_eq(command_group_word(c), str_of(word));
+    const Command **list = arena_array(a, const Command *, n);
+    if (!list) return 0;
+    size_t i = 0;
+    for (const Command *c = commands; c->name; c++)
+        if (str_eq(command_group_word(c), str_of(word))) list[i++] = c;
+    *out = list;
+    return n;
+}
+
+/* Each distinct first word, in the table's order. */
+static Err command_words(Arena *a, const char *const **out, size_t *n) {
+    size_t total = 0;
+    while (commands[total].name) total++;
+    const char **words = arena_array(a, const char *, total);
+    if (!words) return arena_error();
+    *n = 0;
+    for (size_t i = 0; i < total; i++) {
+        const char *word = arena_cstr(a, command_group_word(&commands[i]));
+        if (!word) return arena_error();
+        if (*n == 0 || strcmp(words[*n - 1], word) != 0) words[(*n)++] = word;
+    }
+    *out = words;
+    return ERR_OK;
+}
+
+static Err name_unknown(const char *what, const char *word, const char *const *names, size_t n, const char *fix) {
+    Buf list = {0};
+    for (size_t i = 0; i < n; i++) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    const char *near = nearest_name(word, names, n);
+    Err err = err_set(ERR_USAGE, "unknown %s '%.200s'%s%s%s; valid: %s", what, word, near ? ", did you mean '" : "",
+                      near ? near : "", near ? "'" : "", list.p ? list.p : "");
+    buf_free(&list);
+    return err_fix(err, "%s", fix);
+}
+
+static Err subcommand_unknown(Arena *a, const char *group, const char *word, const Command *const *family, size_t n) {
+    const char **names = arena_array(a, const char *, n);
+    if (!names) return arena_error();
+    for (size_t i = 0; i < n; i++) names[i] = family[i]->name + strlen(group) + 1;
+    Str what = arena_printf(a, "subcommand of 'pythia %s'", group), fix = arena_printf(a, "pythia help %s", group);
+    if (!what.p || !fix.p) return arena_error();
+    if (word) return name_unknown(what.p, word, names, n, fix.p);
+    Buf list = {0};
+    for (size_t i = 0; i < n; i++) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
+    Err err = err_set(ERR_USAGE, "'pythia %s' needs a subcommand; valid: %s", group, list.p ? list.p : "");
+    buf_free(&list);
+    return err_fix(err, "%s", fix.p);
+}
+
+Err command_find(Arena *a, char **words, size_t n, const Command **out, size_t *used) {
+    const Command *const *family = NULL;
+    size_t members = command_family(words[0], &family, a);
+    if (members == 0) {
+        const char *const *names = NULL;
+        size_t count = 0;
+        TRY(command_words(a, &names, &count));
+        return name_unknown("command", words[0], names, count, "pythia help");
+    }
+    *used = 1;
+    *out = family[0];
+    if (str_is(str_of(family[0]->name), words[0])) return ERR_OK;
+    const Command *fallback = NULL;
+    for (size_t i = 0; i < members; i++) {
+        if (family[i]->is_default) fallback = family[i];
+        if (n > 1 && str_is(str_of(words[1]), family[i]->name + strlen(words[0]) + 1)) {
+            *out = family[i];
+            *used = 2;
+            return ERR_OK;
+        }
+    }
+    bool bare = n == 1 || words[1][0] == '-';
+    bool help = bare && n > 1 && (str_is(str_of(words[1]), "--help") || str_is(str_of(words[1]), "-h"));
+    *out = fallback ? fallback : family[0];
+    return (bare && fallback) || help ? ERR_OK
+                                      : subcommand_unknown(a, words[0], bare ? NULL : words[1], family, members);
+}
