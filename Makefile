@@ -1,0 +1,61 @@
+# The two commands are `make demo` and `make test`; each does all of its own set-up and says what it does.
+# Both work again without network once set up. Everything set up lies in .setup/ and build*/ (and Debian packages).
+
+SETUP  := tools/setup.sh
+BINARY := build/pythia
+
+.PHONY: all build demo test asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+
+all: build
+
+help:
+	@printf '%s\n' \
+	  'make demo      set up, build, index real sources with the real model, show three searches' \
+	  'make test      set up, build, run every test' \
+	  'make           build build/pythia' \
+	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
+	  'make tsan      all tests under ThreadSanitizer' \
+	  'make valgrind  the unit tests under valgrind' \
+	  'make fuzz      each fuzz target for FUZZ_SECONDS (default 60)' \
+	  'make fmt tidy  clang-format, clang-tidy'
+
+packages:
+	@$(SETUP) packages
+
+build: packages
+	@test -f build/build.ninja || cmake --preset release >/dev/null
+	@cmake --build build
+
+.setup/models/all-minilm-l6-v2.gguf: | build
+	@$(SETUP) model-source
+	@$(SETUP) model $(BINARY)
+
+demo: build .setup/models/all-minilm-l6-v2.gguf
+	@tools/demo.sh $(BINARY)
+
+test: build .setup/models/all-minilm-l6-v2.gguf
+	@ctest --test-dir build --output-on-failure --no-tests=error -j2
+
+asan tsan: build .setup/models/all-minilm-l6-v2.gguf
+	@cmake --preset $@ >/dev/null && cmake --build build-$@
+	@ctest --test-dir build-$@ --output-on-failure --no-tests=error -j2
+
+valgrind: build .setup/models/all-minilm-l6-v2.gguf
+	@tools/valgrind.sh build
+
+FUZZ_SECONDS ?= 60
+fuzz: packages
+	@$(SETUP) fuzz-packages
+	@cmake --preset fuzz >/dev/null && cmake --build build-fuzz
+	@tools/fuzz.sh build-fuzz $(FUZZ_SECONDS)
+
+SOURCES = $(shell git ls-files 'src/*.c' 'src/*.h' 'tests/*.c' 'tests/*.h' 'tools/*.c' 'bench/*.c')
+fmt:
+	@clang-format -i $(SOURCES)
+fmt-check:
+	@clang-format --dry-run -Werror $(SOURCES)
+tidy: build
+	@clang-tidy -p build --quiet $(filter src/%.c,$(SOURCES))
+
+clean:
+	rm -rf build build-asan build-tsan build-fuzz
