@@ -26,7 +26,7 @@ static void text_show(Cli *cli, const PythiaText *t, bool several, bool first) {
     if (!term->tty) {
         if (several) {
             buf_add_z(b, first ? "==> " : "\n==> ");
-            safe_path(b, t->path);
+            safe_path(b, path_shown(cli, t->path, t->uri));
             buf_printf(b, ":%d-%d <==\n", t->start_line, t->end_line);
         }
         buf_add(b, t->content);
@@ -34,8 +34,7 @@ static void text_show(Cli *cli, const PythiaText *t, bool several, bool first) {
         return;
     }
     if (!first) buf_char(b, '\n');
-    bool is_file = str_starts(t->uri, STR("file://"));
-    path_link(b, term, is_file && t->path.n && t->path.p[0] == '/' ? arena_cstr(&cli->arena, t->path) : NULL, t->path);
+    path_link(b, term, t->uri, path_shown(cli, t->path, t->uri));
     if (t->start_line > 0) buf_printf(b, ":%d-%d", t->start_line, t->end_line);
     if (t->symbol.n) {
         buf_add_z(b, "  ");

@@ -195,6 +195,13 @@ static Err interrupted(Cli *cli, const Progress *progress, const IndexReport *re
         number_add(&b, seen);
     }
     buf_add_z(&b, " files indexed and kept");
+    if (progress->to_embed > 0) {
+        buf_add_z(&b, ", ");
+        number_add(&b, progress->embedded);
+        buf_add_z(&b, " of ");
+        number_add(&b, progress->to_embed);
+        buf_add_z(&b, " chunks embedded");
+    }
     Err err = err_set(ERR_INTERRUPT, "%s", b.p ? b.p : "interrupted");
     buf_free(&b);
     if (!cli->args.n_words) return err_fix(err, "pythia index to go on");

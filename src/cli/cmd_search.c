@@ -89,6 +89,7 @@ static Err until_flag(Cli *cli, Str text, int64_t *out) {
 /* A question of several words without quotes looks like a query and paths: say so instead of "no collection". */
 static Err paths_check(Cli *cli) {
     const Args *args = &cli->args;
+    if (args_has(args, "in")) return ERR_OK; /* then paths are relative to the collections' roots */
     for (size_t i = 1; i < args->n_words; i++) {
         FileInfo info;
         TRY(file_info(arena_cstr(&cli->arena, args->words[i]), false, &info));

@@ -22,17 +22,33 @@ typedef struct {
     int32_t best_line;
 } HitText;
 
-static bool uri_is_file(Str uri) { return str_starts(uri, STR("file://")); }
-
-const char *path_absolute_of(Cli *cli, Str root, Str path, Str uri) {
-    if (!uri_is_file(uri) || !root.n) return NULL;
-    return path_join(&cli->arena, arena_cstr(&cli->arena, root), arena_cstr(&cli->arena, path));
+static int hex_digit(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-Str path_shown(Cli *cli, Str root, Str path, Str uri) {
-    const char *absolute = path_absolute_of(cli, root, path, uri);
-    if (!absolute) return path;
-    Str full = str_of(absolute), cwd = str_of(cli->cwd);
+const char *uri_file(Arena *a, Str uri) {
+    static const char scheme[] = "file://";
+    if (!str_starts(uri, STR("file:///"))) return NULL;
+    Str rest = str_from(uri, sizeof scheme - 1);
+    char *path = arena_alloc(a, rest.n + 1);
+    if (!path) return NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < rest.n; i++) {
+        int high = rest.p[i] == '%' && rest.n - i > 2 ? hex_digit(rest.p[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(rest.p[i + 2]) : -1;
+        path[n++] = low >= 0 ? (char)(high * 16 + low) : rest.p[i];
+        if (low >= 0) i += 2;
+    }
+    path[n] = 0;
+    return path;
+}
+
+Str path_shown(Cli *cli, Str path, Str uri) {
+    const char *file = uri_file(&cli->arena, uri);
+    if (!file) return path;
+    Str full = str_of(file), cwd = str_of(cli->cwd);
     if (!path_within(full, cwd) || str_eq(full, cwd)) return full;
     return str_from(full, cwd.n + (cwd.p[cwd.n - 1] != '/'));
 }
@@ -105,8 +121,8 @@ static Err window_take(Cli *cli, const HitView *v, HitText *t) {
         t->end_line = to;
         return ERR_OK;
     }
-    const char *absolute = path_absolute_of(cli, t->hit->root, t->hit->path, t->hit->uri);
-    Str path = absolute ? str_of(absolute) : t->hit->path;
+    const char *file = uri_file(&cli->arena, t->hit->uri);
+    Str path = file ? str_of(file) : t->hit->path;
     Str what = arena_printf(&cli->arena, "%.*s:%d:%d", (int)path.n, path.p, from, to - from + 1);
     if (!what.p) return arena_error();
     PythiaText text;
@@ -119,8 +135,8 @@ static Err window_take(Cli *cli, const HitView *v, HitText *t) {
 
 /* --full of a hit that is part of a symbol: the symbol, whole. */
 static Err symbol_take(Cli *cli, HitText *t) {
-    const char *absolute = path_absolute_of(cli, t->hit->root, t->hit->path, t->hit->uri);
-    Str path = absolute ? str_of(absolute) : t->hit->path;
+    const char *file = uri_file(&cli->arena, t->hit->uri);
+    Str path = file ? str_of(file) : t->hit->path;
     Str what = arena_printf(&cli->arena, "%.*s#%.*s", (int)path.n, path.p, (int)t->hit->symbol.n, t->hit->symbol.p);
     if (!what.p) return arena_error();
     PythiaText text;
@@ -184,7 +200,7 @@ static void lines_range_add(Buf *b, int32_t start, int32_t end) {
 
 static void header_add(Cli *cli, Buf *b, const Term *t, const HitView *v, const HitText *x) {
     const PythiaHit *h = x->hit;
-    path_link(b, t, path_absolute_of(cli, h->root, h->path, h->uri), path_shown(cli, h->root, h->path, h->uri));
+    path_link(b, t, h->uri, path_shown(cli, h->path, h->uri));
     style_on(b, t, STYLE_LINE);
     lines_range_add(b, x->start_line, x->end_line);
     style_off(b, t);
@@ -276,14 +292,14 @@ static void piped_add(Cli *cli, Buf *b, const HitView *v, const HitText *x) {
     const PythiaHit *h = x->hit;
     int32_t number = 0;
     Str line = first_text_line(x, &number);
-    safe_path(b, path_shown(cli, h->root, h->path, h->uri));
+    safe_path(b, path_shown(cli, h->path, h->uri));
     buf_printf(b, ":%d:%.2f:", number, (double)h->score);
     safe_text(b, line);
     buf_char(b, '\n');
     bool context = v->before >= 0 || v->after >= 0 || v->full;
     Str rest = x->content;
     for (int32_t n = 0; context && str_line(&rest, &line); n++) {
-        safe_path(b, path_shown(cli, h->root, h->path, h->uri));
+        safe_path(b, path_shown(cli, h->path, h->uri));
         buf_printf(b, "-%d-", x->start_line + n);
         safe_text(b, line);
         buf_char(b, '\n');
@@ -299,7 +315,7 @@ static void vimgrep_add(Cli *cli, Buf *b, const HitText *x, const QueryWords *wo
     if (!line_at(x->content, x->best_line - x->start_line, &line)) line = STR("");
     while (column < line.n && !query_word_match(words, line, column)) column++;
     if (column == line.n) column = 0;
-    safe_path(b, path_shown(cli, h->root, h->path, h->uri));
+    safe_path(b, path_shown(cli, h->path, h->uri));
     buf_printf(b, ":%d:%zu:", x->best_line > 0 ? x->best_line : 1, column + 1);
     safe_text(b, line);
     buf_char(b, '\n');
@@ -307,7 +323,7 @@ static void vimgrep_add(Cli *cli, Buf *b, const HitText *x, const QueryWords *wo
 
 static void files_add(Cli *cli, Buf *b, const HitView *v, const HitText *x) {
     const PythiaHit *h = x->hit;
-    Str path = path_shown(cli, h->root, h->path, h->uri);
+    Str path = path_shown(cli, h->path, h->uri);
     if (v->null) {
         buf_add(b, path);
         buf_char(b, 0);
@@ -330,7 +346,7 @@ static size_t fence_length(Str content) {
 static void markdown_add(Cli *cli, Buf *b, const HitView *v, const HitText *x) {
     const PythiaHit *h = x->hit;
     buf_add_z(b, "### ");
-    safe_path(b, path_shown(cli, h->root, h->path, h->uri));
+    safe_path(b, path_shown(cli, h->path, h->uri));
     lines_range_add(b, x->start_line, x->end_line);
     if (h->symbol.n) {
         buf_add_z(b, " `");

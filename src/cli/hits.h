@@ -34,10 +34,11 @@ size_t query_word_match(const void *ctx, Str line, size_t at);
 /* Writes the reply's hits to cli->out; *shown is how many fitted into the budget. JSON is the whole envelope. */
 MUST_USE Err hits_print(Cli *cli, const HitView *view, const PythiaReply *reply, size_t *shown);
 
-/* What a user calls the file: relative to the working folder when it lies in it, else absolute. */
-Str path_shown(Cli *cli, Str root, Str path, Str uri);
-/* Absolute path for a link; NULL when it is not a file. */
-const char *path_absolute_of(Cli *cli, Str root, Str path, Str uri);
+/* The absolute path of a file:// URI; NULL for any other. */
+const char *uri_file(Arena *a, Str uri);
+/* What a user calls the file: relative to the working folder when it lies in it, else absolute; path when the URI is no
+ * file's. */
+Str path_shown(Cli *cli, Str path, Str uri);
 
 /* Numbered lines for eyes, "   42 │ text"; width 0 cuts nothing. */
 void numbered_lines(Buf *b, const Term *t, Str content, int32_t first_line, const QueryWords *words);

@@ -150,14 +150,16 @@ void progress_show(void *ctx, const IndexProgress *now) {
     Progress *p = ctx;
     int64_t now_ns = clock_mono_ns();
     p->files = now->files;
-    p->done = now->done;
-    p->total = now->total;
+    if (strcmp(now->stage, "embed") == 0) {
+        p->embedded = now->done;
+        p->to_embed = now->total;
+    }
     rate_update(p, now, now_ns);
     if (p->form == PROGRESS_NONE) return;
     int64_t pause = p->form == PROGRESS_PLAIN ? PLAIN_NS : REDRAW_NS;
     bool due = p->shown_ns == 0 || now_ns - p->shown_ns >= pause;
     if (p->form == PROGRESS_PLAIN && p->patient && now_ns - p->opened_ns < PATIENCE_NS) return;
-    if (!due && !(now->finished && p->form == PROGRESS_JSON)) return;
+    if (now->finished ? p->form != PROGRESS_JSON : !due) return; /* the report follows at once */
     p->shown_ns = now_ns;
     if (p->form == PROGRESS_BAR) bar_draw(p, now);
     if (p->form == PROGRESS_PLAIN) plain_line(p, now);

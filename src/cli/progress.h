@@ -17,8 +17,8 @@ typedef struct {
     char stage[16]; /* of the last call */
     int64_t opened_ns, shown_ns;
     int64_t sample_ns, sample_done;
-    double rate;                /* units a second, smoothed; 0: not known yet */
-    int64_t files, done, total; /* of the last call, for the interrupt's message */
+    double rate;                       /* units a second, smoothed; 0: not known yet */
+    int64_t files, embedded, to_embed; /* as last told, for the interrupt's message */
 } Progress;
 
 /* Reads the configuration's ui.progress. */

@@ -177,29 +177,22 @@ void safe_line(Buf *b, const Term *t, Str line, size_t width, MatchFn match, con
     buf_free(&piece);
 }
 
-/* RFC 3986: unreserved characters and '/' as they are, everything else as %XX. No fragment with the line: GLib, which
- * opens file:// links on most Linux desktops, refuses local URIs that hold a '#'. */
-static void uri_add(Buf *b, Str path) {
-    for (size_t i = 0; i < path.n; i++) {
-        unsigned char c = (unsigned char)path.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' ||
-                     c == '-' || c == '.' || c == '_' || c == '~';
-        if (plain) {
-            buf_char(b, (char)c);
-        } else {
-            buf_printf(b, "%%%02X", c);
-        }
-    }
+/* A URI may stand in an escape sequence only when nothing in it could end the sequence. */
+static bool uri_is_printable(Str uri) {
+    for (size_t i = 0; i < uri.n; i++)
+        if (uri.p[i] <= ' ' || uri.p[i] >= 0x7F) return false;
+    return true;
 }
 
-void path_link(Buf *b, const Term *t, const char *absolute, Str shown) {
-    bool link = t->links && absolute;
+/* OSC 8 wants the host in file:// links, so that a terminal on another machine does not open its own file of that
+ * name. No fragment with the line: GLib, which opens such links on most Linux desktops, refuses local URIs with '#'. */
+void path_link(Buf *b, const Term *t, Str uri, Str shown) {
+    bool link = t->links && str_starts(uri, STR("file:///")) && uri_is_printable(uri);
     if (link) {
         char host[256] = "";
         if (gethostname(host, sizeof host - 1) != 0) host[0] = 0;
-        buf_add_z(b, "\033]8;;file://");
-        uri_add(b, str_of(host));
-        uri_add(b, str_of(absolute));
+        buf_printf(b, "\033]8;;file://%s", host);
+        buf_add(b, str_from(uri, sizeof "file://" - 1));
         buf_add_z(b, "\033\\");
     }
     style_on(b, t, STYLE_PATH);

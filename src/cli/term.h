@@ -48,8 +48,8 @@ void safe_path(Buf *b, Str path);
 typedef size_t (*MatchFn)(const void *ctx, Str line, size_t at);
 void safe_line(Buf *b, const Term *t, Str line, size_t width, MatchFn match, const void *ctx);
 
-/* A safe path as a link to file://host/absolute where links are on. absolute NULL: no link. */
-void path_link(Buf *b, const Term *t, const char *absolute, Str shown);
+/* A safe path; where links are on and uri is a file's (percent-encoded), as a link to it. */
+void path_link(Buf *b, const Term *t, Str uri, Str shown);
 
 /* "1,234,567" */
 void number_add(Buf *b, int64_t v);
