@@ -19,6 +19,8 @@
 
 #include "base/err.h"
 
+enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
+
 /* A weight matrix [n, k] (n outputs, k inputs) as gemm wants it: cut into panels of `kern->panel` outputs; a panel stands
  * input by input: [ceil(n / panel)][k][panel], zeros where n ends inside the last panel. Bound to the level that packed it. */
 typedef struct {

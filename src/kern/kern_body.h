@@ -17,6 +17,7 @@
 #define UNROLL _Pragma("GCC unroll 32")
 
 enum { PANEL = 2 * LANES }; /* outputs a gemm tile: two vectors, so that a broadcast input serves two FMAs */
+_Static_assert((int)PANEL <= (int)KERN_PANEL_MAX, "callers keep arrays of so many row pointers");
 
 typedef float Vec __attribute__((vector_size(LANES * 4)));
 typedef int32_t VecInt __attribute__((vector_size(LANES * 4)));

@@ -1,0 +1,123 @@
+/* model.c - opening a model: metadata, tokenizer and network out of one GGUF, checked against each other.
+ *
+ * Order: what is cheap and likely to be wrong comes first (metadata, architecture, pooling), then the tokenizer, then the
+ * weights, which are packed by all cores: some 20 ms for MiniLM in f32.
+ */
+#include "model/model.h"
+
+#include <stdlib.h>
+
+#include "model/info.h"
+#include "model/model_impl.h"
+
+/* Packing is bound by memory: more threads than this only cost their start. */
+enum { OPEN_THREADS_MAX = 4 };
+
+static Err check_pooling(const Model *m) {
+    switch (m->info.pooling) {
+    case POOL_MEAN:
+    case POOL_CLS:
+    case POOL_LAST:
+        return ERR_OK;
+    case POOL_NONE:
+        return err_set(ERR_UNSUPPORTED, "model '%s' does not say how token vectors are pooled ('%.*s.pooling_type')",
+                       gguf_name(m->gguf), STR_FMT(m->info.arch));
+    case POOL_RANK:
+        break;
+    }
+    return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
+}
+
+static Err choose_limit(Model *m, const ModelOpts *opts) {
+    m->max_tokens = m->info.max_tokens;
+    if (!opts || opts->max_tokens == 0) return ERR_OK;
+    if (opts->max_tokens > m->info.max_tokens || opts->max_tokens < 3)
+        return err_set(ERR_LIMIT, "max_tokens %zu is not possible: model '%s' takes 3 to %zu", opts->max_tokens,
+                       gguf_name(m->gguf), m->info.max_tokens);
+    m->max_tokens = opts->max_tokens;
+    return ERR_OK;
+}
+
+static Err open_net(Model *m) {
+    Pool *pool = NULL;
+    size_t cores = pool_cores();
+    /* Without threads it is only slower. */
+    if (gguf_bytes(m->gguf).n > (1u << 20) && pool_open(&pool, cores < OPEN_THREADS_MAX ? cores : OPEN_THREADS_MAX))
+        pool = NULL;
+    Err err = m->arch->open(&m->net, m->gguf, m->kern, pool, &m->info);
+    pool_close(pool);
+    if (err) return err;
+    if (tok_vocab_size(m->tok) > m->arch->n_tokens(m->net))
+        return err_set(ERR_CORRUPT, "model '%s' has %zu tokens in its vocabulary, but vectors for %zu",
+                       gguf_name(m->gguf), tok_vocab_size(m->tok), m->arch->n_tokens(m->net));
+    return ERR_OK;
+}
+
+/* Takes g over in any case. */
+static Err open_gguf(Model **out, Gguf *g, const char *path, const Kern *kern, const ModelOpts *opts) {
+    Err err = ERR_OK;
+    Model *m = calloc(1, sizeof *m);
+    if (!m) {
+        gguf_close(g);
+        return err_set(ERR_NOMEM, "out of memory for model '%s'", path);
+    }
+    m->gguf = g;
+    m->kern = kern;
+    if ((err = model_info_read(g, &m->arena, path, &m->info))) goto done;
+    if ((err = net_arch_find(g, m->info.arch, &m->arch))) goto done;
+    if ((err = check_pooling(m))) goto done;
+    if ((err = choose_limit(m, opts))) goto done;
+    if ((err = tok_open(&m->tok, g))) goto done;
+    m->info.n_vocab = tok_vocab_size(m->tok);
+    err = open_net(m);
+done:
+    if (err) {
+        model_close(m);
+        m = NULL;
+    }
+    *out = m;
+    return err;
+}
+
+Err model_open_bytes(Model **out, Str bytes, const char *name, const Kern *kern, const ModelOpts *opts) {
+    Gguf *g = NULL;
+    *out = NULL;
+    TRY(gguf_open_bytes(&g, bytes, name));
+    return open_gguf(out, g, name, kern, opts);
+}
+
+Err model_open_kern(Model **out, const char *path, const Kern *kern, const ModelOpts *opts) {
+    Gguf *g = NULL;
+    *out = NULL;
+    TRY(gguf_open_path(&g, path));
+    TRY(open_gguf(out, g, path, kern, opts));
+    Err err = model_file_id(path, &(*out)->info.id);
+    if (err) {
+        model_close(*out);
+        *out = NULL;
+    }
+    return err;
+}
+
+Err model_open(Model **out, const char *path, const ModelOpts *opts) {
+    *out = NULL;
+    TRY(kern_init());
+    return model_open_kern(out, path, kern_table(), opts);
+}
+
+void model_close(Model *m) {
+    if (!m) return;
+    if (m->arch) m->arch->close(m->net);
+    tok_close(m->tok);
+    gguf_close(m->gguf);
+    arena_free(&m->arena);
+    free(m);
+}
+
+const ModelInfo *model_info(const Model *m) { return &m->info; }
+
+size_t model_count_tokens(const void *model, Str text) { return tok_count(((const Model *)model)->tok, text); }
+
+Err model_tokenize(const Model *m, Str text, bool special, int32_t *ids, size_t cap, size_t *n) {
+    return tok_encode(m->tok, text, special, ids, cap, n);
+}

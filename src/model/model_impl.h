@@ -1,0 +1,28 @@
+/* model_impl.h - what stands behind Model; private to the room (model.c opens, embed.c runs). */
+#ifndef PYTHIA_MODEL_MODEL_IMPL_H
+#define PYTHIA_MODEL_MODEL_IMPL_H
+
+#include "model/gguf.h"
+#include "model/model.h"
+#include "model/net.h"
+#include "model/tok.h"
+
+struct Model {
+    Arena arena; /* strings of info */
+    Gguf *gguf;
+    Tok *tok;
+    const NetArch *arch;
+    void *net;
+    const Kern *kern;
+    ModelInfo info;
+    size_t max_tokens; /* texts are cut here: info.max_tokens, or less when the opener wants it */
+};
+
+/* Opens a model out of bytes in memory, which must outlive it, with the kernels given: for fuzzing and for tests of each
+ * level. info.id stays zero. */
+MUST_USE Err model_open_bytes(Model **out, Str bytes, const char *name, const Kern *kern, const ModelOpts *opts);
+
+/* model_open with the kernels given. */
+MUST_USE Err model_open_kern(Model **out, const char *path, const Kern *kern, const ModelOpts *opts);
+
+#endif
