@@ -14,6 +14,8 @@
 #include "model/model.h"
 #include "store/store.h"
 
+#define SEARCH_LIMIT_MAX 1000
+
 typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL } SearchMode;
 typedef enum { FUSION_CONVEX, FUSION_RRF } Fusion;
 typedef enum { FRESH, FRESH_MOVED, FRESH_CHANGED, FRESH_GONE } Freshness;
@@ -32,7 +34,7 @@ typedef struct {
     SearchMode mode;
     Fusion fusion;
     float alpha;      /* convex: weight of the cosine */
-    size_t limit;
+    size_t limit;     /* 1..SEARCH_LIMIT_MAX */
     float min_score;  /* 0..1 */
     Filter filter;
     bool freshness;   /* check each hit against the live file and read its content */
@@ -59,8 +61,12 @@ typedef struct {
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena.
- * convex: alpha * cosine01 + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
- * Nothing found is ERR_OK with n 0. */
+ * Ranked by `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
+ * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list.
+ * A query with a quoted phrase returns in hybrid mode only hits that hold the phrase.
+ * Nothing found is ERR_OK with n 0. A deadline cuts the vector arm: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
+ * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH,
+ * ERR_NO_INDEX for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);
 
 /* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone. Fills

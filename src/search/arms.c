@@ -1,0 +1,235 @@
+/* arms.c - see arms.h. */
+#include "search/arms.h"
+
+#include <stdlib.h>
+
+const Filter *source_filter(const SearchSource *s, const SearchRequest *rq) {
+    return s->filter ? s->filter : &rq->filter;
+}
+
+static double ms_since(int64_t start_ns) { return (double)(clock_mono_ns() - start_ns) * 1e-6; }
+
+/* ---- words ---- */
+
+Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
+                Candidate **list, size_t *n_out) {
+    StoreLexHit **hits = arena_array(a, StoreLexHit *, n + 1);
+    size_t *counts = arena_array(a, size_t, n + 1), total = 0, at = 0;
+    if (!hits || !counts) return arena_error();
+    for (size_t i = 0; i < n; i++) {
+        const SearchSource *s = &sources[i];
+        TRY(store_lexical(s->store, a, s->collection->id, words, source_filter(s, rq), k, &hits[i], &counts[i]));
+        total += counts[i];
+    }
+    Candidate *out = arena_array(a, Candidate, total + 1);
+    if (!out) return arena_error();
+    for (size_t i = 0; i < n; i++)
+        for (size_t h = 0; h < counts[i]; h++)
+            out[at++] = (Candidate){.source = (uint32_t)i, .chunk = hits[i][h].chunk_id, .bm25 = hits[i][h].score};
+    *list = out;
+    *n_out = total;
+    return ERR_OK;
+}
+
+/* ---- vectors: before ---- */
+
+static Err check_model(const SearchSource *s, const VecStats *stats) {
+    const ModelInfo *m = model_info(s->model);
+    const StoreCollection *c = s->collection;
+    if (memcmp(m->id.bytes, c->model_id.bytes, sizeof m->id.bytes) == 0 && m->dim == stats->dim) return ERR_OK;
+    return err_fix(err_set(ERR_MODEL_MISMATCH,
+                           "model '%.*s' (%zu dimensions) is not the one of collection '%.*s' (%zu)", STR_FMT(m->name),
+                           m->dim, STR_FMT(c->name), stats->dim),
+                   "pythia index --collection '%.*s' --model '%.*s' --force", STR_FMT(c->name), STR_FMT(m->path));
+}
+
+/* The query vector's place: that of an earlier source with the same model, or a new one. */
+static Err query_place(Arena *a, VectorArm *arm, size_t i) {
+    const SearchSource *s = arm->sources[i].source;
+    const ModelInfo *m = model_info(s->model);
+    for (size_t k = 0; k < i; k++) {
+        const ArmSource *other = &arm->sources[k];
+        if (!other->query || memcmp(model_info(other->source->model)->id.bytes, m->id.bytes, sizeof m->id.bytes) != 0)
+            continue;
+        arm->sources[i].query = other->query;
+        arm->sources[i].embedded = other->embedded;
+        return ERR_OK;
+    }
+    arm->sources[i].query = arena_array(a, float, m->dim);
+    arm->sources[i].embedded = arena_new(a, bool);
+    return arm->sources[i].query && arm->sources[i].embedded ? ERR_OK : arena_error();
+}
+
+static Err hits_place(Arena *a, ArmSource *s, size_t k) {
+    s->k = k < s->n_allowed ? k : s->n_allowed;
+    s->n_hits = 0;
+    s->hits = arena_array(a, VecHit, s->k + 1);
+    return s->hits ? ERR_OK : arena_error();
+}
+
+static Err source_prepare(Arena *a, VectorArm *arm, size_t i, size_t k) {
+    ArmSource *s = &arm->sources[i];
+    const SearchSource *from = s->source;
+    VecStats stats;
+    vec_stats(from->index, &stats);
+    TRY(check_model(from, &stats));
+    TRY(query_place(a, arm, i));
+    s->rows = stats.rows;
+    s->n_allowed = stats.rows;
+    if (!filter_is_empty(s->filter) && s->rows) {
+        s->allowed = arena_array(a, uint64_t, (s->rows + 63u) / 64u);
+        if (!s->allowed) return arena_error();
+        TRY(store_slots(from->store, from->collection->id, &from->collection->model_id, s->filter, s->allowed, s->rows,
+                        &s->n_allowed));
+    }
+    return hits_place(a, s, k);
+}
+
+Err arm_prepare(Arena *a, VectorArm *arm, const SearchSource *sources, size_t n, const SearchRequest *rq, size_t k) {
+    arm->n = n;
+    arm->deadline = rq->deadline;
+    arm->sources = arena_array(a, ArmSource, n + 1);
+    if (!arm->sources) return arena_error();
+    for (size_t i = 0; i < n; i++) {
+        arm->sources[i] = (ArmSource){.source = &sources[i], .filter = source_filter(&sources[i], rq)};
+        if (sources[i].index && sources[i].model) TRY(source_prepare(a, arm, i, k));
+    }
+    return ERR_OK;
+}
+
+/* ---- vectors: scanning; no store, no arena from here to arm_run's end ---- */
+
+static Err embed_query(VectorArm *arm, ArmSource *s) {
+    if (*s->embedded) return ERR_OK;
+    int64_t start = clock_mono_ns();
+    EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = arm->deadline};
+    Err err = model_embed(s->source->model, s->source->pool, &arm->text, 1, &opts, s->query, NULL);
+    if (!err) *s->embedded = true;
+    arm->embed_ms += ms_since(start);
+    return err;
+}
+
+static Err source_scan(ArmSource *s, const Deadline *deadline) {
+    VecQuery q = {.k = s->k, .allowed = s->allowed, .deadline = deadline};
+    Err err = vec_search(s->source->index, s->query, &q, s->hits, &s->n_hits);
+    s->complete = err == ERR_OK;
+    return err;
+}
+
+Err arm_run(void *ctx) {
+    VectorArm *arm = ctx;
+    for (size_t i = 0; i < arm->n; i++) {
+        ArmSource *s = &arm->sources[i];
+        if (!s->query) continue;
+        if (s->k == 0) { /* the filter lets nothing of it pass */
+            s->complete = true;
+            continue;
+        }
+        Err err = embed_query(arm, s);
+        int64_t start = clock_mono_ns();
+        if (!err) err = source_scan(s, arm->deadline);
+        arm->scan_ms += ms_since(start);
+        if (err == ERR_DEADLINE)
+            arm->deadline_hit = true;
+        else if (err)
+            return err;
+    }
+    return ERR_OK;
+}
+
+/* ---- vectors: after ---- */
+
+static bool exhausted(const ArmSource *s) { return s->complete && (s->n_hits < s->k || s->k >= s->n_allowed); }
+
+float arm_floor(const ArmSource *s) {
+    if (!s->query || exhausted(s)) return -1.0f;
+    return s->complete && s->n_hits ? s->hits[s->n_hits - 1].score : 1.0f;
+}
+
+static Err slots_to_chunks(Arena *a, const ArmSource *s, int64_t **ids, size_t **slot_of, size_t *n) {
+    const StoreCollection *c = s->source->collection;
+    uint32_t *slots = arena_array(a, uint32_t, s->n_hits + 1);
+    *n = 0;
+    if (!slots) return arena_error();
+    for (size_t i = 0; i < s->n_hits; i++) slots[i] = s->hits[i].slot;
+    if (s->n_hits == 0) return ERR_OK;
+    return store_slot_chunks(s->source->store, a, c->id, &c->model_id, s->filter, slots, s->n_hits, ids, slot_of, n);
+}
+
+static Err source_collect(Arena *a, VectorArm *arm, size_t i, size_t want, int64_t **ids, size_t **slot_of, size_t *n) {
+    ArmSource *s = &arm->sources[i];
+    TRY(slots_to_chunks(a, s, ids, slot_of, n));
+    while (*n < want && s->complete && !exhausted(s)) {
+        TRY(hits_place(a, s, s->k * 4));
+        int64_t start = clock_mono_ns();
+        Err err = source_scan(s, arm->deadline);
+        arm->scan_ms += ms_since(start);
+        if (err && err != ERR_DEADLINE) return err;
+        arm->deadline_hit |= err == ERR_DEADLINE;
+        TRY(slots_to_chunks(a, s, ids, slot_of, n));
+    }
+    return ERR_OK;
+}
+
+Err arm_collect(Arena *a, VectorArm *arm, size_t want, Candidate **list, size_t *n) {
+    *n = 0;
+    for (size_t i = 0; i < arm->n; i++) {
+        const ArmSource *s = &arm->sources[i];
+        int64_t *ids = NULL;
+        size_t *slot_of = NULL, found = 0;
+        if (!s->query) continue;
+        TRY(source_collect(a, arm, i, want, &ids, &slot_of, &found));
+        Candidate *more = arena_array(a, Candidate, *n + found + 1);
+        if (!more) return arena_error();
+        if (*n) memcpy(more, *list, *n * sizeof *more);
+        for (size_t k = 0; k < found; k++)
+            more[*n + k] = (Candidate){
+                .source = (uint32_t)i, .chunk = ids[k], .cosine = s->hits[slot_of[k]].score, .has_cosine = true};
+        *list = more;
+        *n += found;
+    }
+    return ERR_OK;
+}
+
+static int by_slot(const void *pa, const void *pb) {
+    const VecHit *a = pa, *b = pb;
+    return a->slot < b->slot ? -1 : a->slot > b->slot;
+}
+
+/* The slots of the wanted chunks as a bitmap; slot_of[i] is UINT32_MAX for a chunk without a vector. A chunk that was
+ * embedded after this index was opened counts as one without. */
+static Err slots_of(const ArmSource *s, Candidate *const *wanted, size_t n, uint64_t *bits, uint32_t *slot_of) {
+    const StoreCollection *c = s->source->collection;
+    for (size_t i = 0; i < n; i++) {
+        slot_of[i] = UINT32_MAX;
+        Err err = store_chunk_slot(s->source->store, c->id, &c->model_id, wanted[i]->chunk, &slot_of[i]);
+        if (err && err != ERR_NO_INDEX && err != ERR_NO_DOCUMENT) return err;
+        if (err || slot_of[i] >= s->rows)
+            slot_of[i] = UINT32_MAX;
+        else
+            bits[slot_of[i] / 64] |= UINT64_C(1) << (slot_of[i] % 64);
+    }
+    return ERR_OK;
+}
+
+Err arm_complete(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n) {
+    if (n == 0 || !s->query || !*s->embedded || s->rows == 0) return ERR_OK;
+    uint64_t *bits = arena_array(a, uint64_t, s->rows / 64u + 1u);
+    uint32_t *slot_of = arena_array(a, uint32_t, n);
+    VecHit *hits = arena_array(a, VecHit, n);
+    if (!bits || !slot_of || !hits) return arena_error();
+    TRY(slots_of(s, wanted, n, bits, slot_of));
+    size_t found;
+    VecQuery q = {.k = n, .allowed = bits};
+    TRY(vec_search(s->source->index, s->query, &q, hits, &found));
+    if (found == 0) return ERR_OK;
+    qsort(hits, found, sizeof *hits, by_slot);
+    for (size_t i = 0; i < n; i++) {
+        VecHit key = {slot_of[i], 0};
+        const VecHit *hit = bsearch(&key, hits, found, sizeof *hits, by_slot);
+        if (!hit) continue;
+        wanted[i]->cosine = hit->score;
+        wanted[i]->has_cosine = true;
+    }
+    return ERR_OK;
+}

@@ -1,0 +1,59 @@
+/* arms.h - the two ways to find candidates: by words in the store, by vectors in the index.
+ *
+ * The vector arm has three steps, because a Store is for one thread: arm_prepare asks the store what the filter lets
+ * pass, arm_run embeds the question and scans without touching the store (so it may run beside the lexical arm, on
+ * another thread), arm_collect turns slots into chunks.
+ */
+#ifndef PYTHIA_SEARCH_ARMS_H
+#define PYTHIA_SEARCH_ARMS_H
+
+#include "search/fuse.h"
+
+/* One source's share of the vector arm. */
+typedef struct {
+    const SearchSource *source;
+    const Filter *filter;
+    uint32_t rows;     /* of the index as it was opened */
+    uint64_t *allowed; /* [(rows + 63) / 64] slots that the filter lets pass; NULL: all */
+    size_t n_allowed;
+    float *query;   /* [dim] sources of one model share it */
+    bool *embedded; /* query is filled; shared likewise */
+    VecHit *hits;   /* [k] best first */
+    size_t k, n_hits;
+    bool complete; /* the whole index was scanned */
+} ArmSource;
+
+typedef struct {
+    ArmSource *sources; /* [n] one for every SearchSource; those without index or model have query NULL */
+    size_t n;
+    Str text;
+    const Deadline *deadline;
+    bool deadline_hit;
+    double embed_ms, scan_ms;
+} VectorArm;
+
+/* k: how many slots to find a source. ERR_MODEL_MISMATCH when a source's model is not that of its collection. */
+MUST_USE Err arm_prepare(Arena *a, VectorArm *arm, const SearchSource *sources, size_t n, const SearchRequest *rq,
+                         size_t k);
+
+/* ctx: VectorArm. A deadline is no error: what was found by then stands, and deadline_hit tells. */
+Err arm_run(void *ctx);
+
+/* Appends candidates to *list (room for more is made in the arena), at least `want` a source while the index has them:
+ * slots that lead to no chunk any more do not count. */
+MUST_USE Err arm_collect(Arena *a, VectorArm *arm, size_t want, Candidate **list, size_t *n);
+
+/* No chunk of this source that arm_collect did not give has a greater cosine; -1 when none of them has a vector. */
+float arm_floor(const ArmSource *s);
+
+/* Exact cosines of candidates of one source that have none yet, in one pass over the index. Chunks without a vector stay
+ * without. */
+MUST_USE Err arm_complete(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n);
+
+/* The filter that holds for a source: its own or the request's. */
+const Filter *source_filter(const SearchSource *s, const SearchRequest *rq);
+
+MUST_USE Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
+                         Candidate **list, size_t *n_out);
+
+#endif

@@ -1,0 +1,261 @@
+/* fresh.c - is what was indexed still there? Each hit is compared with the file as it is now, by the hash of its text.
+ *
+ * The text of a chunk is not kept anywhere, so a chunk that moved has to be found by its hash, at every place where it
+ * could begin. Hashing a span at each line of a large file would cost tens of milliseconds; but a chunk begins and ends
+ * with lines, and its length in bytes and in lines is known: a place where so many lines do not have so many bytes is
+ * ruled out by one subtraction. What is left is tried nearest first, within a budget. Spans that begin or end inside a
+ * line (a line too long for one chunk) are found when the whole file moved by the same number of bytes, or by the second,
+ * looser pass.
+ */
+#include "search/fresh.h"
+
+#include "base/file.h"
+#include "base/utf8.h"
+
+const char *freshness_name(Freshness f) {
+    static const char *const names[] = {"fresh", "moved", "changed", "gone"};
+    return names[f];
+}
+
+/* ---- reading ---- */
+
+static uint32_t unit16(Str s, size_t at, bool big) {
+    uint32_t a = (uint8_t)s.p[at], b = (uint8_t)s.p[at + 1];
+    return big ? a << 8 | b : b << 8 | a;
+}
+
+/* UTF-16 behind its mark as UTF-8; unpaired surrogates and a last odd byte become U+FFFD. */
+static Err utf16_decode(Arena *a, Str s, bool big, Str *out) {
+    char *text = arena_alloc_array(a, s.n / 2 + 1, 3); /* a unit gives at most 3 bytes, a pair 4 */
+    if (!text) return arena_error();
+    size_t n = 0;
+    for (size_t i = 0; i < s.n;) {
+        uint32_t cp = i + 1 < s.n ? unit16(s, i, big) : UTF8_REPLACEMENT;
+        i += 2;
+        if (cp >= 0xD800 && cp < 0xE000) {
+            uint32_t low = cp < 0xDC00 && i + 1 < s.n ? unit16(s, i, big) : 0;
+            bool pair = low >= 0xDC00 && low < 0xE000;
+            cp = pair ? 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00) : UTF8_REPLACEMENT;
+            if (pair) i += 2;
+        }
+        n += utf8_encode(cp, text + n);
+    }
+    *out = str_make(text, n);
+    return ERR_OK;
+}
+
+/* As ingest reads a file: a BOM is dropped, UTF-16 with a BOM is converted, anything else stays as it is. */
+static Err text_decode(Arena *a, Str bytes, Str *out) {
+    *out = bytes;
+    if (str_starts(bytes, STR("\xEF\xBB\xBF")))
+        *out = str_from(bytes, 3);
+    else if (str_starts(bytes, STR("\xFF\xFE")))
+        return utf16_decode(a, str_from(bytes, 2), false, out);
+    else if (str_starts(bytes, STR("\xFE\xFF")))
+        return utf16_decode(a, str_from(bytes, 2), true, out);
+    return ERR_OK;
+}
+
+/* The file's path with links resolved; NULL when it lies outside root now, or its folder is gone. */
+static Err file_of(Arena *a, Str root, Str path, const char **out) {
+    const char *root_z = arena_cstr(a, root), *path_z = arena_cstr(a, path), *real_root = NULL;
+    *out = NULL;
+    if (!root_z || !path_z) return arena_error();
+    const char *full = path_join(a, root_z, path_z);
+    if (!full) return arena_error();
+    if (path_real(a, root_z, &real_root) || path_real(a, full, out)) {
+        *out = NULL;
+        return ERR_OK;
+    }
+    if (!path_within(str_of(*out), str_of(real_root))) *out = NULL;
+    return ERR_OK;
+}
+
+Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, LiveText *out) {
+    const char *path = NULL;
+    FileInfo info;
+    Str bytes;
+    *out = (LiveText){.text = STR("")};
+    if (c->has_text) {
+        out->present = out->kept = out->readable = true;
+        return store_text(s, scratch, c->doc_id, &out->text);
+    }
+    if (root.n == 0) return ERR_OK;
+    TRY(file_of(scratch, root, c->path, &path));
+    if (!path || file_info(path, true, &info) || info.type != FILE_REGULAR) return ERR_OK;
+    out->growth = info.size - c->size;
+    out->untouched = out->growth == 0 && info.mtime_ns == c->mtime_ns;
+    Err err = file_read(scratch, path, FRESH_FILE_MAX, &bytes);
+    if (err == ERR_NOMEM) return err;
+    out->present = !err || err == ERR_LIMIT;
+    out->readable = !err;
+    return err ? ERR_OK : text_decode(scratch, bytes, &out->text);
+}
+
+/* ---- finding ---- */
+
+static Err lines_make(Arena *a, LiveText *live) {
+    if (live->lines) return ERR_OK;
+    size_t n = 1;
+    for (const char *p = live->text.p, *end = p + live->text.n; (p = memchr(p, '\n', (size_t)(end - p))); p++) n++;
+    live->lines = arena_array(a, uint32_t, n + 1);
+    if (!live->lines) return arena_error();
+    size_t at = 0;
+    live->lines[at++] = 0;
+    for (size_t i = 0; i < live->text.n; i++)
+        if (live->text.p[i] == '\n') live->lines[at++] = (uint32_t)(i + 1);
+    live->n_lines = at > 1 && live->lines[at - 1] == live->text.n ? at - 1 : at; /* no line behind the last "\n" */
+    live->lines[live->n_lines] = (uint32_t)live->text.n;
+    return ERR_OK;
+}
+
+static int32_t line_number(Str text, size_t at) {
+    int32_t n = 1;
+    for (const char *p = text.p, *end = p + at; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++) n++;
+    return n;
+}
+
+static bool same_at(Str text, size_t at, size_t len, const ChunkHash *hash) {
+    if (len > text.n || at > text.n - len) return false;
+    ChunkHash live = chunk_hash_of(str_make(text.p + at, len));
+    return memcmp(live.bytes, hash->bytes, sizeof live.bytes) == 0;
+}
+
+typedef struct {
+    const LiveText *live;
+    const StoreChunk *c;
+    size_t len, more_lines; /* of the chunk; lines behind its first */
+    size_t budget;
+    size_t at; /* where it was found */
+} Hunt;
+
+/* Could the chunk stand at line i? strict: it ends with a line; else it ends somewhere in its last line. */
+static bool fits_line(const Hunt *h, size_t i, bool strict) {
+    const LiveText *live = h->live;
+    if (h->more_lines >= live->n_lines - i) return false;
+    size_t end = live->lines[i] + h->len, last = live->lines[i + h->more_lines],
+           next = live->lines[i + h->more_lines + 1];
+    if (end <= last || end > next) return false;
+    if (!strict) return true;
+    for (size_t k = end; k < next; k++)
+        if (live->text.p[k] != '\r' && live->text.p[k] != '\n') return false;
+    return true;
+}
+
+static bool try_line(Hunt *h, size_t i, bool strict) {
+    if (!fits_line(h, i, strict) || h->budget < h->len) return false;
+    h->budget -= h->len;
+    if (!same_at(h->live->text, h->live->lines[i], h->len, &h->c->hash)) return false;
+    h->at = h->live->lines[i];
+    return true;
+}
+
+/* Lines nearest to where the chunk was come first. */
+static bool hunt_lines(Hunt *h, bool strict) {
+    size_t n = h->live->n_lines, was = h->c->start_line > 0 ? (size_t)h->c->start_line - 1 : 0;
+    if (was >= n) was = n - 1;
+    for (size_t d = 0; d < n && h->budget >= h->len; d++) {
+        if (d <= was && try_line(h, was - d, strict)) return true;
+        if (d > 0 && d < n - was && try_line(h, was + d, strict)) return true;
+    }
+    return false;
+}
+
+static Err hunt(Arena *scratch, LiveText *live, const StoreChunk *c, bool *found, size_t *at) {
+    Hunt h = {.live = live, .c = c, .len = (size_t)(c->end - c->start), .budget = FRESH_HASH_BYTES};
+    h.more_lines = c->end_line > c->start_line ? (size_t)(c->end_line - c->start_line) : 0;
+    *found = false;
+    if (h.len == 0 || h.len > live->text.n) return ERR_OK;
+    /* One edit before the chunk, nothing else: it moved by as much as the file grew. */
+    int64_t shifted = c->start + live->growth;
+    *found = shifted >= 0 && same_at(live->text, (size_t)shifted, h.len, &c->hash);
+    *at = (size_t)shifted;
+    if (*found) return ERR_OK;
+    TRY(lines_make(scratch, live));
+    *found = hunt_lines(&h, true) || hunt_lines(&h, false);
+    *at = h.at;
+    return ERR_OK;
+}
+
+/* The lines that stand now where the chunk stood. */
+static Err lines_at_place(Arena *scratch, LiveText *live, const StoreChunk *c, Str *content) {
+    TRY(lines_make(scratch, live));
+    size_t first = c->start_line > 0 ? (size_t)c->start_line - 1 : 0;
+    size_t behind = c->end_line > 0 ? (size_t)c->end_line : 0;
+    if (behind > live->n_lines) behind = live->n_lines;
+    *content = first < behind ? str_make(live->text.p + live->lines[first], live->lines[behind] - live->lines[first])
+                              : STR("");
+    return ERR_OK;
+}
+
+static void move_to(const LiveText *live, StoreChunk *c, size_t at, size_t len) {
+    int32_t line = line_number(live->text, at);
+    c->end_line += line - c->start_line;
+    c->start_line = line;
+    c->start = (int64_t)at;
+    c->end = (int64_t)(at + len);
+}
+
+Err live_place(Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, Str *content) {
+    *fresh = FRESH_GONE;
+    *content = STR("");
+    if (!live->present) return ERR_OK;
+    *fresh = FRESH_CHANGED;
+    if (!live->readable) return ERR_OK;
+    if (c->start < 0 || c->end < c->start)
+        return err_set(ERR_CORRUPT, "chunk %lld of '%.*s' has a span that cannot be", (long long)c->chunk_id,
+                       STR_FMT(c->path));
+    size_t at = (size_t)c->start, len = (size_t)(c->end - c->start);
+    bool found = same_at(live->text, at, len, &c->hash), same_place = found;
+    if (!found && live->kept)
+        return err_set(ERR_CORRUPT, "the kept text of '%.*s' does not hold chunk %lld", STR_FMT(c->uri),
+                       (long long)c->chunk_id);
+    if (!found) TRY(hunt(scratch, live, c, &found, &at));
+    if (!found) return lines_at_place(scratch, live, c, content);
+    *content = str_make(live->text.p + at, len);
+    *fresh = FRESH;
+    if (same_place && (live->kept || live->untouched)) return ERR_OK;
+    int32_t before = c->start_line;
+    move_to(live, c, at, len);
+    if (!same_place || c->start_line != before) *fresh = FRESH_MOVED;
+    return ERR_OK;
+}
+
+/* ---- hits ---- */
+
+static Err place_copied(Arena *a, Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, Str *content) {
+    Str in_scratch;
+    TRY(live_place(scratch, live, c, fresh, &in_scratch));
+    *content = arena_str(a, in_scratch);
+    return content->p ? ERR_OK : arena_error();
+}
+
+Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, Str *content) {
+    Arena scratch = {0};
+    LiveText live;
+    Err err = live_read(&scratch, s, root, c, &live);
+    if (!err) err = place_copied(a, &scratch, &live, c, fresh, content);
+    arena_free(&scratch);
+    return err;
+}
+
+Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n) {
+    Arena scratch = {0};
+    Err err = ERR_OK;
+    bool *done = arena_array(a, bool, n + 1);
+    if (!done) return arena_error();
+    for (size_t i = 0; !err && i < n; i++) {
+        if (done[i]) continue;
+        const SearchSource *s = &sources[source_of[i]];
+        LiveText live;
+        arena_reset(&scratch);
+        err = live_read(&scratch, s->store, s->collection->root, &hits[i].chunk, &live);
+        for (size_t k = i; !err && k < n; k++) {
+            if (source_of[k] != source_of[i] || hits[k].chunk.doc_id != hits[i].chunk.doc_id) continue;
+            err = place_copied(a, &scratch, &live, &hits[k].chunk, &hits[k].freshness, &hits[k].content);
+            done[k] = true;
+        }
+    }
+    arena_free(&scratch);
+    return err;
+}

@@ -1,0 +1,32 @@
+/* fresh.h - the live text of hits: each file is read once for all hits in it, and forgotten before the next. */
+#ifndef PYTHIA_SEARCH_FRESH_H
+#define PYTHIA_SEARCH_FRESH_H
+
+#include "search/search.h"
+
+#define FRESH_FILE_MAX   ((size_t)64 * 1024 * 1024) /* bytes; a file that grew larger is `changed`, without content */
+#define FRESH_HASH_BYTES ((size_t)4 * 1024 * 1024)  /* hashed at most while looking for where a chunk went: some 3 ms */
+
+/* A document as it is now. */
+typedef struct {
+    Str text; /* decoded as the chunker saw it */
+    bool present;
+    bool kept;       /* from the store: cannot change */
+    bool readable;   /* false: present, but too large to be read */
+    bool untouched;  /* size and time are those that were indexed */
+    int64_t growth;  /* bytes that the file is longer than when it was indexed */
+    uint32_t *lines; /* [n_lines + 1] starts of lines, the text's length behind; made when first needed */
+    size_t n_lines;
+} LiveText;
+
+/* Reads the document that c belongs to. A file that cannot be read, or that has left root (through a link), counts as
+ * gone: one bad file must not cost the whole search. Errors: ERR_NOMEM, ERR_CORRUPT and others of store_text. */
+MUST_USE Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, LiveText *out);
+
+/* Where c is in the live text; content points into it. Fills c's span and lines when it moved. */
+MUST_USE Err live_place(Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, Str *content);
+
+/* chunk_live for all hits; source_of[i] indexes sources. Contents are copied into a. */
+MUST_USE Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n);
+
+#endif

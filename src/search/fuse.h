@@ -1,0 +1,63 @@
+/* fuse.h - the candidates of two arms become one ranked list with one score. Pure: values in, values out.
+ *
+ * Ranking ("fused"): convex by default, alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25), which beat
+ * reciprocal ranks on every set measured; RRF, the sum of 1 / (60 + rank), by option (Cormack, Clarke, Büttcher 2009).
+ *
+ * Score: what ranks well need not be comparable: bm25 / best gives the best of a hopeless query 1, and reciprocal ranks
+ * say nothing about the hit at all. So the score reported is another one, made of absolute evidence:
+ *
+ *   semantic  cosine, clamped to 0..1
+ *   lexical   bm25 / (bm25 + LEXICAL_HALF)
+ *   hybrid    alpha * semantic + (1 - alpha) * lexical
+ *
+ * A hybrid score is thus the mean of what the other two modes would say of the hit: a threshold means the same in all
+ * modes, collections and fusions. Scores must not rise down the list; where they would, because the two orders differ, the
+ * scores of the hits concerned are replaced by their mean (isotonic regression: the least change that puts it right).
+ *
+ * A hit without a vector (not embedded yet) is judged by its words alone: its lexical score stands in for the cosine, so
+ * that it is neither buried nor favoured.
+ *
+ * Threads: plain functions.
+ */
+#ifndef PYTHIA_SEARCH_FUSE_H
+#define PYTHIA_SEARCH_FUSE_H
+
+#include "search/search.h"
+
+#define LEXICAL_HALF 10.0f /* the bm25 that scores 0.5 */
+#define RRF_RANK     60.0f
+
+typedef struct {
+    uint32_t source; /* index of the SearchSource */
+    int64_t chunk;
+    int32_t lex_rank, vec_rank; /* 1-based over all sources; 0: not found by that arm */
+    float bm25, cosine;
+    bool has_cosine; /* cosine is exact; else the chunk has no vector, or nobody has asked yet */
+    float fused, score;
+} Candidate;
+
+typedef struct {
+    SearchMode mode;
+    Fusion fusion;
+    float alpha;     /* of the cosine, 0..1 */
+    float bm25_best; /* over all candidates; 0: the query has no lexical candidates */
+} FuseRule;
+
+/* Sorts one arm's candidates, best first by bm25 or cosine, ties by source and chunk, and numbers them. */
+void candidates_rank_lexical(Candidate *c, size_t n);
+void candidates_rank_vector(Candidate *c, size_t n);
+
+/* Joins what both arms found of the same chunk; returns how many are left, in order of source and chunk. */
+size_t candidates_merge(Candidate *c, size_t n);
+
+float lexical_score(float bm25); /* 0..1 */
+
+/* What c would be fused to with this cosine. */
+float fuse_with(const FuseRule *rule, const Candidate *c, float cosine);
+/* Sets c->fused and c->score from what is known of it. */
+void fuse_one(const FuseRule *rule, Candidate *c);
+
+/* Fuses all, sorts them best first (ties by source and chunk), makes the scores fall. */
+MUST_USE Err fuse_all(Arena *a, const FuseRule *rule, Candidate *c, size_t n);
+
+#endif

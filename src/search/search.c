@@ -1,0 +1,243 @@
+/* search.c - one search from question to hits: both arms, fusion, the hits' rows, their live text.
+ *
+ * Depth. Each arm gives far more candidates than are shown, because fusion is only as good as the worst candidate that
+ * one arm has and the other lacks. A chunk that only the lexical arm found gets its exact cosine, if that could bring it
+ * among the hits: its cosine is at most that of the vector arm's last candidate, so an upper bound of its rank is known
+ * beforehand (the threshold algorithm of Fagin, Lotem, Naor 2001). A chunk that only the vector arm found is not among the
+ * best 1,000 by words; its BM25 counts as 0.
+ *
+ * Threads. In hybrid mode the question is embedded and the index scanned on a second thread while this one asks the store
+ * for words: embedding takes some 1 to 10 ms, starting a thread 0.03.
+ *
+ * Deadline. It cuts the vector arm. Words, fusion and reading the hits' files go on: they take a few milliseconds, and
+ * there would be no answer without them.
+ */
+#include "search/search.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "search/arms.h"
+#include "search/fresh.h"
+#include "search/query.h"
+
+enum {
+    VECTOR_DEPTH = 100,   /* candidates of the vector arm at least */
+    VECTOR_PER_HIT = 4,   /* and so many for each hit wanted */
+    LEXICAL_DEPTH = 1000, /* candidates of the lexical arm at least: they cost 16 bytes each */
+    LEXICAL_PER_HIT = 10,
+    SPARE_HITS = 16, /* ranked exactly beyond the limit: some may turn out to be the same text of the same document */
+};
+
+typedef struct {
+    Arena *a;
+    const SearchSource *sources;
+    size_t n_sources;
+    const SearchRequest *rq;
+    Query query;
+    VectorArm arm;
+    FuseRule rule;
+    Candidate *all; /* [n_all] */
+    size_t n_all;
+    SearchReply *out;
+} Search;
+
+static double ms_since(int64_t start_ns) { return (double)(clock_mono_ns() - start_ns) * 1e-6; }
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+/* ---- before ---- */
+
+static Err request_check(const Search *s) {
+    const SearchRequest *rq = s->rq;
+    if (rq->limit == 0 || rq->limit > SEARCH_LIMIT_MAX)
+        return err_set(ERR_USAGE, "limit %zu: it must be 1 to %d", rq->limit, SEARCH_LIMIT_MAX);
+    if (!(rq->alpha >= 0.0f && rq->alpha <= 1.0f))
+        return err_set(ERR_USAGE, "alpha %g: it must be 0 to 1", (double)rq->alpha);
+    if (!(rq->min_score >= 0.0f && rq->min_score <= 1.0f))
+        return err_set(ERR_USAGE, "min-score %g: it must be 0 to 1", (double)rq->min_score);
+    if (rq->mode != MODE_SEMANTIC) return ERR_OK;
+    for (size_t i = 0; i < s->n_sources; i++)
+        if (s->sources[i].index && s->sources[i].model) return ERR_OK;
+    if (s->n_sources == 0) return ERR_OK;
+    const StoreCollection *c = s->sources[0].collection;
+    return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),
+                   "pythia index --collection '%.*s'", STR_FMT(c->name));
+}
+
+/* ---- both arms ---- */
+
+static Err words_run(Search *s, Candidate **list, size_t *n) {
+    if (s->rq->mode == MODE_SEMANTIC) return ERR_OK;
+    int64_t start = clock_mono_ns();
+    size_t depth = larger(LEXICAL_DEPTH, s->rq->limit * LEXICAL_PER_HIT);
+    TRY(lexical_arm(s->a, s->sources, s->n_sources, s->rq, s->query.words, depth, list, n));
+    candidates_rank_lexical(*list, *n);
+    s->out->lexical_ms = ms_since(start);
+    return ERR_OK;
+}
+
+static Err vectors_collect(Search *s, Candidate **list, size_t *n) {
+    TRY(arm_collect(s->a, &s->arm, larger(VECTOR_DEPTH, s->rq->limit * VECTOR_PER_HIT), list, n));
+    candidates_rank_vector(*list, *n);
+    s->out->embed_ms = s->arm.embed_ms;
+    s->out->vector_ms = s->arm.scan_ms;
+    s->out->deadline_hit = s->arm.deadline_hit;
+    return ERR_OK;
+}
+
+static bool has_vectors(const Search *s) {
+    for (size_t i = 0; i < s->arm.n; i++)
+        if (s->arm.sources[i].query) return true;
+    return false;
+}
+
+static Err arms_run(Search *s) {
+    Candidate *lex = NULL, *vec = NULL;
+    size_t n_lex = 0, n_vec = 0;
+    Thread *beside = NULL;
+    size_t k = larger(VECTOR_DEPTH, s->rq->limit * VECTOR_PER_HIT);
+    s->arm.text = s->query.meaning;
+    if (s->rq->mode != MODE_LEXICAL) TRY(arm_prepare(s->a, &s->arm, s->sources, s->n_sources, s->rq, k));
+    bool both = s->rq->mode == MODE_HYBRID && has_vectors(s);
+    if (both) TRY(thread_start(&beside, arm_run, &s->arm));
+    Err words = words_run(s, &lex, &n_lex), vectors;
+    ErrInfo words_info;
+    err_save(&words_info, words);
+    vectors = both ? thread_join(beside) : arm_run(&s->arm);
+    if (words) return err_restore(&words_info);
+    if (vectors) return vectors;
+    TRY(vectors_collect(s, &vec, &n_vec));
+    s->all = arena_array(s->a, Candidate, n_lex + n_vec + 1);
+    if (!s->all) return arena_error();
+    if (n_lex) memcpy(s->all, lex, n_lex * sizeof *lex);
+    if (n_vec) memcpy(s->all + n_lex, vec, n_vec * sizeof *vec);
+    s->n_all = candidates_merge(s->all, n_lex + n_vec);
+    s->rule = (FuseRule){
+        .mode = s->rq->mode, .fusion = s->rq->fusion, .alpha = s->rq->alpha, .bm25_best = n_lex ? lex[0].bm25 : 0};
+    return ERR_OK;
+}
+
+/* ---- fusion ---- */
+
+static int falling(const void *pa, const void *pb) {
+    float a = *(const float *)pa, b = *(const float *)pb;
+    return a > b ? -1 : a < b;
+}
+
+/* The fused value that a candidate must reach to be among the hits, as far as exact cosines are known. */
+static Err entry_bar(Search *s, float *bar) {
+    size_t n = 0, place = s->rq->limit + SPARE_HITS;
+    float *fused = arena_array(s->a, float, s->n_all + 1);
+    if (!fused) return arena_error();
+    for (size_t i = 0; i < s->n_all; i++) {
+        if (!s->all[i].has_cosine) continue;
+        fuse_one(&s->rule, &s->all[i]);
+        fused[n++] = s->all[i].fused;
+    }
+    if (n) qsort(fused, n, sizeof *fused, falling);
+    *bar = n >= place ? fused[place - 1] : -INFINITY;
+    return ERR_OK;
+}
+
+/* Could this chunk, found by words alone, matter once its cosine is known? The cosine it may have is bounded by the
+ * vector arm's floor; without a vector its lexical score stands in. */
+static bool may_matter(const Search *s, const Candidate *c, float bar) {
+    float most = arm_floor(&s->arm.sources[c->source]), words = lexical_score(c->bm25);
+    if (words > most) most = words;
+    if (s->rule.fusion == FUSION_RRF || fuse_with(&s->rule, c, most) >= bar) return true;
+    float score = s->rule.alpha * most + (1.0f - s->rule.alpha) * words;
+    return s->rq->min_score > 0.0f && score >= s->rq->min_score;
+}
+
+static Err cosines_complete(Search *s) {
+    float bar = -INFINITY;
+    Candidate **wanted = arena_array(s->a, Candidate *, s->n_all + 1);
+    if (!wanted) return arena_error();
+    TRY(entry_bar(s, &bar));
+    for (size_t i = 0; i < s->arm.n; i++) {
+        size_t n = 0;
+        for (size_t k = 0; k < s->n_all; k++) {
+            Candidate *c = &s->all[k];
+            if (c->source == i && !c->has_cosine && may_matter(s, c, bar)) wanted[n++] = c;
+        }
+        TRY(arm_complete(s->a, &s->arm.sources[i], wanted, n));
+    }
+    return ERR_OK;
+}
+
+static Err fuse(Search *s) {
+    int64_t start = clock_mono_ns();
+    if (s->rq->mode == MODE_HYBRID && has_vectors(s)) TRY(cosines_complete(s));
+    if (s->rq->mode == MODE_HYBRID && s->query.has_phrase) {
+        size_t kept = 0;
+        for (size_t i = 0; i < s->n_all; i++)
+            if (s->all[i].lex_rank) s->all[kept++] = s->all[i];
+        s->n_all = kept;
+    }
+    TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
+    while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;
+    s->out->total = s->n_all;
+    s->out->fuse_ms = ms_since(start);
+    return ERR_OK;
+}
+
+/* ---- hits ---- */
+
+static bool shown_already(const Search *s, const StoreChunk *chunk, uint32_t source, const uint32_t *source_of) {
+    for (size_t i = 0; i < s->out->n; i++) {
+        const StoreChunk *other = &s->out->hits[i].chunk;
+        if (source_of[i] == source && other->doc_id == chunk->doc_id &&
+            memcmp(other->hash.bytes, chunk->hash.bytes, sizeof chunk->hash.bytes) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A chunk that another process removed since the arms ran is left out, as is a second chunk of the same text in the same
+ * document; the same text in another document is another hit. */
+static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
+    const SearchSource *from = &s->sources[c->source];
+    int64_t collection;
+    StoreChunk chunk;
+    Err err = store_chunk(from->store, s->a, c->chunk, &collection, &chunk);
+    if (err && err != ERR_NO_DOCUMENT) return err;
+    if (err || shown_already(s, &chunk, c->source, source_of)) {
+        s->out->total--;
+        return ERR_OK;
+    }
+    source_of[s->out->n] = c->source;
+    s->out->hits[s->out->n++] = (SearchHit){.collection = from->collection,
+                                            .chunk = chunk,
+                                            .content = STR(""),
+                                            .score = c->score,
+                                            .lex_rank = c->lex_rank,
+                                            .vec_rank = c->vec_rank,
+                                            .bm25 = c->bm25,
+                                            .cosine = c->has_cosine ? c->cosine : 0.0f,
+                                            .fused = c->fused};
+    return ERR_OK;
+}
+
+static Err hits_take(Search *s) {
+    size_t most = s->rq->limit < s->n_all ? s->rq->limit : s->n_all;
+    uint32_t *source_of = arena_array(s->a, uint32_t, most + 1);
+    s->out->hits = arena_array(s->a, SearchHit, most + 1);
+    if (!source_of || !s->out->hits) return arena_error();
+    for (size_t i = 0; i < s->n_all && s->out->n < most; i++) TRY(hit_take(s, &s->all[i], source_of));
+    if (!s->rq->freshness) return ERR_OK;
+    int64_t start = clock_mono_ns();
+    TRY(fresh_fill(s->a, s->sources, source_of, s->out->hits, s->out->n));
+    s->out->fresh_ms = ms_since(start);
+    return ERR_OK;
+}
+
+Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out) {
+    *out = (SearchReply){0};
+    Search s = {.a = a, .sources = sources, .n_sources = n_sources, .rq = rq, .out = out};
+    TRY(request_check(&s));
+    TRY(query_parse(a, rq->query, &s.query));
+    TRY(arms_run(&s));
+    TRY(fuse(&s));
+    return hits_take(&s);
+}
