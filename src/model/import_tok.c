@@ -177,13 +177,22 @@ static Err template_check(const json_t *tokenizer) {
 
 /* ---- writing ---- */
 
+/* Not by printf: a vocabulary may hold a NUL. */
+static Str with_phantom(Arena *a, Str text) {
+    const size_t n = sizeof PHANTOM - 1;
+    char *p = arena_alloc(a, n + text.n);
+    if (!p) return (Str){0};
+    memcpy(p, PHANTOM, n);
+    if (text.n) memcpy(p + n, text.p, text.n);
+    return str_make(p, n + text.n);
+}
+
 /* The spelling of the GGUF, and whether the reader needs to be told that it is a continuation. */
 static Str token_spell(Arena *a, Str text, int32_t type, bool *hidden) {
     *hidden = false;
     if (type == TYPE_UNUSED) return text;
     if (type == TYPE_CONTROL && !str_starts(text, STR(PHANTOM))) return text;
-    if (type == TYPE_CONTROL || !str_starts(text, STR("##")))
-        return arena_printf(a, PHANTOM "%.*s", (int)text.n, text.p);
+    if (type == TYPE_CONTROL || !str_starts(text, STR("##"))) return with_phantom(a, text);
     Str body = str_from(text, 2);
     *hidden = str_starts(body, STR(PHANTOM)) || (body.n >= 2 && body.p[0] == '[' && body.p[body.n - 1] == ']');
     return body;
