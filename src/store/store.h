@@ -31,7 +31,16 @@ typedef struct {
     StoreAnalyzer analyzer;
 } StoreSpec;
 
+/* What a kind can and cannot do. */
+typedef struct {
+    bool lexical;      /* store_lexical */
+    bool text;         /* keep_text and store_text */
+    bool transactions; /* store_rollback takes back; without it each call stands alone */
+    bool many_writers; /* processes write at the same time; without it the second waits, then ERR_BUSY */
+} StoreCaps;
+
 MUST_USE Err store_open(Store **out, const StoreSpec *spec);
+const StoreCaps *store_caps(const Store *s);
 void store_close(Store *s); /* rolls back what is open; NULL is fine */
 
 MUST_USE Err store_begin(Store *s);

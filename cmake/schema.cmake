@@ -1,0 +1,16 @@
+# src/store/schema.sql as a C string, made at configure time: generated/store/schema_sql.h. One literal a line, joined by
+# the compiler; comments stay behind.
+set(schema_source ${CMAKE_SOURCE_DIR}/src/store/schema.sql)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${schema_source})
+file(READ ${schema_source} schema_text)
+string(REGEX REPLACE "[ ]*--[^\n]*" "" schema_text "${schema_text}")
+string(REGEX REPLACE "\n\n+" "\n" schema_text "${schema_text}")
+string(REGEX REPLACE "^\n" "" schema_text "${schema_text}")
+string(REPLACE "\\" "\\\\" schema_text "${schema_text}")
+string(REPLACE "\"" "\\\"" schema_text "${schema_text}")
+string(REGEX REPLACE "([^\n]+)\n" "    \"\\1\\\\n\"\n" schema_text "${schema_text}")
+set(schema_header ${CMAKE_BINARY_DIR}/generated/store/schema_sql.h)
+file(CONFIGURE OUTPUT ${schema_header} CONTENT "/* Made from schema.sql. */\nstatic const char SCHEMA_SQL[] =\n@schema_text@    \"\";\n" @ONLY)
+if(TARGET pythia_store)
+  target_include_directories(pythia_store PRIVATE ${CMAKE_BINARY_DIR}/generated)
+endif()

@@ -1,0 +1,332 @@
+/* local_docs.c - documents with their versions, chunks, words and kept texts.
+ *
+ * A document's content (chunks, rows of chunk_fts, forward index, kept text) belongs to its active version and is replaced
+ * as a whole: content_clear, then content_write. Version rows of older contents stay as history, VERSIONS_KEPT of them,
+ * without content.
+ */
+#include "store/local.h"
+
+#include <assert.h>
+
+enum { VERSIONS_KEPT = 10 };
+
+/* Where a document's content stands. */
+typedef struct {
+    int64_t doc, collection, version, first_chunk, chunk_count;
+} Place;
+
+/* ---- reading ---- */
+
+static Err doc_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreDoc *out) {
+    *out = (StoreDoc){
+        .id = sqlite3_column_int64(st, 0),
+        .uri = column_str_in(st, 1, a),
+        .path = column_str_in(st, 2, a),
+        .title = column_str_in(st, 3, a),
+        .lang = column_str_in(st, 4, a),
+        .reason = column_str_in(st, 6, a),
+        .size = sqlite3_column_int64(st, 8),
+        .mtime_ns = sqlite3_column_int64(st, 9),
+        .inode = (uint64_t)sqlite3_column_int64(st, 10),
+        .version = sqlite3_column_int64(st, 11),
+        .indexed_ms = sqlite3_column_int64(st, 12),
+        .chunks = a ? sqlite3_column_int64(st, 13) : 0,
+    };
+    if (!out->uri.p || !out->path.p || !out->title.p || !out->lang.p || !out->reason.p) return arena_error();
+    const int64_t state = sqlite3_column_int64(st, 5);
+    if (state < DOC_ACTIVE || state > DOC_FAILED) {
+        return local_damaged(l, "document %lld has state %lld", (long long)out->id, (long long)state);
+    }
+    out->state = (DocState)state;
+    return column_bytes(l, st, 7, out->sha256.bytes, sizeof out->sha256.bytes);
+}
+
+Err local_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx) {
+    LocalStore *l = local_of(s);
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    TRY(local_use(l, SQL_DOC_LIST, &st, SQL_VALUES(sql_int(collection))));
+    Err err = ERR_OK;
+    while (!(err = sql_next(l, st, &row)) && row) {
+        StoreDoc doc;
+        if ((err = doc_of_row(l, NULL, st, &doc))) break;
+        if ((err = sink(ctx, &doc))) break;
+    }
+    sql_done(st);
+    return err;
+}
+
+/* One row of the statement, or *found false. */
+static Err doc_find(LocalStore *l, SqlId id, Arena *a, int64_t collection, Str key, bool *found, StoreDoc *out) {
+    sqlite3_stmt *st = NULL;
+    TRY(local_use(l, id, &st, SQL_VALUES(sql_int(collection), sql_text(key))));
+    TRY(sql_next(l, st, found));
+    if (!*found) return ERR_OK;
+    const Err err = doc_of_row(l, a, st, out);
+    sql_done(st);
+    return err;
+}
+
+Err local_document(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out) {
+    bool found = false;
+    TRY(doc_find(local_of(s), SQL_DOC_BY_PATH, a, collection, path, &found, out));
+    return found ? ERR_OK : err_set(ERR_NO_DOCUMENT, "no document '%.*s'", STR_FMT(path));
+}
+
+Err local_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out) {
+    bool found = false;
+    TRY(doc_find(local_of(s), SQL_DOC_BY_URI, a, collection, uri, &found, out));
+    return found ? ERR_OK : err_set(ERR_NO_DOCUMENT, "no document '%.*s'", STR_FMT(uri));
+}
+
+static Err place_of(LocalStore *l, int64_t doc, Place *out) {
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    TRY(local_use(l, SQL_DOC_PLACE, &st, SQL_VALUES(sql_int(doc))));
+    TRY(sql_next(l, st, &row));
+    if (!row) return err_set(ERR_NO_DOCUMENT, "no document with id %lld", (long long)doc);
+    *out = (Place){
+        .doc = doc,
+        .collection = sqlite3_column_int64(st, 0),
+        .version = sqlite3_column_int64(st, 1),
+        .first_chunk = sqlite3_column_int64(st, 2),
+        .chunk_count = sqlite3_column_int64(st, 3),
+    };
+    sql_done(st);
+    return ERR_OK;
+}
+
+/* ---- kept texts ---- */
+
+static Err blob_put(LocalStore *l, Str text, int64_t *id) {
+    const Sha256 sha = sha256_of(text);
+    TRY(local_number(l, SQL_BLOB_FIND, id, SQL_VALUES(sql_blob(sha.bytes, sizeof sha.bytes))));
+    if (*id) return ERR_OK;
+    TRY(local_pack(l, text));
+    TRY(local_run(l, SQL_BLOB_INSERT,
+                  SQL_VALUES(sql_blob(sha.bytes, sizeof sha.bytes), sql_int((int64_t)text.n),
+                             sql_blob(l->packed.p, l->packed.n))));
+    *id = sqlite3_last_insert_rowid(l->db);
+    return ERR_OK;
+}
+
+/* The version lets go of its text; the blob goes with the last version that had it. */
+static Err blob_release(LocalStore *l, int64_t version) {
+    int64_t blob = 0;
+    TRY(local_number(l, SQL_VERSION_BLOB, &blob, SQL_VALUES(sql_int(version))));
+    if (!blob) return ERR_OK;
+    TRY(local_run(l, SQL_VERSION_DROP_BLOB, SQL_VALUES(sql_int(version))));
+    return local_run(l, SQL_BLOB_RELEASE, SQL_VALUES(sql_int(blob)));
+}
+
+Err local_text(Store *s, Arena *a, int64_t doc, Str *out) {
+    LocalStore *l = local_of(s);
+    Buf text = {0};
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    TRY(local_use(l, SQL_TEXT_GET, &st, SQL_VALUES(sql_int(doc))));
+    TRY(sql_next(l, st, &row));
+    if (!row) return err_set(ERR_NO_DOCUMENT, "the store keeps no text of document %lld", (long long)doc);
+    Err err = local_unpack(l, column_str(st, 1), sqlite3_column_int64(st, 0), &text);
+    sql_done(st);
+    if (!err) {
+        *out = arena_str(a, buf_str(&text));
+        if (!out->p) err = arena_error();
+    }
+    buf_free(&text);
+    return err;
+}
+
+/* ---- content ---- */
+
+static Err forward_read(LocalStore *l, int64_t doc, Buf *out) {
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    buf_clear(out);
+    TRY(local_use(l, SQL_TERMS_GET, &st, SQL_VALUES(sql_int(doc))));
+    TRY(sql_next(l, st, &row));
+    if (!row) return local_damaged(l, "the words of document %lld are missing", (long long)doc);
+    const Err err = local_unpack(l, column_str(st, 1), sqlite3_column_int64(st, 0), out);
+    sql_done(st);
+    return err;
+}
+
+static Err forward_write(LocalStore *l, int64_t doc, Str forward) {
+    TRY(local_pack(l, forward));
+    return local_run(l, SQL_TERMS_PUT,
+                     SQL_VALUES(sql_int(doc), sql_int((int64_t)forward.n), sql_blob(l->packed.p, l->packed.n)));
+}
+
+static Err totals_add(LocalStore *l, int64_t collection, int64_t chunks, int64_t terms) {
+    return local_run(l, SQL_COLLECTION_ADD_TOTALS, SQL_VALUES(sql_int(collection), sql_int(chunks), sql_int(terms)));
+}
+
+/* The document loses chunks, words and kept text. Its row still names them: the caller writes it. */
+static Err content_clear(LocalStore *l, const Place *at) {
+    if (at->version) TRY(blob_release(l, at->version));
+    if (at->chunk_count == 0) return ERR_OK;
+    TRY(forward_read(l, at->doc, &l->forward));
+    int64_t terms = 0;
+    TRY(words_change(l, at->collection, at->first_chunk, at->chunk_count, buf_str(&l->forward), WORDS_REMOVE, &terms));
+    TRY(local_run(l, SQL_TERMS_DELETE, SQL_VALUES(sql_int(at->doc))));
+    TRY(local_run(l, SQL_CHUNKS_DELETE, SQL_VALUES(sql_int(at->doc))));
+    return totals_add(l, at->collection, -at->chunk_count, -terms);
+}
+
+static Err chunks_write(LocalStore *l, const StorePut *put, int64_t doc, int64_t version, int64_t *first) {
+    *first = 0;
+    for (size_t i = 0; i < put->n_chunks; i++) {
+        const Chunk *c = &put->chunks[i];
+        TRY(local_run(l, SQL_CHUNK_INSERT,
+                      SQL_VALUES(sql_int(put->collection), sql_int(doc), sql_int(version), sql_int(c->start),
+                                 sql_int(c->end), sql_int(c->start_line), sql_int(c->end_line), sql_int(c->page),
+                                 sql_int(c->tokens), sql_text(c->symbol), sql_text(c->kind), sql_text(c->heading),
+                                 sql_blob(c->hash.bytes, sizeof c->hash.bytes))));
+        const int64_t id = sqlite3_last_insert_rowid(l->db);
+        if (i == 0) *first = id;
+        assert(id == *first + (int64_t)i); /* AUTOINCREMENT and one writer: invariant 2 of schema.sql */
+    }
+    return ERR_OK;
+}
+
+static Err content_write(LocalStore *l, const StorePut *put, int64_t doc) {
+    const Doc *d = put->doc;
+    int64_t blob = 0, version = 0, first = 0, terms = 0;
+    if (put->keep_text) TRY(blob_put(l, d->text, &blob));
+    TRY(local_number(l, SQL_VERSION_PUT, &version,
+                     SQL_VALUES(sql_int(doc), sql_blob(d->sha256.bytes, sizeof d->sha256.bytes), sql_int(d->size),
+                                sql_int((int64_t)d->text.n), sql_id_or_null(blob), sql_int(put->now_ms))));
+    TRY(chunks_write(l, put, doc, version, &first));
+    if (put->n_chunks) {
+        const int64_t n = (int64_t)put->n_chunks;
+        buf_clear(&l->forward);
+        TRY(words_forward(l, put, &l->forward));
+        TRY(words_change(l, put->collection, first, n, buf_str(&l->forward), WORDS_INSERT, &terms));
+        TRY(forward_write(l, doc, buf_str(&l->forward)));
+        TRY(totals_add(l, put->collection, n, terms));
+    }
+    TRY(local_run(l, SQL_DOC_SET_CONTENT,
+                  SQL_VALUES(sql_int(doc), sql_int(version), sql_int(first), sql_int((int64_t)put->n_chunks))));
+    return local_run(l, SQL_VERSION_TRIM, SQL_VALUES(sql_int(doc), sql_int(version), sql_int(VERSIONS_KEPT)));
+}
+
+/* ---- putting ---- */
+
+/* Makes or updates the document's row; an old content is cleared. */
+static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState state, Str reason, uint64_t inode,
+                     int64_t now_ms, int64_t *id) {
+    TRY(local_number(l, SQL_DOC_ID_BY_URI, id, SQL_VALUES(sql_int(collection), sql_text(d->uri))));
+    /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the tenth. */
+    SqlValue values[] = {
+        sql_text(d->path), sql_text(d->title),   sql_text(d->lang),
+        sql_int(state),    sql_text(reason),     sql_blob(d->sha256.bytes, sizeof d->sha256.bytes),
+        sql_int(d->size),  sql_int(d->mtime_ns), sql_int((int64_t)inode),
+        sql_int(now_ms),   sql_int(collection),  sql_text(d->uri),
+    };
+    if (*id == 0) {
+        TRY(local_run(l, SQL_DOC_INSERT, values, 12));
+        *id = sqlite3_last_insert_rowid(l->db);
+        return ERR_OK;
+    }
+    Place at;
+    TRY(place_of(l, *id, &at));
+    TRY(content_clear(l, &at));
+    values[10] = sql_int(*id);
+    TRY(local_run(l, SQL_DOC_UPDATE, values, 11));
+    return local_run(l, SQL_DOC_SET_CONTENT, SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0)));
+}
+
+static Err put_check(const StorePut *put) {
+    const int64_t size = (int64_t)put->doc->text.n;
+    for (size_t i = 0; i < put->n_chunks; i++) {
+        const Chunk *c = &put->chunks[i];
+        if (c->start >= 0 && c->start <= c->end && c->end <= size && c->start_line <= c->end_line) continue;
+        return err_set(ERR_INPUT, "chunk %zu of '%.*s' spans bytes %lld to %lld of %lld", i, STR_FMT(put->doc->path),
+                       (long long)c->start, (long long)c->end, (long long)size);
+    }
+    return ERR_OK;
+}
+
+Err local_put(Store *s, const StorePut *put, int64_t *doc_id) {
+    LocalStore *l = local_of(s);
+    TRY(put_check(put));
+    TRY(local_write_begin(l));
+    int64_t id = 0;
+    Err err = doc_write(l, put->collection, put->doc, DOC_ACTIVE, STR(""), put->inode, put->now_ms, &id);
+    if (!err) err = content_write(l, put, id);
+    TRY(local_write_end(l, err));
+    *doc_id = id;
+    return ERR_OK;
+}
+
+Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms) {
+    LocalStore *l = local_of(s);
+    int64_t id = 0;
+    TRY(local_write_begin(l));
+    return local_write_end(l, doc_write(l, collection, doc, state, reason, 0, now_ms, &id));
+}
+
+/* ---- changing ---- */
+
+static Err doc_erase(LocalStore *l, int64_t doc) {
+    Place at;
+    TRY(place_of(l, doc, &at));
+    TRY(content_clear(l, &at));
+    TRY(local_run(l, SQL_VERSION_DELETE, SQL_VALUES(sql_int(doc))));
+    return local_run(l, SQL_DOC_DELETE, SQL_VALUES(sql_int(doc)));
+}
+
+/* The path is one of the fields that words are found in, so the document's rows of chunk_fts are written anew. */
+static Err words_move(LocalStore *l, const Place *at, Str path) {
+    if (at->chunk_count == 0) return ERR_OK;
+    Buf moved = {0};
+    int64_t before = 0, after = 0;
+    Err err = forward_read(l, at->doc, &l->forward);
+    const Str old = buf_str(&l->forward);
+    if (!err) err = words_forward_repath(l, old, path, &moved);
+    if (!err && !str_eq(old, buf_str(&moved))) {
+        const Str new = buf_str(&moved);
+        err = words_change(l, at->collection, at->first_chunk, at->chunk_count, old, WORDS_REMOVE, &before);
+        if (!err) err = words_change(l, at->collection, at->first_chunk, at->chunk_count, new, WORDS_INSERT, &after);
+        if (!err) err = forward_write(l, at->doc, new);
+        if (!err) err = totals_add(l, at->collection, 0, after - before);
+    }
+    buf_free(&moved);
+    return err;
+}
+
+static Err doc_rename(LocalStore *l, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
+    Place at;
+    int64_t holder = 0;
+    TRY(place_of(l, doc, &at));
+    TRY(local_number(l, SQL_DOC_ID_BY_URI, &holder, SQL_VALUES(sql_int(at.collection), sql_text(uri))));
+    if (holder && holder != doc) TRY(doc_erase(l, holder)); /* it was overwritten by the move */
+    TRY(words_move(l, &at, path));
+    return local_run(l, SQL_DOC_RENAME,
+                     SQL_VALUES(sql_int(doc), sql_text(uri), sql_text(path), sql_text(lang), sql_int(mtime_ns),
+                                sql_int((int64_t)inode)));
+}
+
+Err local_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
+    LocalStore *l = local_of(s);
+    TRY(local_write_begin(l));
+    return local_write_end(l, doc_rename(l, doc, uri, path, lang, mtime_ns, inode));
+}
+
+static Err doc_touch(LocalStore *l, int64_t doc, int64_t mtime_ns, uint64_t inode) {
+    TRY(local_run(l, SQL_DOC_TOUCH, SQL_VALUES(sql_int(doc), sql_int(mtime_ns), sql_int((int64_t)inode))));
+    if (sqlite3_changes(l->db) == 1) return ERR_OK;
+    return err_set(ERR_NO_DOCUMENT, "no document with id %lld", (long long)doc);
+}
+
+Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
+    LocalStore *l = local_of(s);
+    TRY(local_write_begin(l));
+    return local_write_end(l, doc_touch(l, doc, mtime_ns, inode));
+}
+
+Err local_remove(Store *s, int64_t doc) {
+    LocalStore *l = local_of(s);
+    TRY(local_write_begin(l));
+    return local_write_end(l, doc_erase(l, doc));
+}

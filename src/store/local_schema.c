@@ -1,0 +1,103 @@
+/* local_schema.c - making the tables, and telling whose database this is.
+ *
+ * PRAGMA application_id says that it is Pythia's, PRAGMA user_version which schema it has. An empty file gets schema.sql at
+ * once; an older schema is taken through the steps of `migrations`, one transaction each; a newer one is refused, since
+ * writing with old knowledge would break it.
+ */
+#include "store/local.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "store/schema_sql.h" /* made by the build from schema.sql */
+
+typedef struct {
+    int to; /* the schema after this step; the step before it made to - 1 */
+    const char *sql;
+} Migration;
+
+/* Ends with {0, NULL}. Version 1 is the first one. */
+static const Migration migrations[] = {
+    {0, NULL},
+};
+
+static Err pragma_number(LocalStore *l, const char *sql, int64_t *out) {
+    sqlite3_stmt *st = NULL;
+    int rc = sqlite3_prepare_v2(l->db, sql, -1, &st, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(st);
+    Err err = ERR_OK;
+    if (rc == SQLITE_ROW)
+        *out = sqlite3_column_int64(st, 0);
+    else
+        err = local_fail(l, rc);
+    (void)sqlite3_finalize(st);
+    return err;
+}
+
+typedef struct {
+    int64_t version, application, tables;
+} SchemaState;
+
+static Err schema_read(LocalStore *l, SchemaState *out) {
+    TRY(pragma_number(l, "PRAGMA user_version", &out->version));
+    TRY(pragma_number(l, "PRAGMA application_id", &out->application));
+    return pragma_number(l, "SELECT count(*) FROM sqlite_schema", &out->tables);
+}
+
+/* Runs sql and sets the version, in the transaction that is open. */
+static Err schema_apply(LocalStore *l, const char *sql, int version) {
+    TRY(local_exec(l, sql));
+    char set[128];
+    (void)snprintf(set, sizeof set, "PRAGMA application_id = %d; PRAGMA user_version = %d", LOCAL_APPLICATION_ID,
+                   version);
+    return local_exec(l, set);
+}
+
+static const Migration *migration_to(int64_t version) {
+    for (const Migration *m = migrations; m->sql; m++)
+        if (m->to == version) return m;
+    return NULL;
+}
+
+/* In one transaction: looks again (another process may have been faster), then makes or migrates. */
+static Err schema_raise(LocalStore *l) {
+    TRY(local_write_begin(l));
+    SchemaState state;
+    Err err = schema_read(l, &state);
+    if (!err && state.version == 0 && state.tables == 0) {
+        err = schema_apply(l, SCHEMA_SQL, LOCAL_SCHEMA_VERSION);
+    } else {
+        for (int64_t v = state.version; !err && v < LOCAL_SCHEMA_VERSION; v++) {
+            const Migration *m = migration_to(v + 1);
+            if (!m) {
+                err = err_set(ERR_FORMAT, "'%s' has schema %lld, which cannot be migrated", l->file, (long long)v);
+                break;
+            }
+            LOG(LOG_INFO, "store", "migrating the store to schema=%d", m->to);
+            err = schema_apply(l, m->sql, m->to);
+        }
+    }
+    return local_write_end(l, err);
+}
+
+Err local_schema_ready(LocalStore *l) {
+    SchemaState state;
+    TRY(schema_read(l, &state));
+    const bool fresh = state.version == 0 && state.tables == 0 && state.application == 0;
+    if (!fresh && state.application != LOCAL_APPLICATION_ID) {
+        return err_fix(err_set(ERR_FORMAT, "'%s' is a database, but not one of pythia's", l->file),
+                       "mv '%s' '%s.other' && pythia index", l->file, l->file);
+    }
+    if (state.version > LOCAL_SCHEMA_VERSION) {
+        return err_fix(err_set(ERR_FORMAT, "'%s' has schema %lld, this pythia knows %d: it was written by a newer one",
+                               l->file, (long long)state.version, LOCAL_SCHEMA_VERSION),
+                       "mv '%s' '%s.newer' && pythia index", l->file, l->file);
+    }
+    if (state.version == LOCAL_SCHEMA_VERSION) return ERR_OK;
+    if (!l->base.read_only) return schema_raise(l);
+    if (fresh)
+        return err_fix(err_set(ERR_NO_COLLECTION, "nothing is indexed yet: '%s' is empty", l->file), "pythia index");
+    return err_fix(err_set(ERR_FORMAT, "'%s' has schema %lld, this pythia needs %d", l->file, (long long)state.version,
+                           LOCAL_SCHEMA_VERSION),
+                   "pythia index");
+}

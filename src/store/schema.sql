@@ -1,0 +1,178 @@
+-- schema.sql - the tables of the local store, version 1 (PRAGMA user_version). The build turns this file into a string.
+-- PostgreSQL has the same tables under the same names.
+--
+-- Invariants (store_check proves them):
+--  1. A document is unique by (collection, tenant, source_uri).
+--  2. The chunks of a document have consecutive ids: [first_chunk, first_chunk + chunk_count). They belong to its active
+--     version and lie inside that version's text.
+--  3. collections.chunks and collections.terms are the sums over its chunks; BM25 takes N and the mean length from them.
+--  4. For each document with chunks, document_terms holds exactly what chunk_fts_<collection> was given.
+--  5. chunk_embeddings says where a vector stands in the collection's index; the numbers are in the index file alone.
+--
+-- One FTS5 table per collection, chunk_fts_<id>, is made with the collection: words of one collection must not weigh in
+-- another.
+
+CREATE TABLE collections (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL UNIQUE,
+    root        TEXT NOT NULL,
+    describe    TEXT NOT NULL,
+    model_name  TEXT NOT NULL,
+    model_id    BLOB NOT NULL,               -- SHA-256 of the model file
+    dim         INTEGER NOT NULL,
+    index_kind  TEXT NOT NULL,
+    generation  INTEGER NOT NULL,            -- of the index files
+    rows        INTEGER NOT NULL,            -- committed rows of the index
+    created_ms  INTEGER NOT NULL,
+    updated_ms  INTEGER NOT NULL,
+    settings    TEXT NOT NULL,               -- JSON
+    chunks      INTEGER NOT NULL DEFAULT 0,
+    terms       INTEGER NOT NULL DEFAULT 0   -- positions of all its chunks
+);
+
+CREATE TABLE documents (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    tenant      TEXT NOT NULL DEFAULT '',
+    source_uri  TEXT NOT NULL,
+    path        TEXT NOT NULL,
+    title       TEXT NOT NULL,
+    lang        TEXT NOT NULL,
+    state       INTEGER NOT NULL,            -- DocState: 0 active, 1 skipped, 2 failed
+    reason      TEXT NOT NULL,
+    sha256      BLOB NOT NULL,               -- of the original bytes
+    size        INTEGER NOT NULL,
+    mtime_ns    INTEGER NOT NULL,
+    inode       INTEGER NOT NULL,
+    version     INTEGER NOT NULL DEFAULT 0,  -- the active one, 0 none
+    indexed_ms  INTEGER NOT NULL,
+    first_chunk INTEGER NOT NULL DEFAULT 0,
+    chunk_count INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (collection, tenant, source_uri)
+);
+CREATE INDEX documents_path   ON documents(collection, path);
+CREATE INDEX documents_chunks ON documents(collection, first_chunk);
+
+CREATE TABLE blobs (                         -- kept texts, content-addressed
+    id          INTEGER PRIMARY KEY,
+    sha256      BLOB NOT NULL UNIQUE,        -- of the text
+    size        INTEGER NOT NULL,            -- of the text
+    zstd        BLOB NOT NULL
+);
+
+CREATE TABLE document_versions (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    document    INTEGER NOT NULL REFERENCES documents(id),
+    sha256      BLOB NOT NULL,
+    size        INTEGER NOT NULL,
+    text_size   INTEGER NOT NULL,            -- bytes that chunk spans count in
+    blob        INTEGER REFERENCES blobs(id),
+    created_ms  INTEGER NOT NULL,
+    UNIQUE (document, sha256)
+);
+CREATE INDEX document_versions_blob ON document_versions(blob) WHERE blob IS NOT NULL;
+
+CREATE TABLE document_terms (                -- the forward index: what the words of each chunk were (local_words.c)
+    document    INTEGER PRIMARY KEY REFERENCES documents(id),
+    size        INTEGER NOT NULL,
+    zstd        BLOB NOT NULL
+);
+
+CREATE TABLE chunks (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    document    INTEGER NOT NULL REFERENCES documents(id),
+    version     INTEGER NOT NULL,
+    start       INTEGER NOT NULL,            -- bytes [start, "end") of the version's text
+    "end"       INTEGER NOT NULL,
+    start_line  INTEGER NOT NULL,
+    end_line    INTEGER NOT NULL,
+    page        INTEGER NOT NULL,
+    tokens      INTEGER NOT NULL,
+    symbol      TEXT NOT NULL,
+    kind        TEXT NOT NULL,
+    heading     TEXT NOT NULL,
+    hash        BLOB NOT NULL                -- 16 bytes
+);
+CREATE INDEX chunks_collection ON chunks(collection);
+CREATE INDEX chunks_document   ON chunks(document);
+CREATE INDEX chunks_hash       ON chunks(collection, hash);
+CREATE INDEX chunks_kind       ON chunks(collection, kind);
+
+CREATE TABLE models (
+    id          INTEGER PRIMARY KEY,
+    sha256      BLOB NOT NULL UNIQUE
+);
+
+CREATE TABLE chunk_embeddings (
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    model       INTEGER NOT NULL REFERENCES models(id),
+    hash        BLOB NOT NULL,
+    slot        INTEGER NOT NULL,
+    PRIMARY KEY (collection, model, hash)
+) WITHOUT ROWID;
+CREATE INDEX chunk_embeddings_slot ON chunk_embeddings(collection, model, slot);
+CREATE INDEX chunk_embeddings_hash ON chunk_embeddings(model, hash);
+
+CREATE TABLE ingestion_runs (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    state       INTEGER NOT NULL,            -- RunState: 0 queued, 1 running, 2 succeeded, 3 failed, 4 cancelled
+    stage       TEXT NOT NULL,
+    error       TEXT NOT NULL,
+    done        INTEGER NOT NULL,
+    total       INTEGER NOT NULL,
+    failures    INTEGER NOT NULL,
+    queued_ms   INTEGER NOT NULL,
+    started_ms  INTEGER NOT NULL,
+    beat_ms     INTEGER NOT NULL,
+    ended_ms    INTEGER NOT NULL
+);
+CREATE INDEX ingestion_runs_collection ON ingestion_runs(collection);
+CREATE INDEX ingestion_runs_state      ON ingestion_runs(state);
+
+CREATE TABLE chats (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    title       TEXT NOT NULL,
+    collections TEXT NOT NULL,               -- JSON list of names
+    created_ms  INTEGER NOT NULL,
+    updated_ms  INTEGER NOT NULL
+);
+
+CREATE TABLE chat_messages (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    chat        INTEGER NOT NULL REFERENCES chats(id),
+    role        TEXT NOT NULL,               -- user, assistant
+    content     TEXT NOT NULL,
+    citations   TEXT NOT NULL,               -- JSON
+    created_ms  INTEGER NOT NULL
+);
+CREATE INDEX chat_messages_chat ON chat_messages(chat);
+
+CREATE TABLE users (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    name        TEXT NOT NULL UNIQUE,
+    role        TEXT NOT NULL,               -- read, write, admin
+    created_ms  INTEGER NOT NULL
+);
+
+CREATE TABLE tokens (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    user        INTEGER NOT NULL REFERENCES users(id),
+    hash        BLOB NOT NULL UNIQUE,        -- SHA-256 of the token; the token itself is shown once and kept nowhere
+    role        TEXT NOT NULL,
+    created_ms  INTEGER NOT NULL,
+    expires_ms  INTEGER NOT NULL,            -- 0: never
+    revoked_ms  INTEGER NOT NULL
+);
+CREATE INDEX tokens_user ON tokens(user);
+
+CREATE TABLE audit (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    at_ms       INTEGER NOT NULL,
+    user        INTEGER,
+    action      TEXT NOT NULL,
+    object      TEXT NOT NULL,
+    detail      TEXT NOT NULL                -- JSON; never a document, a query or a key
+);
+CREATE INDEX audit_at ON audit(at_ms);

@@ -1,0 +1,540 @@
+/* Collections, documents, versions, embeddings, runs: what is put is what is read, before and after reopening. */
+#include "fixture.h"
+
+static void a_store_opens_where_nothing_was(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    StoreCollection *all = NULL;
+    size_t n = 0;
+    CHECK_OK(store_collections(f.store, &f.arena, &all, &n));
+    CHECK_INT(n, 1);
+    CHECK_STR(all[0].name, "docs");
+    fixture_check_sound(&f);
+    const StoreCaps *caps = store_caps(f.store);
+    CHECK(caps->lexical && caps->text && caps->transactions && !caps->many_writers);
+    fixture_close(&f);
+}
+
+static void an_unknown_kind_is_refused_with_the_known_ones(void **state) {
+    (void)state;
+    Store *s = NULL;
+    StoreSpec spec = {.kind = "mongo", .path = "/nowhere", .analyzer = {.run = fixture_analyze}};
+    CHECK_ERR(store_open(&s, &spec), ERR_USAGE, "no store is called 'mongo'; there are: local");
+    CHECK(s == NULL);
+    store_close(NULL);
+}
+
+static void a_missing_store_opened_for_reading_names_the_command(void **state) {
+    (void)state;
+    Fixture f = {0};
+    (void)snprintf(f.folder, sizeof f.folder, "%s", check_temp_dir());
+    const StoreSpec spec = fixture_spec(&f, true);
+    CHECK_ERR(store_open(&f.store, &spec), ERR_NO_COLLECTION, "nothing is indexed yet");
+    CHECK(strstr(err_text(), f.folder));
+    CHECK_STR(str_of(err_fix_text()), "pythia index");
+    CHECK_OK(file_remove_tree(f.folder));
+}
+
+static void a_collection_keeps_every_field(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    StoreCollection c = {
+        .name = STR("na\xC3\xAFve \"quoted\" '); DROP TABLE chunks; --"),
+        .root = STR(""),
+        .describe = STR("d"),
+        .model_name = STR("m"),
+        .dim = 1024,
+        .index_kind = STR("hnsw"),
+        .generation = UINT64_MAX,
+        .rows = UINT32_MAX,
+        .created_ms = -5,
+        .updated_ms = INT64_MAX,
+        .settings = STR("{\"hidden\":true}"),
+    };
+    for (int i = 0; i < 32; i++) c.model_id.bytes[i] = (uint8_t)(200 + i);
+    CHECK_OK(store_collection_put(f.store, &c));
+    fixture_reopen(&f, true);
+    StoreCollection got;
+    CHECK_OK(store_collection(f.store, &f.arena, c.name, &got));
+    CHECK_INT(got.id, c.id);
+    CHECK(str_eq(got.name, c.name) && str_eq(got.root, c.root) && str_eq(got.settings, c.settings));
+    CHECK(str_eq(got.index_kind, c.index_kind) && str_eq(got.describe, c.describe) && str_eq(got.model_name, c.model_name));
+    CHECK_INT(got.dim, 1024);
+    CHECK(got.generation == UINT64_MAX && got.rows == UINT32_MAX);
+    CHECK(got.created_ms == -5 && got.updated_ms == INT64_MAX);
+    CHECK(memcmp(got.model_id.bytes, c.model_id.bytes, 32) == 0);
+    fixture_close(&f);
+}
+
+static void a_missing_collection_names_those_there_are(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    (void)fixture_collection(&f, "code");
+    StoreCollection c;
+    CHECK_ERR(store_collection(f.store, &f.arena, STR("nope"), &c), ERR_NO_COLLECTION,
+              "no collection 'nope'; there are: code, docs");
+    CHECK_STR(str_of(err_fix_text()), "pythia collection list");
+    for (int i = 0; i < 30; i++) {
+        char name[16];
+        (void)snprintf(name, sizeof name, "x%02d", i);
+        (void)fixture_collection(&f, name);
+    }
+    CHECK_ERR(store_collection(f.store, &f.arena, STR("nope"), &c), ERR_NO_COLLECTION, "x17, …");
+    fixture_close(&f);
+}
+
+static void a_taken_name_is_refused_and_spoils_nothing(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    StoreCollection c = {.name = STR("docs")};
+    CHECK_OK(store_begin(f.store));
+    const int64_t kept = fixture_put(&f, "a.c", "alpha");
+    CHECK_ERR(store_collection_put(f.store, &c), ERR_INPUT, "there is a collection 'docs' already");
+    CHECK_INT(c.id, 0);
+    CHECK_OK(store_commit(f.store)); /* nothing had been changed by the refused call */
+    StoreDoc doc;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &doc));
+    CHECK_INT(doc.id, kept);
+    c.name = STR("");
+    CHECK_ERR(store_collection_put(f.store, &c), ERR_INPUT, "a collection needs a name");
+    c = (StoreCollection){.id = 99, .name = STR("other")};
+    CHECK_ERR(store_collection_put(f.store, &c), ERR_NO_COLLECTION, "no collection with id 99");
+    fixture_close(&f);
+}
+
+static void a_removed_collection_takes_everything_with_it(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const int64_t other = fixture_collection(&f, "other");
+    const Doc doc = fixture_doc(&f, "k.md", STR("kept text\n\nsecond"));
+    const int64_t id = fixture_put_doc(&f, other, &doc, true);
+    (void)fixture_put(&f, "a.c", "kept alpha");
+    const Sha256 model = {{1}};
+    const ChunkHash hash = chunk_hash_of(STR("second"));
+    CHECK_OK(store_embedding_put(f.store, other, &model, &hash, 0));
+    int64_t run = 0;
+    CHECK_OK(store_run_begin(f.store, other, 5, &run));
+    CHECK_OK(store_collection_remove(f.store, other));
+    StoreCollection c;
+    CHECK_INT(store_collection(f.store, &f.arena, STR("other"), &c), ERR_NO_COLLECTION);
+    Str text;
+    CHECK_INT(store_text(f.store, &f.arena, id, &text), ERR_NO_DOCUMENT);
+    bool found = true;
+    int64_t where = 0;
+    uint32_t slot = 0;
+    CHECK_OK(store_embedding_find(f.store, &model, &hash, &found, &where, &slot));
+    CHECK(!found);
+    CHECK_STR(fixture_search(&f, "kept", NULL, 10), "a.c");
+    CHECK_ERR(store_collection_remove(f.store, other), ERR_NO_COLLECTION, "no collection with id 2");
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void a_document_keeps_every_field_and_its_chunks(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    Doc doc = fixture_doc(&f, "dir/b\xFF.c", STR("one\ntwo\nthree"));
+    doc.title = STR("Title");
+    doc.size = 99;
+    doc.mtime_ns = -123456789;
+    Chunk chunks[2] = {
+        {.start = 0, .end = 4, .start_line = 1, .end_line = 1, .page = 3, .tokens = 7, .symbol = STR("sym"),
+         .kind = STR("function"), .heading = STR("A > B"), .hash = chunk_hash_of(STR("one\n"))},
+        {.start = 4, .end = 13, .start_line = 2, .end_line = 3, .kind = STR("lines"), .hash = chunk_hash_of(STR("x"))},
+    };
+    const StorePut put = {
+        .collection = f.collection, .doc = &doc, .inode = UINT64_MAX, .chunks = chunks, .n_chunks = 2, .now_ms = 77};
+    int64_t id = 0;
+    CHECK_OK(store_put(f.store, &put, &id));
+    fixture_reopen(&f, true);
+    StoreDoc got;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, doc.path, &got));
+    CHECK_INT(got.id, id);
+    CHECK(str_eq(got.uri, doc.uri) && str_eq(got.path, doc.path) && str_eq(got.title, doc.title));
+    CHECK_STR(got.lang, "c");
+    CHECK_INT(got.state, DOC_ACTIVE);
+    CHECK_INT(got.size, 99);
+    CHECK_INT(got.mtime_ns, -123456789);
+    CHECK(got.inode == UINT64_MAX && got.version > 0);
+    CHECK_INT(got.indexed_ms, 77);
+    CHECK_INT(got.chunks, 2);
+    CHECK(memcmp(got.sha256.bytes, doc.sha256.bytes, 32) == 0);
+    StoreChunk *list = NULL;
+    size_t n = 0;
+    CHECK_OK(store_chunks_of(f.store, &f.arena, id, &list, &n));
+    CHECK_INT(n, 2);
+    CHECK_STR(list[0].symbol, "sym");
+    CHECK_STR(list[0].kind, "function");
+    CHECK_STR(list[0].heading, "A > B");
+    CHECK_INT(list[0].page, 3);
+    CHECK_INT(list[1].start, 4);
+    CHECK_INT(list[1].end, 13);
+    CHECK_INT(list[1].end_line, 3);
+    CHECK(list[1].doc_id == id && !list[1].has_text && list[1].mtime_ns == -123456789);
+    CHECK(memcmp(list[0].hash.bytes, chunks[0].hash.bytes, 16) == 0);
+    StoreDoc by_uri;
+    CHECK_OK(store_document_by_uri(f.store, &f.arena, f.collection, doc.uri, &by_uri));
+    CHECK_INT(by_uri.id, id);
+    CHECK_ERR(store_document(f.store, &f.arena, f.collection, STR("no.c"), &got), ERR_NO_DOCUMENT, "no document 'no.c'");
+    fixture_close(&f);
+}
+
+static void putting_again_replaces_content_and_keeps_the_id(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const int64_t id = fixture_put(&f, "a.c", "alpha beta\n\ngamma");
+    StoreDoc before, after;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &before));
+    CHECK_INT(fixture_put(&f, "a.c", "delta"), id);
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &after));
+    CHECK(after.version != before.version);
+    CHECK_INT(after.chunks, 1);
+    CHECK_STR(fixture_search(&f, "alpha gamma", NULL, 10), "");
+    CHECK_STR(fixture_search(&f, "delta", NULL, 10), "a.c");
+    fixture_check_sound(&f);
+    /* The first content again is the first version again. */
+    CHECK_INT(fixture_put(&f, "a.c", "alpha beta\n\ngamma"), id);
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &after));
+    CHECK_INT(after.version, before.version);
+    for (int i = 0; i < 40; i++) {
+        char text[32];
+        (void)snprintf(text, sizeof text, "content %d", i);
+        CHECK_INT(fixture_put(&f, "a.c", text), id);
+    }
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void a_chunk_outside_its_text_is_refused(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Doc doc = fixture_doc(&f, "a.c", STR("12345"));
+    Chunk bad[] = {{.start = 0, .end = 6}, {.start = -1, .end = 2}, {.start = 3, .end = 2}, {.start = 0, .end = 1, .start_line = 2}};
+    for (size_t i = 0; i < 4; i++) {
+        const StorePut put = {.collection = f.collection, .doc = &doc, .chunks = &bad[i], .n_chunks = 1};
+        int64_t id = 0;
+        CHECK_ERR(store_put(f.store, &put, &id), ERR_INPUT, "chunk 0 of 'a.c' spans bytes");
+    }
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+typedef struct {
+    Buf seen;
+    int stop_after, count;
+} Listing;
+
+static Err list_doc(void *ctx, const StoreDoc *doc) {
+    Listing *l = ctx;
+    buf_printf(&l->seen, "%.*s:%d:%.*s ", STR_FMT(doc->path), (int)doc->state, STR_FMT(doc->reason));
+    return ++l->count == l->stop_after ? err_set(ERR_INTERRUPT, "enough") : ERR_OK;
+}
+
+static void documents_are_listed_by_path_in_all_states(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    (void)fixture_put(&f, "b.c", "beta");
+    (void)fixture_put(&f, "a.c", "alpha");
+    const Doc big = fixture_doc(&f, "c.bin", STR(""));
+    CHECK_OK(store_put_skipped(f.store, f.collection, &big, DOC_SKIPPED, STR("binary"), 3));
+    const Doc torn = fixture_doc(&f, "a.c", STR("")); /* was active: its chunks go */
+    CHECK_OK(store_put_skipped(f.store, f.collection, &torn, DOC_FAILED, STR("unreadable"), 4));
+    Listing all = {0};
+    CHECK_OK(store_documents(f.store, f.collection, list_doc, &all));
+    CHECK_STR(buf_str(&all.seen), "a.c:2:unreadable b.c:0: c.bin:1:binary ");
+    buf_free(&all.seen);
+    Listing some = {.stop_after = 1};
+    CHECK_ERR(store_documents(f.store, f.collection, list_doc, &some), ERR_INTERRUPT, "enough");
+    CHECK_INT(some.count, 1);
+    buf_free(&some.seen);
+    CHECK_STR(fixture_search(&f, "alpha beta", NULL, 10), "b.c");
+    StoreCounts counts;
+    const Sha256 model = {{0}};
+    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
+    CHECK(counts.documents == 1 && counts.skipped == 1 && counts.failed == 1 && counts.chunks == 1);
+    CHECK(counts.pending == 1 && counts.embedded == 0 && counts.text_bytes == 4 && counts.db_bytes > 0);
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void a_renamed_document_is_found_under_its_new_path(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const int64_t id = fixture_put(&f, "old/first.c", "alpha\n\nbeta");
+    (void)fixture_put(&f, "new/second.c", "gamma");
+    CHECK_OK(store_rename(f.store, id, STR("file:///root/new/second.c"), STR("new/second.c"), STR("cpp"), 8, 9));
+    StoreDoc doc;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("new/second.c"), &doc));
+    CHECK_INT(doc.id, id); /* what stood there is gone */
+    CHECK_STR(doc.lang, "cpp");
+    CHECK(doc.mtime_ns == 8 && doc.inode == 9 && doc.chunks == 2);
+    CHECK_STR(fixture_search(&f, "gamma", NULL, 10), "");
+    CHECK_STR(fixture_search(&f, "first", NULL, 10), "");
+    CHECK_STR(fixture_search(&f, "second", NULL, 10), "new/second.c new/second.c");
+    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "new/second.c");
+    CHECK_ERR(store_rename(f.store, 99, STR("u"), STR("p"), STR(""), 0, 0), ERR_NO_DOCUMENT, "no document with id 99");
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void touching_and_removing(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const int64_t id = fixture_put(&f, "a.c", "alpha");
+    CHECK_OK(store_touch(f.store, id, 42, 43));
+    StoreDoc doc;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &doc));
+    CHECK(doc.mtime_ns == 42 && doc.inode == 43);
+    CHECK_OK(store_remove(f.store, id));
+    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "");
+    CHECK_ERR(store_remove(f.store, id), ERR_NO_DOCUMENT, "no document with id");
+    CHECK_ERR(store_touch(f.store, id, 1, 1), ERR_NO_DOCUMENT, "no document with id");
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void kept_text_comes_back_byte_for_byte(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    Buf big = {0};
+    for (int i = 0; i < 20000; i++) buf_printf(&big, "line %d of it\n", i * 7919 % 1000);
+    const Doc doc = fixture_doc(&f, "up.txt", buf_str(&big));
+    Doc copy = doc;
+    copy.uri = STR("upload://sha256:copy");
+    copy.path = STR("copy.txt");
+    const int64_t id = fixture_put_doc(&f, f.collection, &doc, true);
+    const int64_t twin = fixture_put_doc(&f, f.collection, &copy, true);
+    Str text;
+    CHECK_OK(store_text(f.store, &f.arena, id, &text));
+    CHECK(str_eq(text, buf_str(&big)));
+    StoreChunk *list = NULL;
+    size_t n = 0;
+    CHECK_OK(store_chunks_of(f.store, &f.arena, id, &list, &n));
+    CHECK(n == 1 && list[0].has_text);
+    CHECK_OK(store_remove(f.store, id)); /* the other one still has it */
+    CHECK_OK(store_text(f.store, &f.arena, twin, &text));
+    CHECK(str_eq(text, buf_str(&big)));
+    CHECK_INT(fixture_put(&f, "copy.txt", "now from a file"), twin + 1); /* another URI */
+    const int64_t plain = fixture_put(&f, "plain.c", "x");
+    CHECK_ERR(store_text(f.store, &f.arena, plain, &text), ERR_NO_DOCUMENT, "keeps no text");
+    fixture_check_sound(&f);
+    CHECK_OK(store_remove(f.store, twin));
+    fixture_check_sound(&f);
+    buf_free(&big);
+    fixture_close(&f);
+}
+
+static void a_rollback_takes_everything_back(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    (void)fixture_put(&f, "a.c", "alpha");
+    CHECK_OK(store_begin(f.store));
+    (void)fixture_put(&f, "a.c", "beta");
+    (void)fixture_put(&f, "b.c", "gamma");
+    const int64_t made = fixture_collection(&f, "made");
+    CHECK(made > 0);
+    CHECK_STR(fixture_search(&f, "beta gamma", NULL, 10), "a.c b.c"); /* a writer sees its own work */
+    store_rollback(f.store);
+    CHECK_STR(fixture_search(&f, "beta gamma", NULL, 10), "");
+    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "a.c");
+    CHECK_OK(store_begin(f.store));
+    (void)fixture_put(&f, "c.c", "delta");
+    fixture_reopen(&f, false); /* closing rolls back */
+    CHECK_STR(fixture_search(&f, "delta", NULL, 10), "");
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void embeddings_are_keyed_by_content_and_model(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Sha256 model = {{1}}, other = {{2}};
+    (void)fixture_put(&f, "a.c", "same\n\nunique\n\nsame");
+    (void)fixture_put(&f, "b.c", "same\n\nlast");
+    StorePending p[8];
+    size_t n = 0;
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 8, &n));
+    CHECK_INT(n, 3); /* same, unique, last */
+    CHECK(p[0].chunk < p[1].chunk && p[1].chunk < p[2].chunk);
+    const ChunkHash same = chunk_hash_of(STR("same"));
+    CHECK(memcmp(p[0].hash.bytes, same.bytes, 16) == 0);
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 2, &n));
+    CHECK_INT(n, 2);
+    CHECK_OK(store_pending(f.store, f.collection, &model, p[1].chunk, p, 8, &n));
+    CHECK_INT(n, 1); /* last; the second `same` stands behind but its content came before */
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 5));
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 6)); /* moved */
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 8, &n));
+    CHECK_INT(n, 2);
+    CHECK_OK(store_pending(f.store, f.collection, &other, 0, p, 8, &n));
+    CHECK_INT(n, 3);
+    bool found = false;
+    int64_t where = 0;
+    uint32_t slot = 0;
+    CHECK_OK(store_embedding_find(f.store, &model, &same, &found, &where, &slot));
+    CHECK(found && where == f.collection && slot == 6);
+    CHECK_OK(store_embedding_find(f.store, &other, &same, &found, &where, &slot));
+    CHECK(!found);
+    StoreCounts counts;
+    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
+    CHECK(counts.chunks == 5 && counts.embedded == 3 && counts.pending == 2);
+    fixture_close(&f);
+}
+
+static void sweep_lists_slots_that_no_chunk_needs(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Sha256 model = {{1}};
+    const int64_t a = fixture_put(&f, "a.c", "same\n\nunique");
+    (void)fixture_put(&f, "b.c", "same");
+    const ChunkHash same = chunk_hash_of(STR("same")), unique = chunk_hash_of(STR("unique"));
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 0));
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &unique, 1));
+    uint32_t *slots = NULL;
+    size_t n = 9;
+    CHECK_OK(store_embedding_sweep(f.store, &f.arena, f.collection, &slots, &n));
+    CHECK_INT(n, 0);
+    CHECK_OK(store_remove(f.store, a));
+    CHECK_OK(store_embedding_sweep(f.store, &f.arena, f.collection, &slots, &n));
+    CHECK_INT(n, 1);
+    CHECK_INT(slots[0], 1);
+    bool found = true;
+    int64_t where = 0;
+    uint32_t slot = 0;
+    CHECK_OK(store_embedding_find(f.store, &model, &unique, &found, &where, &slot));
+    CHECK(!found);
+    CHECK_OK(store_embedding_find(f.store, &model, &same, &found, &where, &slot));
+    CHECK(found);
+    CHECK_OK(store_embedding_clear(f.store, f.collection));
+    CHECK_OK(store_embedding_find(f.store, &model, &same, &found, &where, &slot));
+    CHECK(!found);
+    fixture_close(&f);
+}
+
+static void remap_moves_slots_and_drops_those_that_are_gone(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Sha256 model = {{1}};
+    const ChunkHash h[3] = {chunk_hash_of(STR("0")), chunk_hash_of(STR("1")), chunk_hash_of(STR("2"))};
+    for (uint32_t i = 0; i < 3; i++) CHECK_OK(store_embedding_put(f.store, f.collection, &model, &h[i], i));
+    const uint32_t map[3] = {1, UINT32_MAX, 0}; /* slots change places */
+    CHECK_OK(store_embedding_remap(f.store, f.collection, map, 3));
+    const int want[3] = {1, -1, 0};
+    for (int i = 0; i < 3; i++) {
+        bool found = false;
+        int64_t where = 0;
+        uint32_t slot = 0;
+        CHECK_OK(store_embedding_find(f.store, &model, &h[i], &found, &where, &slot));
+        CHECK_INT(found ? (int)slot : -1, want[i]);
+    }
+    fixture_close(&f);
+}
+
+static void runs_begin_beat_and_end(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    int64_t run = 0, second = 0;
+    CHECK_OK(store_run_begin(f.store, f.collection, 1000, &run));
+    CHECK_OK(store_run_beat(f.store, run, STR("embed"), 5, 10, 2000));
+    StoreRun *list = NULL;
+    size_t n = 0;
+    CHECK_OK(store_runs(f.store, &f.arena, f.collection, 10, &list, &n));
+    CHECK_INT(n, 1);
+    CHECK(list[0].state == RUN_RUNNING && list[0].done == 5 && list[0].total == 10 && list[0].beat_ms == 2000);
+    CHECK_STR(list[0].stage, "embed");
+    CHECK_OK(store_run_end(f.store, run, RUN_SUCCEEDED, STR(""), 1, 3000));
+    CHECK_OK(store_run_begin(f.store, f.collection, 4000, &second));
+    CHECK_OK(store_runs(f.store, &f.arena, 0, 1, &list, &n));
+    CHECK(n == 1 && list[0].id == second);
+    CHECK_OK(store_runs(f.store, &f.arena, 0, SIZE_MAX, &list, &n));
+    CHECK(n == 2 && list[1].state == RUN_SUCCEEDED && list[1].failures == 1 && list[1].ended_ms == 3000);
+    CHECK_ERR(store_run_beat(f.store, 77, STR(""), 0, 0, 0), ERR_INPUT, "no run 77");
+    CHECK_ERR(store_run_end(f.store, 77, RUN_FAILED, STR(""), 0, 0), ERR_INPUT, "no run 77");
+    fixture_close(&f);
+}
+
+static void silent_runs_are_reaped_and_a_beat_revives_them(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const int64_t minute = 60 * 1000;
+    int64_t dead = 0, live = 0, n_reaped = 0;
+    CHECK_OK(store_run_begin(f.store, f.collection, 0, &dead));
+    CHECK_OK(store_run_begin(f.store, f.collection, 0, &live));
+    CHECK_OK(store_run_beat(f.store, live, STR("walk"), 0, 0, 10 * minute));
+    CHECK_OK(store_run_reap(f.store, 15 * minute, &n_reaped));
+    CHECK_INT(n_reaped, 0);
+    CHECK_OK(store_run_reap(f.store, 15 * minute + 1, &n_reaped));
+    CHECK_INT(n_reaped, 1);
+    StoreRun *list = NULL;
+    size_t n = 0;
+    CHECK_OK(store_runs(f.store, &f.arena, 0, 10, &list, &n));
+    CHECK(list[1].id == dead && list[1].state == RUN_FAILED);
+    CHECK_STR(list[1].error, "no heartbeat for 15 minutes");
+    CHECK(list[0].state == RUN_RUNNING);
+    CHECK_OK(store_run_beat(f.store, dead, STR("embed"), 1, 2, 16 * minute));
+    CHECK_OK(store_runs(f.store, &f.arena, 0, 10, &list, &n));
+    CHECK(list[1].state == RUN_RUNNING && list[1].error.n == 0 && list[1].ended_ms == 0);
+    CHECK_OK(store_run_end(f.store, live, RUN_CANCELLED, STR("by the user"), 0, 17 * minute));
+    CHECK_ERR(store_run_beat(f.store, live, STR("walk"), 0, 0, 18 * minute), ERR_INTERRUPT, "was cancelled");
+    CHECK_OK(store_run_end(f.store, live, RUN_SUCCEEDED, STR(""), 0, 19 * minute));
+    CHECK_OK(store_runs(f.store, &f.arena, 0, 10, &list, &n));
+    CHECK(list[0].state == RUN_CANCELLED);
+    fixture_close(&f);
+}
+
+static void a_store_opened_for_reading_refuses_to_write(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    (void)fixture_put(&f, "a.c", "alpha");
+    fixture_reopen(&f, true);
+    CHECK_STR(fixture_search(&f, "alpha", NULL, 3), "a.c");
+    CHECK_ERR(store_begin(f.store), ERR_UNSUPPORTED, "opened for reading only");
+    CHECK_ERR(store_remove(f.store, 1), ERR_UNSUPPORTED, "opened for reading only");
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_store_opens_where_nothing_was),
+        cmocka_unit_test(an_unknown_kind_is_refused_with_the_known_ones),
+        cmocka_unit_test(a_missing_store_opened_for_reading_names_the_command),
+        cmocka_unit_test(a_collection_keeps_every_field),
+        cmocka_unit_test(a_missing_collection_names_those_there_are),
+        cmocka_unit_test(a_taken_name_is_refused_and_spoils_nothing),
+        cmocka_unit_test(a_removed_collection_takes_everything_with_it),
+        cmocka_unit_test(a_document_keeps_every_field_and_its_chunks),
+        cmocka_unit_test(putting_again_replaces_content_and_keeps_the_id),
+        cmocka_unit_test(a_chunk_outside_its_text_is_refused),
+        cmocka_unit_test(documents_are_listed_by_path_in_all_states),
+        cmocka_unit_test(a_renamed_document_is_found_under_its_new_path),
+        cmocka_unit_test(touching_and_removing),
+        cmocka_unit_test(kept_text_comes_back_byte_for_byte),
+        cmocka_unit_test(a_rollback_takes_everything_back),
+        cmocka_unit_test(embeddings_are_keyed_by_content_and_model),
+        cmocka_unit_test(sweep_lists_slots_that_no_chunk_needs),
+        cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
+        cmocka_unit_test(runs_begin_beat_and_end),
+        cmocka_unit_test(silent_runs_are_reaped_and_a_beat_revives_them),
+        cmocka_unit_test(a_store_opened_for_reading_refuses_to_write),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
