@@ -12,5 +12,5 @@ string(REGEX REPLACE "([^\n]+)\n" "    \"\\1\\\\n\"\n" schema_text "${schema_tex
 set(schema_header ${CMAKE_BINARY_DIR}/generated/store/schema_sql.h)
 file(CONFIGURE OUTPUT ${schema_header} CONTENT "/* Made from schema.sql. */\nstatic const char SCHEMA_SQL[] =\n@schema_text@    \"\";\n" @ONLY)
 if(TARGET pythia_store)
-  target_include_directories(pythia_store PRIVATE ${CMAKE_BINARY_DIR}/generated)
+  target_include_directories(pythia_store PRIVATE ${CMAKE_BINARY_DIR}/generated/store)
 endif()

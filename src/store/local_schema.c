@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "store/schema_sql.h" /* made by the build from schema.sql */
+#include "schema_sql.h" /* made by the build from schema.sql */
 
 typedef struct {
     int to; /* the schema after this step; the step before it made to - 1 */
