@@ -24,7 +24,10 @@
 
 #include "search/search.h"
 
-#define LEXICAL_HALF 10.0f /* the bm25 that scores 0.5 */
+/* The bm25 that scores 0.5. Chosen so that relevant documents score the same by words as by meaning, on average over
+ * SciFact, SQuAD 2, CosQA and libuv-commits: 0.50 with 10, MiniLM's cosine 0.52 (0.54 with 8, 0.47 with 12). BM25 grows
+ * with the query's length and the collection's size, so single sets lie between 0.25 and 0.68. */
+#define LEXICAL_HALF 10.0f
 #define RRF_RANK     60.0f
 
 typedef struct {
