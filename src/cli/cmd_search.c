@@ -42,6 +42,7 @@ static Err view_from_flags(Cli *cli, HitView *v) {
     v->null = args_has(&cli->args, "null");
     if (v->null && v->format != FORMAT_FILES) return err_set(ERR_USAGE, "'--null' is for lists of files; add '-l'");
     v->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
+    v->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
     v->alpha = config_float(cli->config, CONF_SEARCH_ALPHA);
     int64_t before = -1, after = -1, tokens = 0;
     TRY(args_i64(&cli->args, "context", 0, CONTEXT_MAX, &before));
@@ -52,7 +53,7 @@ static Err view_from_flags(Cli *cli, HitView *v) {
     v->before = (int32_t)before;
     v->after = (int32_t)after;
     v->budget = (size_t)tokens * BYTES_PER_TOKEN;
-    return v->fusion ? ERR_OK : arena_error();
+    return v->fusion && v->mode ? ERR_OK : arena_error();
 }
 
 static Err date_flag(const char *flag, Str text, int64_t *out) {

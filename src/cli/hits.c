@@ -239,27 +239,30 @@ static void header_add(Cli *cli, Buf *b, const Term *t, const HitView *v, const 
     buf_char(b, '\n');
 }
 
-/* What each arm gave to the fused score, so that the lines add up. */
+/* What each arm gave to the fused score, so that the lines add up. A hit that only the words found may still have had
+ * its cosine computed: it then has one without a rank. */
 static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
-    double words = 0, vectors = 0;
-    if (str_is(str_of(v->fusion), "rrf")) {
-        words = h->lex_rank > 0 ? 1.0 / (60 + h->lex_rank) : 0;
+    bool has_cosine = h->vec_rank > 0 || h->cosine != 0;
+    double vectors = has_cosine ? v->alpha * (double)h->cosine : 0, words = (double)h->fused - vectors;
+    if (str_is(str_of(v->mode), "lexical")) {
+        vectors = 0;
+        words = (double)h->fused;
+    } else if (str_is(str_of(v->mode), "semantic")) {
+        vectors = (double)h->fused;
+        words = 0;
+    } else if (str_is(str_of(v->fusion), "rrf")) {
         vectors = h->vec_rank > 0 ? 1.0 / (60 + h->vec_rank) : 0;
-    } else {
-        vectors = h->vec_rank > 0 ? v->alpha * (double)(h->cosine > 0 ? h->cosine : 0) : 0;
-        words = (double)h->fused - vectors;
+        words = h->lex_rank > 0 ? 1.0 / (60 + h->lex_rank) : 0;
     }
-    if (h->vec_rank > 0) {
-        buf_printf(b, "%*svectors  rank %4d  cosine %7.3f  gives %7.4f\n", EXPLAIN_INDENT, "", h->vec_rank,
-                   (double)h->cosine, vectors);
-    } else {
-        buf_printf(b, "%*svectors  not among the candidates\n", EXPLAIN_INDENT, "");
-    }
+    buf_printf(b, "%*svectors  ", EXPLAIN_INDENT, "");
+    if (h->vec_rank > 0) buf_printf(b, "rank %4d  ", h->vec_rank);
+    if (h->vec_rank <= 0) buf_add_z(b, has_cosine ? "unranked   " : "not among the candidates\n");
+    if (has_cosine) buf_printf(b, "cosine %7.3f  gives %7.4f\n", (double)h->cosine, vectors);
+    buf_printf(b, "%*swords    ", EXPLAIN_INDENT, "");
     if (h->lex_rank > 0) {
-        buf_printf(b, "%*swords    rank %4d  bm25   %7.3f  gives %7.4f\n", EXPLAIN_INDENT, "", h->lex_rank,
-                   (double)h->bm25, words);
+        buf_printf(b, "rank %4d  bm25   %7.3f  gives %7.4f\n", h->lex_rank, (double)h->bm25, words);
     } else {
-        buf_printf(b, "%*swords    not among the candidates\n", EXPLAIN_INDENT, "");
+        buf_add_z(b, "not among the candidates\n");
     }
     buf_printf(b, "%*sfused %.4f  score %.4f\n", EXPLAIN_INDENT, "", (double)h->fused, (double)h->score);
 }

@@ -15,7 +15,8 @@ typedef struct {
     bool several;          /* more than one collection was searched: tell which */
     int32_t before, after; /* lines around the best line; -1: not asked for */
     size_t budget;         /* bytes of output; 0: no limit */
-    const char *fusion;    /* "convex" or "rrf", and alpha: for explaining */
+    const char *mode;      /* "hybrid"…, for explaining; with it: */
+    const char *fusion;    /* "convex" or "rrf" */
     double alpha;
 } HitView;
 
