@@ -1,5 +1,5 @@
-# src/store/schema.sql as a C string, made at configure time: generated/store/schema_sql.h. One literal a line, joined by
-# the compiler; comments stay behind.
+# src/store/schema.sql as a C string, made at configure time and compiled into the store. One literal a line, joined by the
+# compiler; comments stay behind.
 set(schema_source ${CMAKE_SOURCE_DIR}/src/store/schema.sql)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${schema_source})
 file(READ ${schema_source} schema_text)
@@ -9,8 +9,14 @@ string(REGEX REPLACE "^\n" "" schema_text "${schema_text}")
 string(REPLACE "\\" "\\\\" schema_text "${schema_text}")
 string(REPLACE "\"" "\\\"" schema_text "${schema_text}")
 string(REGEX REPLACE "([^\n]+)\n" "    \"\\1\\\\n\"\n" schema_text "${schema_text}")
-set(schema_header ${CMAKE_BINARY_DIR}/generated/store/schema_sql.h)
-file(CONFIGURE OUTPUT ${schema_header} CONTENT "/* Made from schema.sql. */\nstatic const char SCHEMA_SQL[] =\n@schema_text@    \"\";\n" @ONLY)
+set(schema_c ${CMAKE_BINARY_DIR}/generated/schema_sql.c)
+file(CONFIGURE OUTPUT ${schema_c} @ONLY CONTENT
+"/* Made from src/store/schema.sql. */
+#include \"store/local.h\"
+
+const char local_schema_sql[] =
+@schema_text@    \"\";
+")
 if(TARGET pythia_store)
-  target_include_directories(pythia_store PRIVATE ${CMAKE_BINARY_DIR}/generated/store)
+  target_sources(pythia_store PRIVATE ${schema_c})
 endif()

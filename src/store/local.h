@@ -132,6 +132,7 @@ MUST_USE Err local_pack(LocalStore *l, Str text);
 MUST_USE Err local_unpack(LocalStore *l, Str frame, int64_t size, Buf *out);
 
 /* ---- schema (local_schema.c) ---- */
+extern const char local_schema_sql[]; /* schema.sql; the build makes it */
 MUST_USE Err local_schema_ready(LocalStore *l);
 
 /* ---- collections (local_collections.c) ---- */

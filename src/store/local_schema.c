@@ -9,7 +9,6 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "schema_sql.h" /* made by the build from schema.sql */
 
 typedef struct {
     int to; /* the schema after this step; the step before it made to - 1 */
@@ -65,7 +64,7 @@ static Err schema_raise(LocalStore *l) {
     SchemaState state;
     Err err = schema_read(l, &state);
     if (!err && state.version == 0 && state.tables == 0) {
-        err = schema_apply(l, SCHEMA_SQL, LOCAL_SCHEMA_VERSION);
+        err = schema_apply(l, local_schema_sql, LOCAL_SCHEMA_VERSION);
     } else {
         for (int64_t v = state.version; !err && v < LOCAL_SCHEMA_VERSION; v++) {
             const Migration *m = migration_to(v + 1);
