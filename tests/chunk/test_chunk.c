@@ -1,0 +1,246 @@
+/* Tests of the chunkers: the contract of chunk.h on made-up and random texts, and the borders they choose. */
+#include "check.h"
+
+#include "base/utf8.h"
+#include "chunk/chunk.h"
+
+/* A model of a tokenizer: words of letters and digits, and each other visible byte, are one token. */
+static size_t count_words(const void *ctx, Str text) {
+    size_t n = 0;
+    bool in_word = false;
+    (void)ctx;
+    for (size_t i = 0; i < text.n; i++) {
+        unsigned char c = (unsigned char)text.p[i];
+        bool word = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c >= 0x80;
+        if (word && !in_word)
+            n++;
+        else if (!word && c > ' ')
+            n++;
+        in_word = word;
+    }
+    return n;
+}
+
+/* One whose counts do not add up: every line break costs a token, and joins cost more. */
+static size_t count_awkward(const void *ctx, Str text) {
+    size_t n = count_words(ctx, text);
+    for (size_t i = 0; i + 1 < text.n; i++) n += text.p[i] == '\n' ? 2 : 0;
+    return n;
+}
+
+typedef size_t (*Counter)(const void *ctx, Str text);
+
+static Chunk *cut(Arena *a, Str text, const char *lang, size_t max, Counter counter, size_t *n) {
+    Doc doc = {.text = text, .lang = str_of(lang), .path = STR("x")};
+    ChunkOpts opts = {.max_tokens = max, .count_tokens = counter};
+    Chunk *chunks = NULL;
+    CHECK_OK(chunk_doc(a, &doc, &opts, &chunks, n));
+    return chunks;
+}
+
+static bool is_blank(Str s) { return str_find(s, STR("\v")) < 0 && str_trim(s).n == 0; }
+
+/* Line breaks in text[from, to). */
+static int32_t breaks(Str text, int64_t from, int64_t to) {
+    int32_t n = 0;
+    for (int64_t i = from; i < to; i++) n += text.p[i] == '\n';
+    return n;
+}
+
+/* Everything that chunk.h promises. */
+static void check_contract(Str text, const char *lang, size_t max, Counter counter) {
+    Arena a = {0};
+    size_t n = 0, again = 0;
+    Chunk *c = cut(&a, text, lang, max, counter, &n), *second = cut(&a, text, lang, max, counter, &again);
+    int64_t end = 0;
+    int32_t line = 1; /* at end */
+    CHECK_INT(n, again);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(c[i].start >= end && c[i].end > c[i].start && (uint64_t)c[i].end <= text.n);
+        Str between = str_make(text.p + end, (size_t)(c[i].start - end)),
+            span = str_make(text.p + c[i].start, (size_t)(c[i].end - c[i].start));
+        for (size_t k = 0; k < between.n; k++) CHECK(strchr(" \t\r\n\f\v", between.p[k]));
+        CHECK(counter(NULL, span) <= max || span.n <= 4);
+        CHECK_INT(c[i].tokens, counter(NULL, span));
+        line += breaks(text, end, c[i].start);
+        CHECK_INT(c[i].start_line, line);
+        line += breaks(text, c[i].start, c[i].end);
+        CHECK_INT(c[i].end_line, line);
+        ChunkHash h = chunk_hash_of(span);
+        CHECK(memcmp(&h, &c[i].hash, sizeof h) == 0);
+        CHECK(second[i].start == c[i].start && second[i].end == c[i].end);
+        end = c[i].end;
+    }
+    for (size_t k = (size_t)end; k < text.n; k++) CHECK(strchr(" \t\r\n\f\v", text.p[k]));
+    arena_free(&a);
+}
+
+static uint32_t next_random(uint32_t *seed) { return *seed = *seed * 1664525u + 1013904223u, *seed >> 8; }
+
+static void the_contract_holds_on_random_texts(void **state) {
+    (void)state;
+    static const char *const words[] = {"\n",
+                                        "\n\n",
+                                        " ",
+                                        "    ",
+                                        "\t",
+                                        "alpha",
+                                        "b",
+                                        "{",
+                                        "}",
+                                        "# Title",
+                                        "=====",
+                                        "-----",
+                                        "```",
+                                        "\r\n",
+                                        "def f(x):",
+                                        "na\xC3\xAFve",
+                                        "\xE6\x97\xA5\xE6\x9C\xAC",
+                                        "\xFF",
+                                        "return 1;",
+                                        "long_identifier_name"};
+    const char *langs[] = {"", "markdown", "rst", "python"};
+    uint32_t seed = 42;
+    for (int round = 0; round < 1500; round++) {
+        Buf b = {0};
+        uint32_t pieces = next_random(&seed) % 300;
+        for (uint32_t i = 0; i < pieces; i++) buf_add_z(&b, words[next_random(&seed) % (sizeof words / sizeof *words)]);
+        size_t max = 8 + next_random(&seed) % 60;
+        check_contract(buf_str(&b), langs[round % 4], max, round % 2 ? count_words : count_awkward);
+        buf_free(&b);
+    }
+}
+
+static void blank_texts_give_nothing(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 7;
+    cut(&a, STR(""), "", 20, count_words, &n);
+    CHECK_INT(n, 0);
+    cut(&a, STR("\n \t\n\r\n\n"), "", 20, count_words, &n);
+    CHECK_INT(n, 0);
+    CHECK(is_blank(STR(" \n")));
+    arena_free(&a);
+}
+
+static void functions_stay_whole_and_keep_their_comments(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 0;
+    Str text =
+        STR("import os\n\n"
+            "# adds two numbers and tells\n@decorated\ndef add(a, b):\n    total = a + b\n\n    print(total)\n    "
+            "return total\n\n"
+            "# takes one from another\ndef sub(a, b):\n    total = a - b\n\n    print(total)\n    return total\n");
+    Chunk *c = cut(&a, text, "python", 40, count_words, &n);
+    CHECK_INT(n, 2);
+    CHECK_INT(c[0].start_line, 1);
+    CHECK_INT(c[0].end_line, 9);
+    CHECK_INT(c[1].start_line, 11); /* with its comment */
+    CHECK_INT(c[1].end_line, 16);
+    arena_free(&a);
+}
+
+static void headings_start_chunks_and_name_them(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 0;
+    Str text = STR("---\ntitle: x\n# no heading\n---\nIntro text.\n\n# Install #\n\n## Linux\nRun make.\n```sh\n# a "
+                   "comment\nmake\n```\n"
+                   "## Mac OS\nRun brew.\n\nUse\n===\nCall it.\n\n- a list\n---\nrule above\n");
+    Chunk *c = cut(&a, text, "markdown", 60, count_words, &n);
+    CHECK_INT(n, 4);
+    CHECK_STR(c[0].heading, "");
+    CHECK_STR(c[0].kind, "lines");
+    CHECK_STR(c[1].heading, "Install > Linux"); /* the bare heading goes with the next */
+    CHECK_INT(c[1].start_line, 7);
+    CHECK_INT(c[1].end_line, 14);
+    CHECK_STR(c[1].kind, "section");
+    CHECK_STR(c[2].heading, "Install > Mac OS");
+    CHECK_STR(c[3].heading, "Use");
+    CHECK_INT(c[3].start_line, 18);
+    arena_free(&a);
+}
+
+static void rst_titles_get_levels_in_order_of_appearance(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 0;
+    Str text = STR("=====\nGuide\n=====\n\nWords.\n\nFirst\n-----\n\nMore "
+                   "words.\n\nInner\n~~~~~\n\nDeep.\n\nSecond\n------\n\nEnd.\n");
+    Chunk *c = cut(&a, text, "rst", 60, count_words, &n);
+    CHECK_INT(n, 4);
+    CHECK_STR(c[0].heading, "Guide");
+    CHECK_STR(c[1].heading, "Guide > First");
+    CHECK_STR(c[2].heading, "Guide > First > Inner");
+    CHECK_STR(c[3].heading, "Guide > Second");
+    arena_free(&a);
+}
+
+static void a_line_over_the_budget_is_cut_at_blanks(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    size_t n = 0;
+    for (int i = 0; i < 1000; i++) buf_printf(&b, "word%d ", i);
+    Chunk *c = cut(&a, buf_str(&b), "", 50, count_words, &n);
+    CHECK(n >= 20 && n <= 30);
+    for (size_t i = 0; i + 1 < n; i++) CHECK(b.p[c[i].end - 1] == ' ');
+    check_contract(buf_str(&b), "", 50, count_words);
+    buf_clear(&b);
+    for (int i = 0; i < 400000; i++) buf_add_z(&b, i % 3 ? "+" : "\xE2\x82\xAC");
+    check_contract(buf_str(&b), "", 50, count_words);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+static void many_blank_lines_do_not_tear_what_stands_around(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    size_t n = 0;
+    buf_add_z(&b, "first line\nsecond line\n");
+    for (int i = 0; i < 2000; i++) buf_char(&b, '\n');
+    buf_add_z(&b, "third line\nfourth line\n");
+    Chunk *c = cut(&a, buf_str(&b), "", 20, count_words, &n);
+    CHECK_INT(n, 2);
+    CHECK_INT(c[0].end_line, 2);
+    CHECK_INT(c[1].start_line, 2003);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+static void a_large_text_takes_linear_time(void **state) {
+    (void)state;
+    Buf b = {0};
+    for (int i = 0; b.n < 5000000; i++)
+        buf_printf(&b, "%s    value_%d = compute(%d, other) + 1;\n", i % 17 ? "" : "\n", i, i);
+    check_contract(buf_str(&b), "c", 254, count_words);
+    buf_free(&b);
+}
+
+static void a_budget_too_small_is_an_error(void **state) {
+    (void)state;
+    Arena a = {0};
+    Chunk *c;
+    size_t n;
+    Doc doc = {.text = STR("x"), .lang = STR("")};
+    CHECK_ERR(chunk_doc(&a, &doc, &(ChunkOpts){.max_tokens = 7, .count_tokens = count_words}, &c, &n), ERR_LIMIT,
+              "at most 7 tokens");
+    arena_free(&a);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_contract_holds_on_random_texts),
+        cmocka_unit_test(blank_texts_give_nothing),
+        cmocka_unit_test(functions_stay_whole_and_keep_their_comments),
+        cmocka_unit_test(headings_start_chunks_and_name_them),
+        cmocka_unit_test(rst_titles_get_levels_in_order_of_appearance),
+        cmocka_unit_test(a_line_over_the_budget_is_cut_at_blanks),
+        cmocka_unit_test(many_blank_lines_do_not_tear_what_stands_around),
+        cmocka_unit_test(a_large_text_takes_linear_time),
+        cmocka_unit_test(a_budget_too_small_is_an_error),
+    };
+    return cmocka_run_group_tests_name("chunk", tests, NULL, NULL);
+}
