@@ -10,8 +10,10 @@ enum { CHUNKER_VERSION = 1, SPECIAL_TOKENS = 2 };
 
 void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished) {
     int64_t now = clock_mono_ns();
-    if (!j->rq->progress || (!finished && now - j->last_progress_ns < 100000000)) return;
+    bool new_stage = j->last_stage != stage; /* always told, however short the one before was */
+    if (!j->rq->progress || (!finished && !new_stage && now - j->last_progress_ns < 100000000)) return;
     j->last_progress_ns = now;
+    j->last_stage = stage;
     const IndexReport *r = j->report;
     IndexProgress p = {.stage = stage,
                        .collection = r->collection.p,
@@ -264,14 +266,28 @@ static Err index_one(Pythia *p, Arena *a, const IndexRequest *rq, Str path, Inde
     return err ? err_restore(&told) : ERR_OK;
 }
 
+/* Without a path: the root of the collection named, else the working folder. */
+static Err default_path(Pythia *p, Arena *a, Str collection, Str *out) {
+    Store *s = NULL;
+    StoreCollection c;
+    *out = STR(".");
+    if (collection.n == 0) return ERR_OK;
+    TRY(engine_store(p, true, &s));
+    Err err = store_collection(s, a, collection, &c);
+    if (err == ERR_NO_COLLECTION) return ERR_OK;
+    if (!err && c.root.n) *out = c.root;
+    return err;
+}
+
 Err pythia_index(Pythia *p, Arena *a, const IndexRequest *rq, IndexReport **out, size_t *n) {
-    Str cwd = str_of(".");
-    const Str *paths = rq->n_paths ? rq->paths : &cwd;
+    Str only;
+    const Str *paths = rq->n_paths ? rq->paths : &only;
     size_t count = rq->n_paths ? rq->n_paths : 1;
     int64_t failed = 0;
     *n = 0;
     *out = arena_array(a, IndexReport, count);
     if (!*out) return arena_error();
+    if (!rq->n_paths) TRY(default_path(p, a, rq->collection, &only));
     for (size_t i = 0; i < count; i++) {
         Err err = index_one(p, a, rq, paths[i], &(*out)[i]);
         (*n)++;
