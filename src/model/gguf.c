@@ -52,6 +52,7 @@ enum { TYPE_COUNT = sizeof type_bytes };
 _Static_assert(sizeof type_names / sizeof *type_names == TYPE_COUNT, "a name for each type");
 
 const char *gguf_type_name(GgufType type) { return (unsigned)type < TYPE_COUNT ? type_names[type] : "unknown"; }
+size_t gguf_type_bytes(GgufType type) { return (unsigned)type < TYPE_COUNT ? type_bytes[type] : 0; }
 
 /* ---- the cursor ---- */
 
@@ -273,22 +274,28 @@ static Err read_tensor(Cursor *c, GgufTensor *t, uint64_t *offset) {
     return ERR_OK;
 }
 
-static int tensor_by_place(const void *a, const void *b) {
-    const GgufTensor *const *x = a, *const *y = b;
-    return ((*x)->data.p > (*y)->data.p) - ((*x)->data.p < (*y)->data.p);
+typedef struct {
+    const char *p; /* = tensor->data.p */
+    const GgufTensor *tensor;
+} Place;
+
+static int place_order(const void *a, const void *b) {
+    const Place *x = a, *y = b;
+    return (x->p > y->p) - (x->p < y->p);
 }
 
 /* Overlapping tensors harm no memory, but let a small file ask for any number of large copies. */
 static Err check_overlap(Gguf *g) {
-    const GgufTensor **order = arena_array(&g->arena, const GgufTensor *, g->n_tensors);
-    if (!order) return arena_error();
-    for (size_t i = 0; i < g->n_tensors; i++) order[i] = &g->tensors[i];
-    if (g->n_tensors) qsort(order, g->n_tensors, sizeof *order, tensor_by_place);
-    for (size_t i = 1; i < g->n_tensors; i++)
-        if (order[i]->data.p < order[i - 1]->data.p + order[i - 1]->data.n)
+    Place *places = arena_array(&g->arena, Place, g->n_tensors);
+    if (!places) return arena_error();
+    for (size_t i = 0; i < g->n_tensors; i++) places[i] = (Place){g->tensors[i].data.p, &g->tensors[i]};
+    if (g->n_tensors) qsort(places, g->n_tensors, sizeof *places, place_order);
+    for (size_t i = 1; i < g->n_tensors; i++) {
+        const GgufTensor *before = places[i - 1].tensor;
+        if (places[i].p < before->data.p + before->data.n)
             return err_set(ERR_CORRUPT, "model '%s': tensors '%.*s' and '%.*s' overlap at byte %zu", g->name,
-                           STR_FMT(order[i - 1]->name), STR_FMT(order[i]->name),
-                           (size_t)(order[i]->data.p - g->bytes.p));
+                           STR_FMT(before->name), STR_FMT(places[i].tensor->name), (size_t)(places[i].p - g->bytes.p));
+    }
     return ERR_OK;
 }
 

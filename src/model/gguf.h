@@ -118,6 +118,7 @@ MUST_USE Err gguf_get_f32s(const Gguf *g, Arena *a, const char *key, float **out
 MUST_USE Err gguf_get_u8s(const Gguf *g, const char *key, Str *out);
 
 const char *gguf_type_name(GgufType type); /* "u32" */
+size_t gguf_type_bytes(GgufType type);     /* of a value; 0: variable, or no such type */
 
 /* ---- tensors ---- */
 

@@ -133,19 +133,8 @@ void gguf_set_strs(GgufWriter *w, const char *key, const Str *v, size_t n) {
     for (size_t i = 0; i < n; i++) put_str(&w->keys, v[i]);
 }
 
-static size_t item_bytes(GgufType type) {
-    switch (type) {
-#define GGUF_ITEM_CASE(name, number, bytes)                                                                            \
-    case GGUF_##name:                                                                                                  \
-        return (bytes);
-        GGUF_TYPE_LIST(GGUF_ITEM_CASE)
-#undef GGUF_ITEM_CASE
-    }
-    return 0;
-}
-
 void gguf_set_array(GgufWriter *w, const char *key, GgufType item_type, const void *v, size_t n) {
-    size_t step = item_bytes(item_type), bytes;
+    size_t step = gguf_type_bytes(item_type), bytes;
     if (step == 0 || __builtin_mul_overflow(step, n, &bytes)) {
         keep(w,
              err_set(ERR_INPUT, "key '%s': no array of %zu items of type %d can be written", key, n, (int)item_type));

@@ -24,6 +24,9 @@ static float *numbers(size_t n) {
     return x;
 }
 
+/* Bits, not values: -0 and 0 differ, NaN equals itself. */
+static bool same_bits(const void *a, const void *b, size_t bytes) { return memcmp(a, b, bytes) == 0; }
+
 #define EACH_LEVEL(kern)                                                                                               \
     for (size_t level_ = 0; level_ < n_levels; level_++)                                                               \
         for (const Kern *kern = levels[level_]; kern; kern = NULL)
@@ -78,7 +81,7 @@ static void dot_rows_gives_the_bits_of_dot(void **state) {
                 kern->dot_rows(q, rows, n, dims[d], out);
                 for (size_t i = 0; i < n; i++) {
                     float one = kern->dot(q, rows + i * dims[d], dims[d]);
-                    CHECK(memcmp(&one, &out[i], sizeof one) == 0);
+                    CHECK(same_bits(&one, &out[i], sizeof one));
                 }
                 free(q);
                 free(rows);
@@ -129,7 +132,7 @@ static void gemm_is_the_product_and_the_bias(void **state) {
                     double bound, want = dot_exact(a + i * lda, p.rows + j * k, k, &bound) + (double)p.bias[j];
                     CHECK_NEAR(out[i * ldo + j], want, bound + fabs((double)p.bias[j]) * (double)(k + 2) * 0x1p-24);
                 }
-            CHECK(memcmp(&guard, &out[n], sizeof guard) == 0); /* nothing is written behind a row's end */
+            CHECK(same_bits(&guard, &out[n], sizeof guard)); /* nothing is written behind a row's end */
             packed_free(&p);
             free(a);
             free(out);
@@ -148,7 +151,7 @@ static void gemm_of_a_row_does_not_depend_on_its_company(void **state) {
         for (size_t m = 1; m <= 2 * kern->tile + 1; m++)
             for (size_t from = 0; from + m <= M; from += 17) {
                 for (size_t q = 0; q < panels; q++) kern->gemm(&p.w, q, q + 1, KERN_GELU, a + from * K, K, m, some, N);
-                CHECK(memcmp(some, all + from * N, m * N * sizeof *some) == 0);
+                CHECK(same_bits(some, all + from * N, m * N * sizeof *some));
             }
         packed_free(&p);
         free(a);
@@ -217,7 +220,7 @@ static void gelu_of_an_element_does_not_depend_on_its_place(void **state) {
             kern->gelu(copy, 67);
             one = x[i];
             kern->gelu(&one, 1);
-            CHECK(memcmp(&one, &copy[i], sizeof one) == 0);
+            CHECK(same_bits(&one, &copy[i], sizeof one));
         }
     }
 }
@@ -251,7 +254,7 @@ static void layernorm_centres_scales_and_adds_the_residual(void **state) {
                 }
             }
             kern->layernorm(x, r, weight, bias, 1e-5f, m, n, r); /* in place over the residual */
-            CHECK(memcmp(r, out, m * n * sizeof *r) == 0);
+            CHECK(same_bits(r, out, m * n * sizeof *r));
             free(x);
             free(r);
             free(weight);
@@ -323,7 +326,7 @@ static void attention_mixes_values_by_softmax(void **state) {
                 /* |score| < 32: its rounding, 2e-6, is the relative error of a weight; values are below 1 */
                 for (size_t d = 0; d < dim; d++) CHECK_NEAR(out[row * (dim + 1) + d], want[d], 4e-6);
             }
-            CHECK(memcmp(&guard, &out[dim], sizeof guard) == 0);
+            CHECK(same_bits(&guard, &out[dim], sizeof guard));
             free(a.scratch);
             free(want);
             free(qkv);
@@ -368,7 +371,7 @@ static void decode_f16_knows_all_65536_halves(void **state) {
             if (isnan(want))
                 CHECK(isnan(out[i]));
             else
-                CHECK(memcmp(&out[i], &(float){(float)want}, sizeof(float)) == 0);
+                CHECK(same_bits(&out[i], &(float){(float)want}, sizeof(float)));
         }
     }
 }

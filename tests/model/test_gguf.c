@@ -168,7 +168,7 @@ static void check_tensors(const Gguf *g) {
     CHECK_INT(t->shape[3], 1);
     CHECK_INT(t->items, 6);
     CHECK_INT(t->data.n, sizeof floats);
-    CHECK(memcmp(t->data.p, floats, sizeof floats) == 0);
+    CHECK(str_eq(t->data, str_make((const char *)floats, sizeof floats)));
     CHECK_INT((t->data.p - gguf_bytes(g).p) % 32, 0);
     t = gguf_tensor(g, "blocks");
     CHECK(t != NULL && t->format == block_format(BLOCK_Q8_0));
