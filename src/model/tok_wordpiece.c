@@ -368,6 +368,9 @@ static Err specials_find(Tok *t, const Gguf *g) {
 static Err added_put(WordPiece *w, const Gguf *g, int32_t id) {
     Str text = w->texts[id];
     if (text.n == 0) return ERR_OK;
+    /* Raw text is compared byte by byte, while its ill-formed bytes stand for U+FFFD: such tokens would tell the two
+     * apart. No vocabulary has them. */
+    if (!utf8_valid(text) || str_find(text, STR("\xEF\xBF\xBD")) >= 0) return ERR_OK;
     size_t at = 0;
     for (; at < w->n_added; at++) {
         Str other = w->texts[w->added[at]];
