@@ -140,7 +140,7 @@ static Err doctor_collection(Doctor *d, const PythiaCollection *c) {
     if (c->failed)
         return say(d, "collection", 1,
                    arena_printf(a, "%.*s; %lld files could not be read", STR_FMT(head), (long long)c->failed),
-                   arena_printf(a, "pythia status --in '%.*s'", STR_FMT(c->name)));
+                   arena_printf(a, "pythia status '%.*s'", STR_FMT(c->name)));
     return say(d, "collection", 0, head, STR(""));
 }
 

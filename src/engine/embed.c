@@ -155,6 +155,7 @@ static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
     Err err = ERR_OK;
     int64_t after = 0, done = 0;
     TRY(store_counts(j->store, j->c->id, &j->c->model_id, &counts));
+    if (beat && counts.pending) TRY(beat(ctx, 0, counts.pending, 0)); /* the first batch takes seconds */
     Deadline stop = engine_deadline(j->p, 0);
     for (;;) {
         size_t n = 0, kept = 0;

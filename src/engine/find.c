@@ -1,6 +1,7 @@
 /* find.c - pythia_search: which collections, their parts opened, one search over all, the reply. */
 #include "base/file.h"
 #include "engine/engine.h"
+#include "ingest/read.h"
 
 enum { FIND_COLLECTIONS_MAX = 64 };
 
@@ -83,6 +84,24 @@ static Err choose_collections(Find *f) {
     }
     for (size_t i = 0; i < rq->n_paths; i++) TRY(add_path(f, rq->paths[i]));
     return f->n ? ERR_OK : add_path(f, STR("."));
+}
+
+/* A language that no file can have would find nothing without a word: name the valid ones instead. */
+static Err check_langs(const PythiaSearch *rq) {
+    const char *const *names = NULL;
+    size_t n = lang_names(&names);
+    for (size_t i = 0; i < rq->n_langs; i++) {
+        size_t k = 0;
+        while (k < n && !str_is(rq->langs[i], names[k])) k++;
+        if (k < n) continue;
+        Buf list = {0};
+        for (k = 0; k < n; k++) buf_printf(&list, "%s%s", k ? ", " : "", names[k]);
+        Err err =
+            err_set(ERR_USAGE, "no language is called '%.*s'; valid: %s", STR_FMT(rq->langs[i]), list.p ? list.p : "");
+        buf_free(&list);
+        return err;
+    }
+    return ERR_OK;
 }
 
 /* ---- opening ---- */
@@ -215,6 +234,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     TRY(err);
     out->mode = config_text(c, CONF_SEARCH_MODE).p;
     if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
+    TRY(check_langs(rq));
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
     TRY(engine_store(p, false, &f.store));
     out->timing.open_ms = (double)(clock_mono_ns() - start) * 1e-6;

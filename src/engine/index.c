@@ -55,11 +55,12 @@ static Err take_document(void *ctx, const StoreDoc *d) {
     return map_put(&j->known, k->path, (uint64_t)(uintptr_t)k);
 }
 
-/* Size, time and inode agree, and the time is old enough that no later write can carry the same one ("racy git"). */
+/* Size, time and inode (0: not kept, as of skipped files) agree, and the time is old enough that no later write can carry
+ * the same one ("racy git"). */
 static bool is_unchanged(const Known *k, const FileInfo *info) {
     enum { RACY_MS = 50 };
     return k->state != DOC_FAILED && k->size == info->size && k->mtime_ns == info->mtime_ns &&
-           k->inode == info->inode && k->mtime_ns / 1000000 + RACY_MS < k->indexed_ms;
+           (k->inode == 0 || k->inode == info->inode) && k->mtime_ns / 1000000 + RACY_MS < k->indexed_ms;
 }
 
 static Err compare_with_store(IndexJob *j) {
@@ -71,7 +72,8 @@ static Err compare_with_store(IndexJob *j) {
         if (at) {
             f->known = (Known *)(uintptr_t)*at;
             f->known->seen = true;
-            if (!j->redo && is_unchanged(f->known, &f->info)) {
+            bool again = j->redo || (j->redo_skipped && f->known->state != DOC_ACTIVE);
+            if (!again && is_unchanged(f->known, &f->info)) {
                 if (f->known->state == DOC_ACTIVE)
                     j->report->unchanged++;
                 else

@@ -42,9 +42,11 @@ typedef struct {
     Model *model; /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
-    bool redo; /* read and cut everything again */
+    bool redo;         /* read and cut everything again */
+    bool redo_skipped; /* what was skipped may not be now: the size limit is another one */
     Deadline stop;
     int64_t now_ms, start_ns, last_progress_ns;
+    const char *last_stage; /* of the last progress told: a literal, compared by address */
     int lock_fd;
     /* what was found and what is known */
     Found *found;

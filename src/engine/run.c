@@ -124,6 +124,7 @@ static Err choose_settings(IndexJob *j) {
         j->count_ctx = j->model;
     } else if (!j->created)
         j->settings.max_tokens = old.max_tokens;
+    j->redo_skipped = !j->created && old.max_file_size != j->settings.max_file_size;
     j->redo = j->rq->force || (!j->created && !settings_cut_alike(&old, &j->settings));
     return ERR_OK;
 }
