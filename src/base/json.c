@@ -9,7 +9,9 @@
 
 Err json_read(Str text, const char *what, json_t **out) {
     json_error_t e;
-    *out = json_loadb(text.n ? text.p : "", text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    /* Strings are Str, so "\\u0000" in one is a character like others: texts to embed may hold it. Keys may not. */
+    size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL;
+    *out = json_loadb(text.n ? text.p : "", text.n, flags, &e);
     if (*out) return ERR_OK;
     return err_set(ERR_INPUT, "'%s' is not JSON: line %d, byte %d: %s", what, e.line, e.position, e.text);
 }

@@ -250,6 +250,11 @@ static void json_is_written_and_read_back(void **state) {
     CHECK_OK(json_get_i64(v, "missing", &n));
     CHECK_INT(n, 3);
     json_decref(v);
+    Str text = STR("");
+    CHECK_OK(json_read(STR("{\"text\":\"a\\u0000b\"}"), "t", &v));
+    CHECK_OK(json_get_str(v, "text", &text));
+    CHECK(str_eq(text, str_make("a\0b", 3)));
+    json_decref(v);
     buf_free(&b);
 }
 
