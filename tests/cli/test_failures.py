@@ -2,10 +2,12 @@
 import glob
 import json
 import os
+import pathlib
 import sqlite3
+import subprocess
 import unittest
 
-from harness import MODEL, MODEL_NAME, PythiaTest, file_size_limit, main, signal, strip
+from harness import BINARY, MODEL, MODEL_NAME, PythiaTest, file_size_limit, main, signal, strip
 
 QUERIES = ["item 250 of the warehouse", "zeppelin_017", "which file speaks about shelf 42"]
 
@@ -94,8 +96,6 @@ class Failures(PythiaTest):
         self.make_tree()
         self.index()
         self.make_many()
-        import subprocess
-        from harness import BINARY
         first = subprocess.Popen([BINARY, "index", "--progress", "json"], cwd=self.tree, env=self.env, stderr=subprocess.PIPE,
                                  stdout=subprocess.DEVNULL)
         for line in first.stderr:
@@ -145,7 +145,7 @@ class Failures(PythiaTest):
 
     def test_truncated_and_hostile_models_are_damaged(self):
         self.make_tree()
-        whole = open(MODEL, "rb").read()
+        whole = pathlib.Path(MODEL).read_bytes()
         for name, data in {"half": whole[:len(whole) // 2], "head": whole[:4096], "short": whole[:10], "empty": b"", "text": b"hello world\n" * 99,
                            "counts": whole[:8] + b"\xff" * 16 + whole[24:], "magic": b"GGUX" + whole[4:]}.items():
             path = self.home / "models" / (name + ".gguf")
@@ -170,7 +170,7 @@ class Failures(PythiaTest):
 
     def largest_index_file(self):
         files = [f for f in glob.glob(str(self.home / "**"), recursive=True)
-                 if os.path.isfile(f) and not os.path.islink(f) and "pythia.db" not in f and f.endswith((".vec", ".idx", ".flat"))]
+                 if os.path.isfile(f) and not os.path.islink(f) and "pythia.db" not in f and f.endswith(".rows")]
         self.assertTrue(files, glob.glob(str(self.home / "**"), recursive=True))
         return max(files, key=os.path.getsize)
 
@@ -179,10 +179,10 @@ class Failures(PythiaTest):
         self.index()
         wanted = self.answers()
         path = self.largest_index_file()
-        data = bytearray(open(path, "rb").read())
+        data = bytearray(pathlib.Path(path).read_bytes())
         for i in range(len(data) // 2, len(data) // 2 + 64):
             data[i] ^= 0x55
-        open(path, "wb").write(data)
+        pathlib.Path(path).write_bytes(data)
         run = self.pythia("verify", code=5)
         self.assertIn("--force", run.err + run.out)
         self.assertEqual(self.pythia("verify", "--json", code=5).json["error"]["code"], "corrupt")
@@ -195,8 +195,8 @@ class Failures(PythiaTest):
         self.make_many(50)
         self.index()
         path = self.largest_index_file()
-        data = open(path, "rb").read()
-        open(path, "wb").write(data[:len(data) // 2])
+        data = pathlib.Path(path).read_bytes()
+        pathlib.Path(path).write_bytes(data[:len(data) // 2])
         run = self.pythia("search", "shelf", "--mode", "semantic")
         self.assertIn(run.code, (3, 5), run.err)
         self.assertFails(run, run.code, "run: pythia index")

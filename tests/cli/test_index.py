@@ -1,13 +1,13 @@
 """What `index` does the first and the second time: incremental by content, ignore rules, plans, names that bite."""
 import json
 import os
+import pathlib
 import shutil
+import subprocess
+import time
 import unittest
 
-from harness import MODEL, MODEL_NAME, PythiaTest, main, strip, without_override
-
-import subprocess
-from harness import BINARY, LIMIT_S
+from harness import BINARY, LIMIT_S, MODEL, MODEL_NAME, PythiaTest, main, strip, without_override
 
 
 class Index(PythiaTest):
@@ -59,12 +59,13 @@ class Index(PythiaTest):
         self.search("basil", "--mode", "lexical", code=1)
 
     def test_an_edit_of_equal_size_and_time_is_seen_when_it_was_racy(self):
-        """git's racy file: written within the same moment as the index, same size, same time."""
+        """git's racy file: its time is not older than the index, so a later write may have carried the same one."""
         path = self.write("racy.txt", "aardvark\n")
+        later = time.time_ns() + 3600 * 10**9
+        os.utime(path, ns=(later, later))
         self.index()
-        times = path.stat()
         path.write_text("zeppelin\n")
-        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        os.utime(path, ns=(later, later))
         self.index()
         self.assertEqual(self.paths("zeppelin", "--mode", "lexical"), ["racy.txt"])
 
@@ -240,6 +241,14 @@ class Index(PythiaTest):
         self.assertEqual(set(self.paths("zeppelin", "--mode", "lexical")), {".hidden.txt", "large.txt"})
         self.assertEqual(self.paths("generated_and_ignored", "--mode", "lexical"), ["build/generated.c"])
 
+    def test_a_larger_size_limit_takes_in_what_was_skipped(self):
+        self.write("large.txt", "zeppelin " + "word " * 300000)
+        self.age()
+        self.assertEqual(self.index()["skipped"], 2)
+        self.search("zeppelin", "--mode", "lexical", code=1)
+        self.assertEqual(self.index("--max-file-size", "4M")["skipped"], 1)
+        self.assertEqual(self.paths("zeppelin", "--mode", "lexical"), ["large.txt"])
+
     # ---- status and lists ----
 
     def test_status_counts_and_tells_what_is_stale(self):
@@ -375,7 +384,7 @@ class Index(PythiaTest):
 
     def other_model(self):
         """The same network with one weight's last bit turned: other content, so another model."""
-        data = bytearray(open(MODEL, "rb").read())
+        data = bytearray(pathlib.Path(MODEL).read_bytes())
         data[-4] ^= 1
         path = self.home / "models" / "other.gguf"
         path.write_bytes(data)

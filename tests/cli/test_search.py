@@ -2,6 +2,7 @@
 import datetime
 import json
 import os
+import re
 import unittest
 
 from harness import PythiaTest, main
@@ -105,7 +106,6 @@ class Search(PythiaTest):
         self.assertIn("embed", text.err)
 
     def test_explained_contributions_sum_to_the_fused_score(self):
-        import re
         for fusion in ("convex", "rrf"):
             out = self.pythia("search", "exponential backoff", "--explain", "--fusion", fusion, code=0).out
             for block in re.split(r"(?m)^(?! {6})", out):

@@ -1,9 +1,12 @@
 """What a person sees: colours, links, bars, and never a byte of somebody else's that the terminal would obey."""
+import json
 import os
+import pty
 import re
+import subprocess
 import unittest
 
-from harness import PythiaTest, TREE, main
+from harness import BINARY, PythiaTest, TREE, main
 
 ESCAPES = re.compile(r"\x1b\[[0-9;]*m|\x1b\]8;;[!-~]*\x1b\\")  # the only two kinds that Pythia's results use
 
@@ -31,7 +34,7 @@ class Terminal(PythiaTest):
 
     def test_full_shows_the_whole_hit(self):
         self.index()
-        _, drawn = self.on_terminal("search", "exponential backoff", "-m1", "--full")
+        _, drawn = self.on_terminal("search", "exponential backoff", "-m1", "--full", columns=140)
         plain = ESCAPES.sub("", drawn)
         for number, line in enumerate(TREE["src/net/retry.c"].split("\n")[:-1], 1):
             self.assertIn("%5d │ %s" % (number, line), plain)
@@ -98,7 +101,6 @@ class Terminal(PythiaTest):
         self.assertIn('next: pythia search "a question"', frames[-1])
 
     def test_progress_forms(self):
-        import json
         err = self.pythia("index", "--progress", "json", code=0).err
         events = [json.loads(line) for line in err.strip().split("\n")]
         self.assertTrue(all(e["event"] == "progress" for e in events))
@@ -120,8 +122,6 @@ class Terminal(PythiaTest):
 
     def test_removing_asks_first(self):
         self.index()
-        import pty, subprocess
-        from harness import BINARY
         for answer, kept in ((b"n\n", True), (b"y\n", False)):
             parent, child = pty.openpty()
             process = subprocess.Popen([BINARY, "collection", "rm", "tree"], stdin=child, stdout=child, stderr=child, env=self.env,
