@@ -1,9 +1,23 @@
 /* sys_linux.c - what only Linux has, with a plain fallback each. */
 #include <sched.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/pool.h"
+#include "base/sys.h"
+
+void *sys_alloc_large(size_t size) {
+    const size_t huge = (size_t)2 << 20;
+    size_t unit = size < huge ? 64 : huge;
+    if (size > SIZE_MAX - huge) return NULL;
+    size = (size / unit + 1) * unit;
+    void *p = aligned_alloc(unit, size);
+    if (p && unit == huge) (void)madvise(p, size, MADV_HUGEPAGE); /* refused: small pages, as without asking */
+    return p;
+}
 
 /* cgroup v2: "max 100000" or "150000 100000" (quota and period in us). 0: no limit known. */
 static size_t cgroup_cores(void) {

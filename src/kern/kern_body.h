@@ -223,23 +223,34 @@ static void decode_bf16(const void *src, size_t n, float *out) {
 
 /* ---- matrix products ---- */
 
+/* All ones in lanes that are NaN or infinite: their exponent is. */
+INLINE VecInt vec_not_finite(Vec v) { return (VecInt)(((VecInt)v & 0x7F800000) == 0x7F800000); }
+
 /* Rows are read a cache line at a time and scattered over 16 lines of the panel: reading row after row whole would have
  * PANEL streams whose stride (a power of two in most models) lets them throw each other out of the L1 cache. */
 static bool pack(const float *const *rows, size_t k, float *out) {
     enum { STEP = 16 };
-    float poison = 0; /* stays 0 while all weights are finite: 0 * NaN and 0 * Inf are NaN */
+    static const float zeros[STEP];
+    VecInt bad = {0};
     for (size_t k0 = 0; k0 < k; k0 += STEP) {
-        size_t end = k - k0 < STEP ? k : k0 + STEP;
+        size_t n = k - k0 < STEP ? k - k0 : STEP;
         for (size_t r = 0; r < PANEL; r++) {
-            const float *row = rows[r];
-            for (size_t i = k0; i < end; i++) {
-                float w = row ? row[i] : 0.0f;
-                poison += w * 0.0f;
-                out[i * PANEL + r] = w;
+            const float *row = rows[r] ? rows[r] + k0 : zeros;
+            float *to = out + k0 * PANEL + r;
+            if (n == STEP) {
+                UNROLL for (size_t i = 0; i < STEP; i += LANES) bad |= vec_not_finite(vec_load(row + i));
+                UNROLL for (size_t i = 0; i < STEP; i++) to[i * PANEL] = row[i];
+            } else {
+                for (size_t i = 0; i < n; i++) {
+                    bad |= vec_not_finite(vec_all(row[i]));
+                    to[i * PANEL] = row[i];
+                }
             }
         }
     }
-    return poison == 0.0f;
+    int32_t any = 0;
+    for (size_t i = 0; i < LANES; i++) any |= bad[i];
+    return any == 0;
 }
 
 typedef struct {

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/sys.h"
+
 const NetArch *const model_arch_table[] = {&arch_bert, NULL};
 
 Err net_arch_find(const Gguf *g, Str name, const NetArch **out) {
@@ -174,7 +176,7 @@ Err net_load(NetLoader *l, Pool *pool, float **block) {
     }
     Err err = ERR_OK;
     LoadJob job = {.loader = l, .scratch_each = l->kern->panel * longest};
-    *block = aligned_alloc(64, (floats * sizeof(float) + 127) / 64 * 64);
+    *block = sys_alloc_large(floats * sizeof(float));
     job.scratch = calloc(pool_size(pool) * job.scratch_each + 1, sizeof(float));
     if (!*block || !job.scratch) {
         err = err_set(ERR_NOMEM, "out of memory for the weights of model '%s': %zu bytes", gguf_name(l->gguf),

@@ -81,7 +81,7 @@ MUST_USE Err net_floats(const NetLoader *l, const char *name, size_t rows, size_
 MUST_USE Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k);
 
 /* Packs all that was wished for into *block (free it with free), aligned to 64 bytes. A weight that is not finite is
- * ERR_CORRUPT naming tensor and row. Cost: MiniLM's 42 MB 12 ms on one core. */
+ * ERR_CORRUPT naming tensor and row. Cost: MiniLM's 42 MB 15 ms on one core. */
 MUST_USE Err net_load(NetLoader *l, Pool *pool, float **block);
 
 /* One row of a tensor as floats. */

