@@ -4,16 +4,20 @@
  *     idf   = ln(1 + (N - df + 0.5) / (df + 0.5)),  tf = sum over fields of weight * occurrences
  *
  * (Robertson & Zaragoza 2009, the simple form of BM25F; idf as Lucene has it, never negative.) FTS5's own bm25() is not
- * used for three reasons: its idf is cut off at 1e-6, so that words in more than half of the chunks count nothing; it
- * normalises each phrase by all tokens without repeated positions; and it looks up the length of each row in a table. Here the
- * length is in the row id, each posting list is counted once, and the ranking keeps its own heap, so SQLite sorts nothing.
+ * used for two reasons: its idf is cut off at 1e-6, so that words in more than half of the chunks count nothing, and it
+ * looks up the length of each row in a table. Here the length is in the row id, and the ranking keeps its own heap, so that
+ * SQLite sorts nothing. Parity with bm25s (Lucene's variant) on the same terms, nDCG@10: SQuAD 2 0.8877 against 0.8882,
+ * CosQA 0.3903 against 0.3927.
  *
  * Common words. A query of eight words matches most of a collection through "the" and "of", which can hardly change the
  * best ten. So the rarest words are run first (the essential ones: a chunk must hold one of them, the others only add to
  * its score); if the best that the others could give a chunk without any essential word is below the k-th score found,
  * nothing is missing. Otherwise as many words become essential as that score asks for, and the second run is certain to be
  * the last, since the k-th score can only have risen. This is MaxScore (Turtle & Flood 1995) on whole queries: exact, and
- * three times faster than one OR over all words.
+ * 1.8 times faster than one OR over all words.
+ *
+ * Speed: 53,762 chunks of Python (31 MB), queries of 8 words from docstrings: p50 6 ms, p95 11; FTS5's bm25() 26 and 36.
+ * What is left is FTS5 walking its lists, once to count them and once to rank.
  *
  * Phrases in quotes must stand: they are joined by AND, the words beside them add to the score.
  *
@@ -39,8 +43,9 @@ enum {
 
 static const double BM25_K1 = 1.2;
 static const double BM25_B = 0.75;
-/* What an occurrence in symbol, path, heading and body counts. */
-static const double FIELD_WEIGHTS[FIELDS] = {3.0, 1.5, 1.5, 1.0};
+/* What an occurrence in symbol, path, heading and body counts. nDCG@10 against all ones: libuv-commits 0.376 -> 0.404,
+ * SciFact 0.709 -> 0.714, SQuAD 2 0.888 -> 0.888. */
+static const double FIELD_WEIGHTS[FIELDS] = {5.0, 2.0, 2.0, 1.0};
 
 typedef struct {
     Str stream; /* as the tokenizer reads it: one term, or a phrase */
@@ -358,13 +363,13 @@ static double bound_from(const LexQuery *q, size_t from) {
     return sum;
 }
 
-/* As many of the rarest terms as have a quarter of all postings; all when there is nothing to gain. */
+/* As many of the rarest terms as have an eighth of all postings; all when there is nothing to gain. */
 static size_t essential_first(const LexQuery *q, size_t k) {
     int64_t all = 0, sum = 0;
     for (size_t i = 0; i < q->n; i++) all += q->terms[i].df;
     if (q->n_phrases || all < TWO_RUNS_FROM) return q->n;
     size_t n = 0;
-    while (n < q->n && (n == 0 || sum + q->terms[n].df <= all / 4 || sum < (int64_t)k)) sum += q->terms[n++].df;
+    while (n < q->n && (n == 0 || sum + q->terms[n].df <= all / 8 || sum < (int64_t)k)) sum += q->terms[n++].df;
     return n;
 }
 
