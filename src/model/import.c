@@ -21,7 +21,7 @@
 #include "base/file.h"
 
 static const ImportArch *const import_archs[] = {&import_bert};
-enum { IMPORT_ARCHS = sizeof import_archs / sizeof *import_archs };
+enum { IMPORT_ARCHS = sizeof(import_archs) / sizeof(import_archs[0]) };
 
 /* ---- JSON files ---- */
 

@@ -7,7 +7,7 @@
 #include "model/tok_kind.h"
 
 static const TokKind *const tok_kinds[] = {&tok_wordpiece};
-enum { TOK_KINDS = sizeof tok_kinds / sizeof *tok_kinds };
+enum { TOK_KINDS = sizeof(tok_kinds) / sizeof(tok_kinds[0]) };
 
 static Err kind_unknown(const Gguf *g, Str name) {
     char known[256] = "";
