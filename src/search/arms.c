@@ -25,7 +25,8 @@ Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchReq
     if (!out) return arena_error();
     for (size_t i = 0; i < n; i++)
         for (size_t h = 0; h < counts[i]; h++)
-            out[at++] = (Candidate){.source = (uint32_t)i, .chunk = hits[i][h].chunk_id, .bm25 = hits[i][h].score};
+            out[at++] = (Candidate){
+                .source = (uint32_t)i, .chunk = hits[i][h].chunk_id, .bm25 = hits[i][h].score, .most = 1.0f};
     *list = out;
     *n_out = total;
     return ERR_OK;
@@ -139,12 +140,11 @@ Err arm_run(void *ctx) {
 
 /* ---- vectors: after ---- */
 
-static bool exhausted(const ArmSource *s) { return s->complete && (s->n_hits < s->k || s->k >= s->n_allowed); }
-
-float arm_floor(const ArmSource *s) {
-    if (!s->query || exhausted(s)) return -1.0f;
-    return s->complete && s->n_hits ? s->hits[s->n_hits - 1].score : 1.0f;
+bool arm_exhausted(const ArmSource *s) {
+    return !s->query || (s->complete && (s->n_hits < s->k || s->k >= s->n_allowed));
 }
+
+float arm_floor(const ArmSource *s) { return s->complete && s->n_hits ? s->hits[s->n_hits - 1].score : 1.0f; }
 
 static Err slots_to_chunks(Arena *a, const ArmSource *s, int64_t **ids, size_t **slot_of, size_t *n) {
     const StoreCollection *c = s->source->collection;
@@ -159,7 +159,7 @@ static Err slots_to_chunks(Arena *a, const ArmSource *s, int64_t **ids, size_t *
 static Err source_collect(Arena *a, VectorArm *arm, size_t i, size_t want, int64_t **ids, size_t **slot_of, size_t *n) {
     ArmSource *s = &arm->sources[i];
     TRY(slots_to_chunks(a, s, ids, slot_of, n));
-    while (*n < want && s->complete && !exhausted(s)) {
+    while (*n < want && s->complete && !arm_exhausted(s)) {
         TRY(hits_place(a, s, s->k * 4));
         int64_t start = clock_mono_ns();
         Err err = source_scan(s, arm->deadline);

@@ -43,7 +43,9 @@ Err arm_run(void *ctx);
  * slots that lead to no chunk any more do not count. */
 MUST_USE Err arm_collect(Arena *a, VectorArm *arm, size_t want, Candidate **list, size_t *n);
 
-/* No chunk of this source that arm_collect did not give has a greater cosine; -1 when none of them has a vector. */
+/* Every vector that the filter lets pass was given: a chunk that arm_collect did not give has none. */
+bool arm_exhausted(const ArmSource *s);
+/* No chunk that arm_collect did not give has a greater cosine. */
 float arm_floor(const ArmSource *s);
 
 /* Exact cosines of candidates of one source that have none yet, in one pass over the index. Chunks without a vector stay

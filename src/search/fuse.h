@@ -14,8 +14,8 @@
  * modes, collections and fusions. Scores must not rise down the list; where they would, because the two orders differ, the
  * scores of the hits concerned are replaced by their mean (isotonic regression: the least change that puts it right).
  *
- * A hit without a vector (not embedded yet) is judged by its words alone: its lexical score stands in for the cosine, so
- * that it is neither buried nor favoured.
+ * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped by
+ * what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
  *
  * Threads: plain functions.
  */
@@ -36,6 +36,7 @@ typedef struct {
     int32_t lex_rank, vec_rank; /* 1-based over all sources; 0: not found by that arm */
     float bm25, cosine;
     bool has_cosine; /* cosine is exact; else the chunk has no vector, or nobody has asked yet */
+    float most;      /* without has_cosine: the greatest cosine it can have */
     float fused, score;
 } Candidate;
 

@@ -26,6 +26,7 @@ enum {
     VECTOR_PER_HIT = 4,   /* and so many for each hit wanted */
     LEXICAL_DEPTH = 1000, /* candidates of the lexical arm at least: they cost 16 bytes each */
     LEXICAL_PER_HIT = 10,
+    LOOK_UP_BATCH = 64, /* chunks whose vectors are looked up at a time */
     SPARE_HITS = 16, /* ranked exactly beyond the limit: some may turn out to be the same text of the same document */
 };
 
@@ -125,43 +126,73 @@ static int falling(const void *pa, const void *pb) {
     return a > b ? -1 : a < b;
 }
 
-/* The fused value that a candidate must reach to be among the hits, as far as exact cosines are known. */
-static Err entry_bar(Search *s, float *bar) {
-    size_t n = 0, place = s->rq->limit + SPARE_HITS;
-    float *fused = arena_array(s->a, float, s->n_all + 1);
-    if (!fused) return arena_error();
-    for (size_t i = 0; i < s->n_all; i++) {
-        if (!s->all[i].has_cosine) continue;
-        fuse_one(&s->rule, &s->all[i]);
-        fused[n++] = s->all[i].fused;
-    }
-    if (n) qsort(fused, n, sizeof *fused, falling);
-    *bar = n >= place ? fused[place - 1] : -INFINITY;
-    return ERR_OK;
+/* Cosines of chunks that words alone found, of one source, as far as they can matter. */
+typedef struct {
+    Candidate **open;    /* [n] without a cosine, by falling bm25 */
+    Candidate **settled; /* [n_settled] all whose fused value is final: of all sources */
+    float *fused;        /* scratch */
+    size_t n, n_settled;
+} Completion;
+
+static int by_falling_bm25(const void *pa, const void *pb) {
+    const Candidate *a = *(Candidate *const *)pa, *b = *(Candidate *const *)pb;
+    if (a->bm25 != b->bm25) return a->bm25 > b->bm25 ? -1 : 1;
+    return a->chunk < b->chunk ? -1 : a->chunk > b->chunk;
 }
 
-/* Could this chunk, found by words alone, matter once its cosine is known? The cosine it may have is bounded by the
- * vector arm's floor; without a vector its lexical score stands in. */
+/* The fused value that the last hit has, as far as values are final. */
+static float entry_bar(const Search *s, Completion *c) {
+    size_t place = s->rq->limit + SPARE_HITS;
+    if (c->n_settled < place) return -INFINITY;
+    for (size_t i = 0; i < c->n_settled; i++) c->fused[i] = c->settled[i]->fused;
+    qsort(c->fused, c->n_settled, sizeof *c->fused, falling);
+    return c->fused[place - 1];
+}
+
+static void settle(const Search *s, Completion *c, Candidate *of) {
+    fuse_one(&s->rule, of);
+    c->settled[c->n_settled++] = of;
+}
+
+/* Could it be among the hits, or pass min_score, at the greatest cosine it can have? (Ranks are final without it.) */
 static bool may_matter(const Search *s, const Candidate *c, float bar) {
-    float most = arm_floor(&s->arm.sources[c->source]), words = lexical_score(c->bm25);
-    if (words > most) most = words;
-    if (s->rule.fusion == FUSION_RRF || fuse_with(&s->rule, c, most) >= bar) return true;
-    float score = s->rule.alpha * most + (1.0f - s->rule.alpha) * words;
+    if (fuse_with(&s->rule, c, c->most) >= bar) return true;
+    float score = s->rule.alpha * c->most + (1.0f - s->rule.alpha) * lexical_score(c->bm25);
     return s->rq->min_score > 0.0f && score >= s->rq->min_score;
 }
 
+/* In batches, best words first: each batch raises the bar for the next. The bound falls with bm25, so the first that
+ * cannot matter ends it. */
+static Err source_complete(Search *s, const ArmSource *from, Completion *c) {
+    if (c->n) qsort(c->open, c->n, sizeof(Candidate *), by_falling_bm25);
+    for (size_t at = 0, n; at < c->n; at += n) {
+        float bar = entry_bar(s, c);
+        for (n = 0; n < LOOK_UP_BATCH && at + n < c->n && may_matter(s, c->open[at + n], bar);) n++;
+        if (n == 0) break;
+        TRY(arm_complete(s->a, from, c->open + at, n));
+        for (size_t i = 0; i < n; i++) settle(s, c, c->open[at + i]);
+    }
+    return ERR_OK;
+}
+
 static Err cosines_complete(Search *s) {
-    float bar = -INFINITY;
-    Candidate **wanted = arena_array(s->a, Candidate *, s->n_all + 1);
-    if (!wanted) return arena_error();
-    TRY(entry_bar(s, &bar));
+    Completion c = {.open = arena_array(s->a, Candidate *, s->n_all + 1),
+                    .settled = arena_array(s->a, Candidate *, s->n_all + 1),
+                    .fused = arena_array(s->a, float, s->n_all + 1)};
+    if (!c.open || !c.settled || !c.fused) return arena_error();
+    for (size_t i = 0; i < s->n_all; i++) {
+        const ArmSource *from = &s->arm.sources[s->all[i].source];
+        if (!s->all[i].has_cosine && !arm_exhausted(from))
+            s->all[i].most = arm_floor(from);
+        else
+            settle(s, &c, &s->all[i]);
+    }
     for (size_t i = 0; i < s->arm.n; i++) {
-        size_t n = 0;
-        for (size_t k = 0; k < s->n_all; k++) {
-            Candidate *c = &s->all[k];
-            if (c->source == i && !c->has_cosine && may_matter(s, c, bar)) wanted[n++] = c;
-        }
-        TRY(arm_complete(s->a, &s->arm.sources[i], wanted, n));
+        if (arm_exhausted(&s->arm.sources[i])) continue;
+        c.n = 0;
+        for (size_t k = 0; k < s->n_all; k++)
+            if (s->all[k].source == i && !s->all[k].has_cosine) c.open[c.n++] = &s->all[k];
+        TRY(source_complete(s, &s->arm.sources[i], &c));
     }
     return ERR_OK;
 }

@@ -91,10 +91,13 @@ static void a_score_means_the_same_in_every_mode(void **state) {
 static void a_chunk_without_a_vector_is_judged_by_its_words(void **state) {
     (void)state;
     FuseRule rule = {MODE_HYBRID, FUSION_CONVEX, 0.7f, 10};
-    Candidate c = {.bm25 = 10, .lex_rank = 1};
+    Candidate c = {.bm25 = 10, .lex_rank = 1, .most = 1};
     fuse_one(&rule, &c);
     CHECK_NEAR(c.score, lexical_score(10), 1e-6);
     CHECK_NEAR(c.fused, 0.7 * 0.5 + 0.3, 1e-6);
+    c.most = 0.4f; /* no more than what the vector arm left out */
+    fuse_one(&rule, &c);
+    CHECK_NEAR(c.fused, 0.7 * 0.4 + 0.3, 1e-6);
 }
 
 static void scores_never_rise_down_the_list(void **state) {
