@@ -114,8 +114,10 @@ step_model() {
         say "importing $model"
         rm -rf "$work"
         mkdir -p "$work" "$setup/models"
-        PYTHIA_HOME=$work "$binary" model import "$setup/model-src" --name "$model" >/dev/null ||
+        PYTHIA_HOME=$work "$binary" model import "$setup/model-src" --name "$model" >"$work/log" 2>&1 || {
+            cat "$work/log" >&2
             fail "'$binary model import' failed"
+        }
         if cmp -s "$work/models/$model.gguf" "$ours"; then
             touch "$ours" # the same file: keep it, so that nothing made with it looks stale
             rm -f "$ours.sha256"

@@ -97,11 +97,10 @@ static Err table_put(WordPiece *w, const Gguf *g, int32_t id, int way) {
 
 static inline int32_t table_get(const WordPiece *w, uint64_t h, Str body, int way) {
     size_t mask = ((size_t)1 << w->bits) - 1, at = hash_slot(w, h);
-    for (; w->slots[at].id >= 0; at = (at + 1) & mask)
-        if (w->slots[at].tag == hash_tag(h)) {
-            int32_t id = w->slots[at].id;
-            if (str_eq(token_body(w, id, way), body)) return id;
-        }
+    for (size_t probes = 0; probes < PROBES_MAX && w->slots[at].id >= 0; probes++, at = (at + 1) & mask) {
+        int32_t id = w->slots[at].id;
+        if (w->slots[at].tag == hash_tag(h) && str_eq(token_body(w, id, way), body)) return id;
+    }
     return -1;
 }
 
