@@ -18,12 +18,23 @@ typedef struct {
  * text is kept as it is (offsets must stay those of the file) while tokenizers and JSON repair it. */
 MUST_USE Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip);
 
-/* "python" for "x.py"; by the base name ("Makefile"), the extension, or the "#!" line; "" when unknown. */
+/* "python" for "x.py"; by the base name ("Makefile"), the extension, or the "#!" line; "" when unknown. An extension that
+ * two languages share (".h", ".m", ".pl") is decided by the text. The name is static. */
 Str lang_of(Str path, Str text);
 /* All language names, sorted, for messages. */
 size_t lang_names(const char *const **out);
+/* The name of the language that a user typed: "py", "C++", "Bash" give "python", "cpp", "bash". ERR_USAGE names the near
+ * ones, or all. */
+MUST_USE Err lang_canonical(Str typed, Str *out);
 
-/* file:// URI of an absolute path, and back (ERR_INPUT). */
+/* What its lines are: people write prose in long lines, and data in any; long lines of code are a machine's. */
+typedef enum { LANG_UNKNOWN, LANG_CODE, LANG_DATA, LANG_PROSE } LangClass;
+LangClass lang_class(Str lang);
+
+/* file:// URI of an absolute path; {NULL, 0} when memory is out. Bytes that RFC 3986 does not allow in a path, and all
+ * above 0x7f, are percent-encoded. */
 Str uri_of_path(Arena *a, const char *absolute);
+/* And back: ERR_INPUT for another scheme or host, a relative path, a query, a fragment, a bad escape, an encoded NUL. */
+MUST_USE Err path_of_uri(Arena *a, Str uri, const char **out);
 
 #endif

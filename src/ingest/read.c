@@ -1,0 +1,311 @@
+/* read.c - from a file to a Doc, or to the reason why not. See read.h.
+ *
+ * The file is opened part by part below the root, never through a link to a folder; a link to a file is resolved first and
+ * must lead to a place in the root. What is compared before and after reading (size, times, inode) tells a file that is
+ * being written: half a file is not indexed, the next run takes it.
+ *
+ * Memory: the file's bytes, once more when they were UTF-16 or UTF-32. Threads: any, an arena each.
+ */
+#include "ingest/read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/utf8.h"
+
+enum {
+    SNIFF_BYTES = 8192,   /* binary is decided by these, as grep and git do */
+    CONTROL_PERCENT = 10, /* more control characters than this: not text. Prose has none, terminal logs 3-5 % */
+    LONG_LINE = 20000,    /* bytes; nobody wrote that line of code */
+    LONG_AVERAGE = 500,   /* bytes a line, over at least AVERAGE_FROM bytes: a small one-line JSON is not minified */
+    AVERAGE_FROM = 8192,
+};
+
+typedef struct {
+    const char *name;  /* for the reason */
+    const char *magic; /* bytes at the start */
+    size_t magic_n;
+    /* Text of the document from its bytes, or *skip. */
+    Err (*read)(Arena *a, Str path, Str bytes, Doc *out, Str *skip);
+} ReadFormat;
+
+static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip);
+
+#define MAGIC(bytes) (bytes), sizeof(bytes) - 1
+/* The first whose magic fits reads the file. Formats without a reader are known by name, so that `why` can tell. */
+static const ReadFormat read_formats[] = {
+    {"PDF", MAGIC("%PDF-"), NULL},
+    {"zip archive or office document", MAGIC("PK\3\4"), NULL},
+    {"gzip", MAGIC("\x1f\x8b"), NULL},
+    {"xz",
+     MAGIC("\xfd"
+           "7zXZ"),
+     NULL},
+    {"zstd", MAGIC("\x28\xb5\x2f\xfd"), NULL},
+    {"7-zip archive", MAGIC("7z\xbc\xaf\x27\x1c"), NULL},
+    {"PNG image", MAGIC("\x89PNG\r\n\x1a\n"), NULL},
+    {"JPEG image", MAGIC("\xff\xd8\xff"), NULL},
+    {"GIF image", MAGIC("GIF8"), NULL},
+    {"ELF program",
+     MAGIC("\x7f"
+           "ELF"),
+     NULL},
+    {"SQLite database", MAGIC("SQLite format 3\0"), NULL},
+    {"text", NULL, 0, read_text},
+};
+
+/* -- opening ------------------------------------------------------------------------------------------------------- */
+
+/* Opens dir_path below the root with no link on the way. -1 with errno. */
+static int open_below(Arena *a, const char *root, Str path, int last_flags) {
+    int fd = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    Str rest = path, part;
+    while (fd >= 0 && str_cut(&rest, '/', &part)) {
+        const bool last = rest.p == NULL || rest.n == 0;
+        const char *name = arena_cstr(a, part);
+        if (!name || part.n == 0 || str_is(part, "..") || str_find_char(part, 0) >= 0) {
+            (void)close(fd);
+            errno = EINVAL;
+            return -1;
+        }
+        const int next = openat(fd, name, O_CLOEXEC | O_NOFOLLOW | (last ? last_flags : O_RDONLY | O_DIRECTORY));
+        const int saved = errno;
+        (void)close(fd);
+        errno = saved;
+        fd = next;
+        if (last) break;
+    }
+    return fd;
+}
+
+/* Opens the file, through a link at its end when that leads to a place in the root. */
+static Err file_open_below(Arena *a, const char *root, Str path, int *fd, Str *skip) {
+    /* O_NONBLOCK: a FIFO that took the file's place must not hang the run. */
+    const int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY;
+    *fd = open_below(a, root, path, flags);
+    if (*fd >= 0) return ERR_OK;
+    if (errno == ELOOP) {
+        const char *root_real, *real, *full = arena_printf(a, "%s/%.*s", root, (int)path.n, path.p).p;
+        if (!full) return arena_error();
+        TRY(path_real(a, root, &root_real));
+        TRY(path_real(a, full, &real));
+        if (!path_within(str_of(real), str_of(root_real))) {
+            *skip = STR("link out of the root");
+            return ERR_OK;
+        }
+        const Str below = str_from(str_of(real), strcmp(root_real, "/") == 0 ? 1 : strlen(root_real) + 1);
+        *fd = open_below(a, root_real, below, flags);
+        if (*fd >= 0) return ERR_OK;
+    }
+    if (errno == ENXIO || errno == EISDIR) {
+        *skip = STR("not a regular file");
+        return ERR_OK;
+    }
+    return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
+}
+
+static bool same_state(const struct stat *a, const struct stat *b) {
+    return a->st_size == b->st_size && a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
+           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* "3.2 MB" */
+static void size_text(int64_t size, char out[32]) {
+    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
+    double v = (double)size;
+    size_t u = 0;
+    while (v >= 1024 && u < 4) v /= 1024, u++;
+    const bool whole = v == (double)(int64_t)v;
+    (void)snprintf(out, 32, whole ? "%.0f %s" : "%.1f %s", v, units[u]);
+}
+
+static Err size_judge(Arena *a, const struct stat *st, const ReadOpts *opts, Str *skip) {
+    if (!S_ISREG(st->st_mode)) {
+        *skip = STR("not a regular file");
+    } else if (st->st_size == 0) {
+        *skip = STR("empty");
+    } else if (st->st_size > opts->max_size) {
+        char limit[32], size[32];
+        size_text(opts->max_size, limit);
+        size_text(st->st_size, size);
+        *skip = arena_printf(a, "larger than %s (%s)", limit, size);
+    }
+    return skip->p ? ERR_OK : arena_error();
+}
+
+/* The whole file, one byte more than it should have asked for: growth shows. */
+static Err read_bytes(Arena *a, int fd, const struct stat *before, Str path, Str *out, Str *skip) {
+    const size_t size = (size_t)before->st_size;
+    char *bytes = arena_alloc(a, size + 1);
+    if (!bytes) return arena_error();
+    size_t n = 0;
+    while (n <= size) {
+        const ssize_t got = read(fd, bytes + n, size + 1 - n);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
+        if (got == 0) break;
+        n += (size_t)got;
+    }
+    struct stat after;
+    if (n != size || fstat(fd, &after) != 0 || !same_state(before, &after)) *skip = STR("changed while being read");
+    *out = str_make(bytes, n < size ? n : size);
+    return ERR_OK;
+}
+
+/* -- text ---------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    const char *bom;
+    size_t bom_n;
+    size_t unit; /* bytes: 1 UTF-8, 2 UTF-16, 4 UTF-32 */
+    bool big;
+} Encoding;
+
+/* UTF-32 before UTF-16, whose little-endian mark is the beginning of its own. */
+static const Encoding encodings[] = {
+    {MAGIC("\xEF\xBB\xBF"), 1, false}, {MAGIC("\xFF\xFE\0\0"), 4, false}, {MAGIC("\0\0\xFE\xFF"), 4, true},
+    {MAGIC("\xFF\xFE"), 2, false},     {MAGIC("\xFE\xFF"), 2, true},
+};
+
+static uint32_t unit_at(const unsigned char *p, size_t unit, bool big) {
+    uint32_t v = 0;
+    for (size_t i = 0; i < unit; i++) v |= (uint32_t)p[i] << 8 * (big ? unit - 1 - i : i);
+    return v;
+}
+
+/* UTF-16 or UTF-32 to UTF-8. Lone surrogates, values above U+10FFFF and a rest at the end become U+FFFD. */
+static Err decode_wide(Arena *a, Str in, const Encoding *e, Str *out) {
+    if (in.n > SIZE_MAX / 3) return err_set(ERR_LIMIT, "text of %zu bytes is too long", in.n);
+    char *to = arena_alloc(a, in.n / e->unit * (e->unit == 2 ? 3 : 4) + 4); /* a pair is 4 bytes in both */
+    if (!to) return arena_error();
+    const unsigned char *p = (const unsigned char *)in.p;
+    size_t n = 0, i = 0;
+    for (; in.n - i >= e->unit; i += e->unit) {
+        uint32_t cp = unit_at(p + i, e->unit, e->big);
+        if (e->unit == 2 && cp >> 10 == 0xD800 >> 10 && in.n - i >= 4) {
+            const uint32_t low = unit_at(p + i + 2, 2, e->big);
+            if (low >> 10 == 0xDC00 >> 10) {
+                cp = 0x10000 + ((cp & 0x3FF) << 10 | (low & 0x3FF));
+                i += 2;
+            }
+        }
+        if (cp > 0x10FFFF || cp >> 11 == 0xD800 >> 11) cp = UTF8_REPLACEMENT;
+        n += utf8_encode(cp, to + n);
+    }
+    if (i < in.n) n += utf8_encode(UTF8_REPLACEMENT, to + n);
+    *out = str_make(to, n);
+    return ERR_OK;
+}
+
+/* NUL says binary; so do many control characters that no text needs. */
+static Err binary_judge(Arena *a, Str text, Str *skip) {
+    const Str look = str_upto(text, SNIFF_BYTES);
+    const ptrdiff_t nul = str_find_char(look, 0);
+    size_t controls = 0;
+    for (size_t i = 0; i < look.n; i++) {
+        const unsigned char c = (unsigned char)look.p[i];
+        controls += (c < 0x20 && !(c >= 7 && c <= 13) && c != 0x1b) || c == 0x7f;
+    }
+    if (nul >= 0)
+        *skip = arena_printf(a, "binary (NUL at byte %td)", nul);
+    else if (controls * 100 > look.n * CONTROL_PERCENT)
+        *skip = arena_printf(a, "binary (%zu %% control characters)", controls * 100 / look.n);
+    return skip->p ? ERR_OK : arena_error();
+}
+
+/* 48211 as "48,211" */
+static void count_text(size_t v, char out[32]) {
+    char digits[24];
+    const int n = snprintf(digits, sizeof digits, "%zu", v);
+    size_t at = 0;
+    for (int i = 0; i < n; i++) {
+        if (i && (n - i) % 3 == 0) out[at++] = ',';
+        out[at++] = digits[i];
+    }
+    out[at] = 0;
+}
+
+/* Generated code, data in one line: found by nobody and filling the index. Prose has a paragraph a line and is let be. */
+static Err minified_judge(Arena *a, const Doc *doc, Str *skip) {
+    const LangClass class = lang_class(doc->lang);
+    if (class == LANG_PROSE) return ERR_OK;
+    size_t lines = 0, longest = 0, longest_line = 0;
+    Str rest = doc->text;
+    for (Str line; str_line(&rest, &line);) {
+        lines++;
+        if (line.n > longest) longest = line.n, longest_line = lines;
+    }
+    char count[32];
+    const bool by_average = class == LANG_CODE || str_is(doc->lang, "json") || str_is(doc->lang, "xml");
+    if (longest > LONG_LINE) {
+        count_text(longest, count);
+        *skip = arena_printf(a, "minified (line %zu has %s bytes)", longest_line, count);
+    } else if (by_average && doc->text.n >= AVERAGE_FROM && doc->text.n / (lines ? lines : 1) > LONG_AVERAGE) {
+        count_text(doc->text.n / (lines ? lines : 1), count);
+        *skip = arena_printf(a, "minified (%s bytes a line)", count);
+    }
+    return skip->p ? ERR_OK : arena_error();
+}
+
+static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
+    out->text = bytes;
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
+        const Encoding *e = &encodings[i];
+        if (!str_starts(bytes, str_make(e->bom, e->bom_n))) continue;
+        out->text = str_from(bytes, e->bom_n);
+        if (e->unit > 1) TRY(decode_wide(a, out->text, e, &out->text));
+        break;
+    }
+    TRY(binary_judge(a, out->text, skip));
+    if (skip->n) return ERR_OK;
+    if (str_trim(out->text).n == 0) {
+        *skip = STR("blank");
+        return ERR_OK;
+    }
+    out->lang = lang_of(path, out->text);
+    return minified_judge(a, out, skip);
+}
+
+static Err format_read(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
+    for (size_t i = 0; i < sizeof read_formats / sizeof *read_formats; i++) {
+        const ReadFormat *f = &read_formats[i];
+        if (!str_starts(bytes, str_make(f->magic, f->magic_n))) continue;
+        if (f->read) return f->read(a, path, bytes, out, skip);
+        *skip = arena_printf(a, "binary (%s)", f->name);
+        return skip->p ? ERR_OK : arena_error();
+    }
+    return ERR_OK;
+}
+
+Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip) {
+    *out = (Doc){.path = arena_str(a, path), .title = STR(""), .lang = STR(""), .text = STR("")};
+    *skip = STR("");
+    const char *absolute = path_absolute(a, root);
+    const Str full = absolute ? arena_printf(a, "%s/%.*s", absolute[1] ? absolute : "", (int)path.n, path.p) : (Str){0};
+    if (!out->path.p || !full.p) return arena_error();
+    out->uri = uri_of_path(a, full.p);
+    if (!out->uri.p) return arena_error();
+    int fd = -1;
+    struct stat st;
+    Str bytes = STR("");
+    Err err = file_open_below(a, root, path, &fd, skip);
+    if (err || fd < 0) return err;
+    if (fstat(fd, &st) != 0) {
+        err = err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
+        goto done;
+    }
+    if ((err = size_judge(a, &st, opts, skip)) || skip->n) goto done;
+    if ((err = read_bytes(a, fd, &st, path, &bytes, skip)) || skip->n) goto done;
+    out->sha256 = sha256_of(bytes);
+    out->size = st.st_size;
+    out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    err = format_read(a, path, bytes, out, skip);
+done:
+    (void)close(fd);
+    return err;
+}
