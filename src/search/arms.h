@@ -48,8 +48,8 @@ bool arm_exhausted(const ArmSource *s);
 /* No chunk that arm_collect did not give has a greater cosine. */
 float arm_floor(const ArmSource *s);
 
-/* Exact cosines of candidates of one source that have none yet, in one pass over the index. Chunks without a vector stay
- * without. */
+/* Exact cosines of candidates of one source that have none yet, in one pass over the index. Chunks without a vector
+ * stay without. */
 MUST_USE Err arm_complete(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n);
 
 /* The filter that holds for a source: its own or the request's. */

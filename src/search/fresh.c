@@ -1,11 +1,11 @@
 /* fresh.c - is what was indexed still there? Each hit is compared with the file as it is now, by the hash of its text.
  *
  * The text of a chunk is not kept anywhere, so a chunk that moved has to be found by its hash, at every place where it
- * could begin. Hashing a span at each line of a large file would cost tens of milliseconds; but a chunk begins and ends
- * with lines, and its length in bytes and in lines is known: a place where so many lines do not have so many bytes is
- * ruled out by one subtraction. What is left is tried nearest first, within a budget. Spans that begin or end inside a
- * line (a line too long for one chunk) are found when the whole file moved by the same number of bytes, or by the second,
- * looser pass.
+ * could begin. Hashing a span at each line of a large file would cost tens of milliseconds; but a chunk begins and
+ * ends with lines, and its length in bytes and in lines is known: a place where so many lines do not have so many
+ * bytes is ruled out by one subtraction. What is left is tried nearest first, within a budget. Spans that begin or end
+ * inside a line (a line too long for one chunk) are found when the whole file moved by the same number of bytes, or by
+ * the second, looser pass.
  */
 #include "search/fresh.h"
 
@@ -19,40 +19,52 @@ const char *freshness_name(Freshness f) {
 
 /* ---- reading ---- */
 
-static uint32_t unit16(Str s, size_t at, bool big) {
-    uint32_t a = (uint8_t)s.p[at], b = (uint8_t)s.p[at + 1];
-    return big ? a << 8 | b : b << 8 | a;
+typedef struct {
+    Str mark;
+    size_t unit; /* bytes */
+    bool big;
+} Encoding;
+
+static uint32_t unit_at(Str s, size_t at, const Encoding *e) {
+    uint32_t v = 0;
+    for (size_t i = 0; i < e->unit; i++) v |= (uint32_t)(uint8_t)s.p[at + i] << 8 * (e->big ? e->unit - 1 - i : i);
+    return v;
 }
 
-/* UTF-16 behind its mark as UTF-8; unpaired surrogates and a last odd byte become U+FFFD. */
-static Err utf16_decode(Arena *a, Str s, bool big, Str *out) {
-    char *text = arena_alloc_array(a, s.n / 2 + 1, 3); /* a unit gives at most 3 bytes, a pair 4 */
+/* UTF-16 or UTF-32 behind its mark as UTF-8; what is no code point, and a rest at the end, become U+FFFD. */
+static Err wide_decode(Arena *a, Str s, const Encoding *e, Str *out) {
+    char *text = arena_alloc_array(a, s.n / e->unit + 1, 4);
     if (!text) return arena_error();
     size_t n = 0;
-    for (size_t i = 0; i < s.n;) {
-        uint32_t cp = i + 1 < s.n ? unit16(s, i, big) : UTF8_REPLACEMENT;
-        i += 2;
-        if (cp >= 0xD800 && cp < 0xE000) {
-            uint32_t low = cp < 0xDC00 && i + 1 < s.n ? unit16(s, i, big) : 0;
-            bool pair = low >= 0xDC00 && low < 0xE000;
-            cp = pair ? 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00) : UTF8_REPLACEMENT;
-            if (pair) i += 2;
+    for (size_t i = 0; i < s.n; i += e->unit) {
+        uint32_t cp = s.n - i >= e->unit ? unit_at(s, i, e) : UTF8_REPLACEMENT;
+        if (e->unit == 2 && cp >= 0xD800 && cp < 0xDC00 && s.n - i >= 4) {
+            uint32_t low = unit_at(s, i + 2, e);
+            if (low >= 0xDC00 && low < 0xE000) {
+                cp = 0x10000 + ((cp - 0xD800) << 10) + (low - 0xDC00);
+                i += 2;
+            }
         }
+        if (cp > 0x10FFFF || (cp >= 0xD800 && cp < 0xE000)) cp = UTF8_REPLACEMENT;
         n += utf8_encode(cp, text + n);
     }
     *out = str_make(text, n);
     return ERR_OK;
 }
 
-/* As ingest reads a file: a BOM is dropped, UTF-16 with a BOM is converted, anything else stays as it is. */
+/* As ingest reads a file: a BOM is dropped, UTF-16 and UTF-32 with a BOM are converted, anything else stays as it is. */
 static Err text_decode(Arena *a, Str bytes, Str *out) {
+    static const Encoding encodings[] = {
+        {{"\xEF\xBB\xBF", 3}, 1, false}, {{"\xFF\xFE\0\0", 4}, 4, false}, {{"\0\0\xFE\xFF", 4}, 4, true},
+        {{"\xFF\xFE", 2}, 2, false},     {{"\xFE\xFF", 2}, 2, true},
+    };
     *out = bytes;
-    if (str_starts(bytes, STR("\xEF\xBB\xBF")))
-        *out = str_from(bytes, 3);
-    else if (str_starts(bytes, STR("\xFF\xFE")))
-        return utf16_decode(a, str_from(bytes, 2), false, out);
-    else if (str_starts(bytes, STR("\xFE\xFF")))
-        return utf16_decode(a, str_from(bytes, 2), true, out);
+    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
+        const Encoding *e = &encodings[i];
+        if (!str_starts(bytes, e->mark)) continue;
+        *out = str_from(bytes, e->mark.n);
+        return e->unit == 1 ? ERR_OK : wide_decode(a, *out, e, out);
+    }
     return ERR_OK;
 }
 

@@ -87,7 +87,7 @@ void fuse_one(const FuseRule *rule, Candidate *c) {
                                              : rule->alpha * clamp01(cosine) + (1.0f - rule->alpha) * words;
 }
 
-/* Pool adjacent violators: groups of neighbours whose means fall; a group that would rise is joined to the one before. */
+/* Pool adjacent violators: groups of neighbours whose means fall; one that would rise is joined to the one before. */
 static Err scores_make_fall(Arena *a, Candidate *c, size_t n) {
     typedef struct {
         double sum;

@@ -11,11 +11,12 @@
  *   hybrid    alpha * semantic + (1 - alpha) * lexical
  *
  * A hybrid score is thus the mean of what the other two modes would say of the hit: a threshold means the same in all
- * modes, collections and fusions. Scores must not rise down the list; where they would, because the two orders differ, the
- * scores of the hits concerned are replaced by their mean (isotonic regression: the least change that puts it right).
+ * modes, collections and fusions. Scores must not rise down the list; where they would, because the two orders differ,
+ * the scores of the hits concerned are replaced by their mean (isotonic regression: the least change that puts it
+ * right).
  *
- * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped by
- * what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
+ * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped
+ * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
  *
  * Threads: plain functions.
  */

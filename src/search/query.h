@@ -1,4 +1,5 @@
-/* query.h - what a question asks of each arm. The operators of the manual (-word lang: path: …) will be parsed here. */
+/* query.h - what a question asks of each arm. The operators of the manual (-word lang: path: …) will be parsed here.
+ */
 #ifndef PYTHIA_SEARCH_QUERY_H
 #define PYTHIA_SEARCH_QUERY_H
 

@@ -1,13 +1,13 @@
 /* search.c - one search from question to hits: both arms, fusion, the hits' rows, their live text.
  *
  * Depth. Each arm gives far more candidates than are shown, because fusion is only as good as the worst candidate that
- * one arm has and the other lacks. A chunk that only the lexical arm found gets its exact cosine, if that could bring it
- * among the hits: its cosine is at most that of the vector arm's last candidate, so an upper bound of its rank is known
- * beforehand (the threshold algorithm of Fagin, Lotem, Naor 2001). A chunk that only the vector arm found is not among the
- * best 1,000 by words; its BM25 counts as 0.
+ * one arm has and the other lacks. A chunk that only the lexical arm found gets its exact cosine, if that could bring
+ * it among the hits: its cosine is at most that of the vector arm's last candidate, so an upper bound of its rank is
+ * known beforehand (the threshold algorithm of Fagin, Lotem, Naor 2001). A chunk that only the vector arm found is not
+ * among the best 1,000 by words; its BM25 counts as 0.
  *
- * Threads. In hybrid mode the question is embedded and the index scanned on a second thread while this one asks the store
- * for words: embedding takes some 1 to 10 ms, starting a thread 0.03.
+ * Threads. In hybrid mode the question is embedded and the index scanned on a second thread while this one asks the
+ * store for words: embedding takes some 1 to 10 ms, starting a thread 0.03.
  *
  * Deadline. It cuts the vector arm. Words, fusion and reading the hits' files go on: they take a few milliseconds, and
  * there would be no answer without them.
@@ -225,8 +225,8 @@ static bool shown_already(const Search *s, const StoreChunk *chunk, uint32_t sou
     return false;
 }
 
-/* A chunk that another process removed since the arms ran is left out, as is a second chunk of the same text in the same
- * document; the same text in another document is another hit. */
+/* A chunk that another process removed since the arms ran is left out, as is a second chunk of the same text in the
+ * same document; the same text in another document is another hit. */
 static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
     const SearchSource *from = &s->sources[c->source];
     int64_t collection;

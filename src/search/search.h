@@ -33,20 +33,20 @@ typedef struct {
     Str query;
     SearchMode mode;
     Fusion fusion;
-    float alpha;      /* convex: weight of the cosine */
-    size_t limit;     /* 1..SEARCH_LIMIT_MAX */
-    float min_score;  /* 0..1 */
+    float alpha;     /* convex: weight of the cosine */
+    size_t limit;    /* 1..SEARCH_LIMIT_MAX */
+    float min_score; /* 0..1 */
     Filter filter;
-    bool freshness;   /* check each hit against the live file and read its content */
+    bool freshness; /* check each hit against the live file and read its content */
     const Deadline *deadline;
 } SearchRequest;
 
 typedef struct {
     const StoreCollection *collection;
-    StoreChunk chunk;          /* lines re-anchored when freshness is FRESH_MOVED */
+    StoreChunk chunk; /* lines re-anchored when freshness is FRESH_MOVED */
     Freshness freshness;
-    Str content;               /* live text of the span; empty when gone */
-    float score;               /* 0..1 */
+    Str content; /* live text of the span; empty when gone */
+    float score; /* 0..1 */
     /* explain: rank 0 means: not among the candidates of that arm */
     int32_t lex_rank, vec_rank;
     float bm25, cosine, fused;
@@ -55,22 +55,22 @@ typedef struct {
 typedef struct {
     SearchHit *hits; /* [n] best first */
     size_t n;
-    size_t total;    /* candidates that passed filter and min_score */
+    size_t total; /* candidates that passed filter and min_score */
     bool deadline_hit;
     double embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
 } SearchReply;
 
-/* Over one or several collections; vectors of the query are computed once a model. Everything in the arena.
- * Ranked by `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
- * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list.
- * A query with a quoted phrase returns in hybrid mode only hits that hold the phrase.
- * Nothing found is ERR_OK with n 0. A deadline cuts the vector arm: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
- * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH,
- * ERR_NO_INDEX for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */
+/* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
+ * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
+ * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. A query
+ * with a quoted phrase returns in hybrid mode only hits that hold the phrase. Nothing found is ERR_OK with n 0. A
+ * deadline cuts the vector arm: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or
+ * min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX for semantic search
+ * without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);
 
-/* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone. Fills
- * content and, when moved, the new lines and offsets. */
+/* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone.
+ * Fills content and, when moved, the new lines and offsets. */
 MUST_USE Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, Str *content);
 
 const char *freshness_name(Freshness f); /* "fresh" … */

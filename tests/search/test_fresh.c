@@ -160,7 +160,7 @@ static void a_link_out_of_the_root_is_gone(void **state) {
     CHECK_INT(live(&c, &content), FRESH_GONE);
 }
 
-static void marks_and_utf_16_are_read_as_they_were_indexed(void **state) {
+static void marks_and_wide_encodings_are_read_as_indexed(void **state) {
     (void)state;
     Str content;
     StoreChunk c = chunk_of("a.txt", STR(TEXT), 3, 4);
@@ -174,6 +174,10 @@ static void marks_and_utf_16_are_read_as_they_were_indexed(void **state) {
     CHECK_INT(live(&c, &content), FRESH);
     static const char be[] = "\xFE\xFF\x00\x61\x00\x0A\xD8\x3D\xDE\x00\x00\x0A\x00";
     put("a.txt", str_make(be, sizeof be - 1));
+    c = chunk_of("a.txt", STR("a\n\xF0\x9F\x98\x80\n\xEF\xBF\xBD"), 2, 3);
+    CHECK_INT(live(&c, &content), FRESH);
+    static const char wide[] = "\xFF\xFE\0\0a\0\0\0\n\0\0\0\x00\xF6\x01\0\n\0\0\0\x00\xD8\0\0";
+    put("a.txt", str_make(wide, sizeof wide - 1));
     c = chunk_of("a.txt", STR("a\n\xF0\x9F\x98\x80\n\xEF\xBF\xBD"), 2, 3);
     CHECK_INT(live(&c, &content), FRESH);
 }
@@ -269,7 +273,7 @@ int main(void) {
         T(a_changed_chunk_shows_the_lines_that_stand_there_now),
         T(a_missing_file_is_gone),
         T(a_link_out_of_the_root_is_gone),
-        T(marks_and_utf_16_are_read_as_they_were_indexed),
+        T(marks_and_wide_encodings_are_read_as_indexed),
         T(a_kept_text_is_always_fresh),
         T(a_span_inside_a_long_line_moves_with_the_file),
         T(a_large_file_is_searched_within_a_budget),
