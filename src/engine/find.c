@@ -49,7 +49,8 @@ static Err narrow(Find *f, size_t at, Str relative) {
     return ERR_OK;
 }
 
-static Err add_path(Find *f, Str given) {
+/* The collection that covers a place; narrowed to it when the caller named the place himself. */
+static Err add_place(Find *f, Str given, bool narrowed) {
     const char *real = NULL, *z = arena_cstr(f->a, given);
     StoreCollection c;
     size_t at = 0;
@@ -61,7 +62,7 @@ static Err add_path(Find *f, Str given) {
     if (!c.id)
         return err_fix(err_set(ERR_NO_COLLECTION, "nothing indexed covers '%s'", real), "pythia index '%s'", real);
     TRY(add_collection(f, &c, &at));
-    return narrow(f, at, engine_relative(str_of(real), c.root));
+    return narrowed ? narrow(f, at, engine_relative(str_of(real), c.root)) : ERR_OK;
 }
 
 static Err choose_collections(Find *f) {
@@ -82,8 +83,8 @@ static Err choose_collections(Find *f) {
             }
         return ERR_OK;
     }
-    for (size_t i = 0; i < rq->n_paths; i++) TRY(add_path(f, rq->paths[i]));
-    return f->n ? ERR_OK : add_path(f, STR("."));
+    for (size_t i = 0; i < rq->n_paths; i++) TRY(add_place(f, rq->paths[i], true));
+    return f->n ? ERR_OK : add_place(f, STR("."), false);
 }
 
 /* A language that no file can have would find nothing without a word: name the valid ones instead. */
