@@ -97,8 +97,8 @@ static void counts_add(Buf *b, const IndexReport *r) {
 
 static void work_add(Buf *b, const IndexReport *r) {
     buf_add_z(b, "  ");
-    number_add(b, r->chunks);
-    buf_add_z(b, r->chunks == 1 ? " chunk" : " chunks");
+    if (r->chunks) number_add(b, r->chunks);
+    buf_add_z(b, r->chunks == 0 ? "no new chunks" : r->chunks == 1 ? " chunk" : " chunks");
     if (r->embedded || r->reused) {
         buf_add_z(b, " (");
         number_add(b, r->embedded);
@@ -204,12 +204,10 @@ static Err interrupted(Cli *cli, const Progress *progress, const IndexReport *re
     }
     Err err = err_set(ERR_INTERRUPT, "%s", b.p ? b.p : "interrupted");
     buf_free(&b);
-    if (!cli->args.n_words) return err_fix(err, "pythia index to go on");
     Buf words = {0};
-    for (size_t i = 0; i < cli->args.n_words; i++) {
-        buf_char(&words, ' ');
-        buf_add(&words, cli->args.words[i]);
-    }
+    if (args_has(&cli->args, "collection"))
+        buf_printf(&words, " --collection '%.*s'", STR_FMT(args_str(&cli->args, "collection")));
+    for (size_t i = 0; i < cli->args.n_words; i++) buf_printf(&words, " '%.*s'", STR_FMT(cli->args.words[i]));
     err = err_fix(err, "pythia index%s to go on", words.p ? words.p : "");
     buf_free(&words);
     return err;

@@ -97,7 +97,7 @@ class Terminal(PythiaTest):
         for frame in frames[1:-1]:
             self.assertLess(len(frame), 100)
             self.assertNotIn("\n", frame)
-        self.assertRegex(ESCAPES.sub("", frames[-1]), r"^tree \(.*\): 306 added, 1 skipped\r\n")
+        self.assertRegex(ESCAPES.sub("", frames[-1]), r"^tree \(.*\): 305 added, 1 skipped\r\n")
         self.assertIn('next: pythia search "a question"', frames[-1])
 
     def test_progress_forms(self):
