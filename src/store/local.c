@@ -269,9 +269,6 @@ static void local_close(Store *s) {
     if (!l) return;
     words_forget(l);
     for (size_t i = 0; i < SQL_COUNT; i++) (void)sqlite3_finalize(l->stmts[i]);
-    /* Keeps the query planner's figures fresh; bounded, and does nothing when the tables did not change much. */
-    if (l->db && !l->base.read_only)
-        (void)sqlite3_exec(l->db, "PRAGMA analysis_limit = 400; PRAGMA optimize", NULL, NULL, NULL);
     (void)sqlite3_close(l->db);
     (void)ZSTD_freeCCtx(l->zstd_out);
     (void)ZSTD_freeDCtx(l->zstd_in);

@@ -28,7 +28,7 @@
 enum {
     LENGTH_CODES = 256,
     LENGTH_EXACT = 64,       /* lengths up to here have a code of their own */
-    LENGTH_STEP_PERCENT = 3, /* the largest code stands for 64 * 1.03^191 = 18,000 positions */
+    LENGTH_STEP_PERCENT = 3, /* the largest code stands for 13,463 positions */
 };
 
 static const char SQL_WORDS_CREATE[] =

@@ -19,7 +19,8 @@ static int fixture_analyze(void *analyzer, Str text, StoreTermSink sink, void *c
         bool first = true, split = false;
         for (;; i++) {
             const char c = i < text.n ? text.p[i] : 0;
-            const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
+            const bool letter =
+                (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
             if (letter && n_whole < sizeof whole) {
                 const char low = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
                 whole[n_whole++] = part[n_part++] = low;
@@ -137,8 +138,13 @@ static inline Chunk *fixture_chunks(Fixture *f, Str text, size_t *n) {
 static inline int64_t fixture_put_doc(Fixture *f, int64_t collection, const Doc *doc, bool keep) {
     size_t n = 0;
     Chunk *chunks = fixture_chunks(f, doc->text, &n);
-    const StorePut put = {
-        .collection = collection, .doc = doc, .inode = 5, .chunks = chunks, .n_chunks = n, .now_ms = 9, .keep_text = keep};
+    const StorePut put = {.collection = collection,
+                          .doc = doc,
+                          .inode = 5,
+                          .chunks = chunks,
+                          .n_chunks = n,
+                          .now_ms = 9,
+                          .keep_text = keep};
     int64_t id = 0;
     CHECK_OK(store_put(f->store, &put, &id));
     return id;
