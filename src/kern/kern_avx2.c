@@ -2,7 +2,6 @@
 #if defined(__AVX2__) && defined(__FMA__)
 #define LANES      8
 #define TILE_ROWS  6
-#define DOT_ROWS   2
 #define KERN_NAME  "avx2"
 #define KERN_TABLE kern_avx2
 

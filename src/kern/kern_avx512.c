@@ -2,7 +2,6 @@
 #if defined(__AVX512F__) && defined(__AVX512DQ__)
 #define LANES      16
 #define TILE_ROWS  14
-#define DOT_ROWS   4
 #define KERN_NAME  "avx512"
 #define KERN_TABLE kern_avx512
 

@@ -1,8 +1,7 @@
 /* kern_body.h - the kernels, written once in the compiler's vector extensions (gcc and clang) and compiled by each
  * kern_<level>.c for its instruction set.
  *
- * The includer defines LANES (floats a vector), TILE_ROWS (rows of a gemm tile), DOT_ROWS (rows of dot_rows at a time),
- * KERN_NAME and KERN_TABLE.
+ * The includer defines LANES (floats a vector), TILE_ROWS (rows of a gemm tile), KERN_NAME and KERN_TABLE.
  *
  * Floating point is strict but for contraction of a * b + c: sums have as many accumulators as the code says, in the order
  * it says. That is what makes a row's result independent of its company (see kern.h); where several accumulators pay, they
@@ -73,36 +72,22 @@ enum {
     DOT_SUMS = 4
 }; /* four sums hide the 4 cycles that an FMA takes: 15.6 ns against 27.6 for one (384 floats, AVX2) */
 
-/* rows: a compile-time constant. Row i's result has the same bits whatever `rows` is. */
-INLINE void dot_block(size_t rows, const float *q, const float *x, size_t stride, size_t n, float *out) {
-    Vec sums[DOT_ROWS][DOT_SUMS];
-    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t s = 0; s < DOT_SUMS; s++) sums[r][s] = (Vec){0};
-    size_t i = 0;
-    for (; i + DOT_SUMS * LANES <= n; i += DOT_SUMS * LANES) UNROLL for (size_t s = 0; s < DOT_SUMS; s++) {
-            Vec qs = vec_load(q + i + s * LANES);
-            UNROLL for (size_t r = 0; r < rows; r++) sums[r][s] += qs * vec_load(x + r * stride + i + s * LANES);
-        }
-    for (; i + LANES <= n; i += LANES) {
-        Vec qs = vec_load(q + i);
-        UNROLL for (size_t r = 0; r < rows; r++) sums[r][0] += qs * vec_load(x + r * stride + i);
-    }
-    UNROLL for (size_t r = 0; r < rows; r++) {
-        float rest = 0;
-        for (size_t j = i; j < n; j++) rest += q[j] * x[r * stride + j];
-        out[r] = vec_sum((sums[r][0] + sums[r][1]) + (sums[r][2] + sums[r][3])) + rest;
-    }
-}
-
 static float dot(const float *a, const float *b, size_t n) {
-    float out;
-    dot_block(1, a, b, n, n, &out);
-    return out;
+    Vec sums[DOT_SUMS] = {{0}};
+    size_t i = 0;
+    for (; i + DOT_SUMS * LANES <= n; i += DOT_SUMS * LANES)
+        UNROLL for (size_t s = 0; s < DOT_SUMS; s++) sums[s] +=
+            vec_load(a + i + s * LANES) * vec_load(b + i + s * LANES);
+    for (; i + LANES <= n; i += LANES) sums[0] += vec_load(a + i) * vec_load(b + i);
+    float rest = 0;
+    for (; i < n; i++) rest += a[i] * b[i];
+    return vec_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
 }
 
+/* One row after the other, as they lie: four rows at a time, which share the query's loads, are four streams to the CPU's
+ * prefetcher and come at 11 GB/s instead of 27 (60,000 rows of 384, one Zen 4 core). */
 static void dot_rows(const float *query, const float *rows, size_t n, size_t dim, float *out) {
-    size_t i = 0;
-    for (; i + DOT_ROWS <= n; i += DOT_ROWS) dot_block(DOT_ROWS, query, rows + i * dim, dim, dim, out + i);
-    for (; i < n; i++) dot_block(1, query, rows + i * dim, dim, dim, out + i);
+    for (size_t i = 0; i < n; i++) out[i] = dot(query, rows + i * dim, dim);
 }
 
 /* ---- element by element ---- */

@@ -3,7 +3,6 @@
  * product where there is no FMA). */
 #define LANES      4
 #define TILE_ROWS  5
-#define DOT_ROWS   2
 #define KERN_NAME  "scalar"
 #define KERN_TABLE kern_scalar
 
