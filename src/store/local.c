@@ -284,6 +284,10 @@ static Err db_open(LocalStore *l, const char *name, int flags) {
     (void)sqlite3_busy_timeout(l->db, LOCAL_BUSY_MS);
     (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    return ERR_OK;
+}
+
+static Err db_settle(LocalStore *l) {
     TRY(local_exec(l, PRAGMAS_ALL));
     char cache[64];
     (void)snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", CACHE_KIB);
@@ -386,6 +390,7 @@ static Err local_open(Store **out, const StoreSpec *spec) {
     }
     (void)snprintf(l->file, room, "%s/%s", spec->path, LOCAL_FILE);
     if ((err = spec->read_only ? open_for_reading(l) : open_for_writing(l, spec->path))) goto done;
+    if ((err = db_settle(l))) goto done;
     if ((err = words_register(l))) goto done;
     if ((err = local_schema_ready(l))) goto done;
     *out = &l->base;

@@ -60,7 +60,8 @@ static void a_collection_keeps_every_field(void **state) {
     CHECK_OK(store_collection(f.store, &f.arena, c.name, &got));
     CHECK_INT(got.id, c.id);
     CHECK(str_eq(got.name, c.name) && str_eq(got.root, c.root) && str_eq(got.settings, c.settings));
-    CHECK(str_eq(got.index_kind, c.index_kind) && str_eq(got.describe, c.describe) && str_eq(got.model_name, c.model_name));
+    CHECK(str_eq(got.index_kind, c.index_kind) && str_eq(got.describe, c.describe) &&
+          str_eq(got.model_name, c.model_name));
     CHECK_INT(got.dim, 1024);
     CHECK(got.generation == UINT64_MAX && got.rows == UINT32_MAX);
     CHECK(got.created_ms == -5 && got.updated_ms == INT64_MAX);
@@ -144,8 +145,16 @@ static void a_document_keeps_every_field_and_its_chunks(void **state) {
     doc.size = 99;
     doc.mtime_ns = -123456789;
     Chunk chunks[2] = {
-        {.start = 0, .end = 4, .start_line = 1, .end_line = 1, .page = 3, .tokens = 7, .symbol = STR("sym"),
-         .kind = STR("function"), .heading = STR("A > B"), .hash = chunk_hash_of(STR("one\n"))},
+        {.start = 0,
+         .end = 4,
+         .start_line = 1,
+         .end_line = 1,
+         .page = 3,
+         .tokens = 7,
+         .symbol = STR("sym"),
+         .kind = STR("function"),
+         .heading = STR("A > B"),
+         .hash = chunk_hash_of(STR("one\n"))},
         {.start = 4, .end = 13, .start_line = 2, .end_line = 3, .kind = STR("lines"), .hash = chunk_hash_of(STR("x"))},
     };
     const StorePut put = {
@@ -181,7 +190,8 @@ static void a_document_keeps_every_field_and_its_chunks(void **state) {
     StoreDoc by_uri;
     CHECK_OK(store_document_by_uri(f.store, &f.arena, f.collection, doc.uri, &by_uri));
     CHECK_INT(by_uri.id, id);
-    CHECK_ERR(store_document(f.store, &f.arena, f.collection, STR("no.c"), &got), ERR_NO_DOCUMENT, "no document 'no.c'");
+    CHECK_ERR(store_document(f.store, &f.arena, f.collection, STR("no.c"), &got), ERR_NO_DOCUMENT,
+              "no document 'no.c'");
     fixture_close(&f);
 }
 
@@ -217,7 +227,10 @@ static void a_chunk_outside_its_text_is_refused(void **state) {
     Fixture f;
     fixture_open(&f);
     const Doc doc = fixture_doc(&f, "a.c", STR("12345"));
-    Chunk bad[] = {{.start = 0, .end = 6}, {.start = -1, .end = 2}, {.start = 3, .end = 2}, {.start = 0, .end = 1, .start_line = 2}};
+    Chunk bad[] = {{.start = 0, .end = 6},
+                   {.start = -1, .end = 2},
+                   {.start = 3, .end = 2},
+                   {.start = 0, .end = 1, .start_line = 2}};
     for (size_t i = 0; i < 4; i++) {
         const StorePut put = {.collection = f.collection, .doc = &doc, .chunks = &bad[i], .n_chunks = 1};
         int64_t id = 0;

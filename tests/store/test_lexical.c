@@ -301,21 +301,30 @@ typedef struct {
     bool allowed;
 } Plain;
 
-static double plain_score(const Plain *all, size_t n, const Plain *c, const unsigned *query, size_t n_query) {
-    static const double weights[4] = {5, 2, 2, 1};
-    double mean = 0, score = 0;
+/* idf of each word of the query, and the mean length. */
+static double plain_idf(const Plain *all, size_t n, const unsigned *query, size_t n_query, double *idf) {
+    double mean = 0;
     for (size_t i = 0; i < n; i++) mean += (double)all[i].length / (double)n;
     for (size_t q = 0; q < n_query; q++) {
-        double df = 0, tf = 0;
+        double df = 0;
         for (size_t i = 0; i < n; i++) {
             bool has = false;
             for (int f = 0; f < 4; f++) has = has || all[i].counts[f][query[q]] > 0;
             df += has;
         }
+        idf[q] = log(1 + ((double)n - df + 0.5) / (df + 0.5));
+    }
+    return mean;
+}
+
+static double plain_score(const Plain *c, const unsigned *query, size_t n_query, const double *idf, double mean) {
+    static const double weights[4] = {5, 2, 2, 1};
+    double score = 0;
+    for (size_t q = 0; q < n_query; q++) {
+        double tf = 0;
         for (int f = 0; f < 4; f++) tf += weights[f] * c->counts[f][query[q]];
-        const double length = (double)words_length(words_rowid(0, c->length));
-        const double norm = 1.2 * (0.25 + 0.75 * length / mean);
-        if (tf > 0) score += log(1 + ((double)n - df + 0.5) / (df + 0.5)) * 2.2 * tf / (tf + norm);
+        const double norm = 1.2 * (0.25 + 0.75 * (double)words_length(words_rowid(0, c->length)) / mean);
+        if (tf > 0) score += idf[q] * 2.2 * tf / (tf + norm);
     }
     return score;
 }
@@ -393,9 +402,11 @@ static void the_ranking_equals_a_plain_bm25f(void **state) {
         CHECK_OK(store_lexical(f.store, &f.arena, f.collection, buf_str(&text), filtered ? &filter : NULL, TOP, &hits,
                                &found));
         size_t better = 0, matching = 0;
+        double idf[8];
+        const double mean = plain_idf(all, n, words, n_words, idf);
         for (size_t i = 0; i < n; i++) {
             if (filtered && !all[i].allowed) continue;
-            const double score = plain_score(all, n, &all[i], words, n_words);
+            const double score = plain_score(&all[i], words, n_words, idf, mean);
             matching += score > 0;
             size_t at = 0;
             while (at < found && hits[at].chunk_id != all[i].id) at++;
