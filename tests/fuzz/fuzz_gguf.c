@@ -29,7 +29,7 @@ static unsigned read_keys(const Gguf *g, Arena *a) {
         if (!gguf_get_u32(g, key, &u)) sum += u;
         if (!gguf_get_u64(g, key, &v)) sum += (unsigned)v;
         if (!gguf_get_i64(g, key, &s)) sum += (unsigned)s;
-        if (!gguf_get_f32(g, key, &f)) sum += isnan(f);
+        if (!gguf_get_f32(g, key, &f)) sum += isnan(f) ? 1u : 0u;
         if (!gguf_get_bool(g, key, &b)) sum += b;
         if (!gguf_get_str(g, key, &str) && str.n) sum += (unsigned char)str.p[str.n - 1];
         if (!gguf_get_u8s(g, key, &str) && str.n) sum += (unsigned char)str.p[str.n - 1];
@@ -38,7 +38,7 @@ static unsigned read_keys(const Gguf *g, Arena *a) {
         n = 0;
         if (!gguf_get_i32s(g, a, key, &ints, &n) && n) sum += (unsigned)ints[n - 1];
         n = 0;
-        if (!gguf_get_f32s(g, a, key, &floats, &n) && n) sum += isnan(floats[n - 1]);
+        if (!gguf_get_f32s(g, a, key, &floats, &n) && n) sum += isnan(floats[n - 1]) ? 1u : 0u;
     }
     return sum;
 }
@@ -53,7 +53,7 @@ static unsigned read_tensors(const Gguf *g) {
         if (t->data.n) sum += (unsigned char)t->data.p[t->data.n - 1];
         if (!t->format->decode || n == 0) continue;
         t->format->decode(t->data.p, n, out);
-        sum += isnan(out[n - 1]);
+        sum += isnan(out[n - 1]) ? 1u : 0u;
     }
     return sum;
 }
