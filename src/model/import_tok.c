@@ -242,9 +242,23 @@ static void switches_write(GgufWriter *w, const Vocab *v) {
     if (v->strip != v->lower) gguf_set_bool(w, "pythia.tokenizer.strip_accents", v->strip);
 }
 
+/* vocab.txt says nothing of tokens added to it: without tokenizer.json their ways of matching would be guessed. */
+static Err extras_refuse(const Import *im, const json_t *config, const json_t *map) {
+    json_t *added = NULL;
+    TRY(import_json(im, "added_tokens.json", false, &added));
+    size_t n = json_object_size(added);
+    json_decref(added);
+    n += json_array_size(json_object_get(config, "additional_special_tokens"));
+    n += json_array_size(json_object_get(map, "additional_special_tokens"));
+    if (n == 0) return ERR_OK;
+    return err_set(ERR_UNSUPPORTED, "'%s' adds tokens to its vocab.txt; they need a tokenizer.json, which is not there",
+                   im->dir);
+}
+
 static Err tokenizer_write(const Import *im, Vocab *v, const json_t *tokenizer, const json_t *config,
                            const json_t *map) {
     TRY(tokenizer ? vocab_from_json(im, v, tokenizer) : vocab_from_lines(im, v));
+    if (!tokenizer) TRY(extras_refuse(im, config, map));
     TRY(template_check(tokenizer));
     TRY(switches_read(im, v, config, tokenizer));
     TRY(specials_read(v, config, map));

@@ -473,6 +473,12 @@ static void tokenizers_that_are_unknown_are_refused(void **state) {
     check_refused(&j, ERR_INPUT, "the vocabulary has no '[CLS]' (cls_token)");
     put(&j, "vocab.txt", "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb\nc\nd\ne\n");
     check_refused(&j, ERR_INPUT, "vocab.txt: token 'e' has id 9; the model has 9 rows");
+    put(&j, "vocab.txt", vocab_txt);
+    put(&j, "added_tokens.json", "{\"<q>\":8}");
+    check_refused(&j, ERR_UNSUPPORTED, "adds tokens to its vocab.txt; they need a tokenizer.json");
+    put(&j, "added_tokens.json", "{}");
+    put(&j, "special_tokens_map.json", "{\"additional_special_tokens\":[\"un\"]}");
+    check_refused(&j, ERR_UNSUPPORTED, "adds tokens to its vocab.txt");
     drop(&j, "vocab.txt");
     check_refused(&j, ERR_INPUT, "has neither tokenizer.json nor vocab.txt");
     job_close(&j);
