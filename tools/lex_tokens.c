@@ -1,5 +1,5 @@
-/* lex_tokens.c - the analyser as a filter: {"id","text"} a line in, {"id","terms":[...]} a line out, so that a BM25 library
- * can be run on the very terms of our lexical index and their rankings compared.
+/* lex_tokens.c - the analyser as a filter: {"id","text"} a line in, {"id","terms":[...]} a line out, so that a BM25
+ * library can be run on the very terms of our lexical index and their rankings compared.
  *
  *     lex_tokens < corpus.jsonl > terms.jsonl
  *

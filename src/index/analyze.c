@@ -9,12 +9,12 @@
  *     a1 1a    utf8, int32_t          soft: more than DIGIT_SPLITS_MAX of them and it is a hash, not a name
  *
  * A word without borders gives its stem. A word with borders gives the stem of each part and, at the position of the
- * first one, the whole as it was written, folded and unstemmed: a search for `max_retries` finds "max retry" by the parts
- * and puts the identifier itself first by the whole. Splitting *and* keeping the whole took BM25 from 0.338 to 0.408
- * nDCG@10 on CosQA's Python functions; neither alone did.
+ * first one, the whole as it was written, folded and unstemmed: a search for `max_retries` finds "max retry" by the
+ * parts and puts the identifier itself first by the whole. Splitting *and* keeping the whole took BM25 from 0.338 to
+ * 0.408 nDCG@10 on CosQA's Python functions; neither alone did.
  *
- * What is left whole on purpose: hexadecimal numbers, words longer than WORD_BYTES_MAX (base64, minified code) and words
- * whose parts are too short to mean anything. Their parts would fill the index with noise.
+ * What is left whole on purpose: hexadecimal numbers, words longer than WORD_BYTES_MAX (base64, minified code) and
+ * words whose parts are too short to mean anything. Their parts would fill the index with noise.
  *
  * Accents: combining marks of Latin, Greek, Cyrillic, Hebrew and Arabic are dropped (NFKD, then the marks' own blocks).
  * Marks of Indic and South-East Asian scripts are vowels, not accents, and stay. Compatibility forms are folded too

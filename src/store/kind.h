@@ -2,8 +2,8 @@
  * one line in store_kinds (store.c). Each member is the function of the same name in store.h, called after store.c has
  * checked the preconditions; a kind may rely on them.
  *
- * A kind that cannot do a thing leaves the member NULL and says so in its caps: the face then answers ERR_UNSUPPORTED with
- * the kind's name.
+ * A kind that cannot do a thing leaves the member NULL and says so in its caps: the face then answers ERR_UNSUPPORTED
+ * with the kind's name.
  */
 #ifndef PYTHIA_STORE_KIND_H
 #define PYTHIA_STORE_KIND_H

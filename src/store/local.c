@@ -2,8 +2,8 @@
  * map of the other files and the word on durability.
  *
  * Opening for reading has three cases. The folder can be written: plain, beside any writer. It cannot, but a writer has
- * left its -shm and -wal there: SQLite reads through them. It cannot and nothing is there: SQLite would have to make the
- * -shm and fails, so the file is opened as immutable, which is true as long as nobody can write to it either.
+ * left its -shm and -wal there: SQLite reads through them. It cannot and nothing is there: SQLite would have to make
+ * the -shm and fails, so the file is opened as immutable, which is true as long as nobody can write to it either.
  */
 #include "store/local.h"
 
@@ -25,6 +25,10 @@ enum {
 static const char PRAGMAS_ALL[] = "PRAGMA trusted_schema = OFF;"
                                   "PRAGMA foreign_keys = ON;"
                                   "PRAGMA temp_store = MEMORY;";
+/* A search is often a process of its own, and a cold one: mapping spares it the copies of its first reads (first query
+ * on 36 MB: 10 -> 6 ms; later ones gain nothing, and a writer would gain nothing). The price, SIGBUS instead of an
+ * error when the disk itself fails, is paid by a process that holds nothing. */
+static const char PRAGMAS_READ[] = "PRAGMA mmap_size = 268435456;";
 static const char PRAGMAS_WRITE[] = "PRAGMA synchronous = NORMAL;"
                                     "PRAGMA secure_delete = OFF;"; /* Debian's default is ON: zeroes every freed page */
 
@@ -289,6 +293,7 @@ static Err db_open(LocalStore *l, const char *name, int flags) {
 
 static Err db_settle(LocalStore *l) {
     TRY(local_exec(l, PRAGMAS_ALL));
+    if (l->base.read_only) TRY(local_exec(l, PRAGMAS_READ));
     char cache[64];
     (void)snprintf(cache, sizeof cache, "PRAGMA cache_size = -%d", CACHE_KIB);
     return local_exec(l, cache);
@@ -385,7 +390,7 @@ static Err local_open(Store **out, const StoreSpec *spec) {
     const size_t room = strlen(spec->path) + sizeof "/" LOCAL_FILE;
     l->file = malloc(room);
     if (!l->file) {
-        err = err_set(ERR_NOMEM, "out of memory for the store");
+        (void)err_set(err = ERR_NOMEM, "out of memory for the store");
         goto done;
     }
     (void)snprintf(l->file, room, "%s/%s", spec->path, LOCAL_FILE);

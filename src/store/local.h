@@ -13,9 +13,9 @@
  *     local_check.c        the proof that the invariants of schema.sql hold
  *
  * Durability: synchronous = NORMAL. A killed process loses nothing that was committed; a power cut may lose the last
- * commits, never consistency. FULL would wait for the disk at each batch (some ms on an SSD, 10 to 30 on a disk) to save
- * work that the next `pythia index` finds missing and does again: the truth behind this database is the user's files. The
- * one exception are kept texts, and whoever puts those asks for a checkpoint by closing the store.
+ * commits, never consistency. FULL would wait for the disk at each batch (some ms on an SSD, 10 to 30 on a disk) to
+ * save work that the next `pythia index` finds missing and does again: the truth behind this database is the user's
+ * files. The one exception are kept texts, and whoever puts those asks for a checkpoint by closing the store.
  *
  * Threads: as store.h, one thread at a time; the connection is opened without SQLite's own mutex.
  */
@@ -114,8 +114,8 @@ Err local_damaged(const LocalStore *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- transactions (local.c) ---- */
 
-/* Every writing call stands between these two. Outside of a transaction of the caller's it gets one of its own; inside of
- * one a failure after the first change spoils it, so that half of a call is never committed; store_commit then gives
+/* Every writing call stands between these two. Outside of a transaction of the caller's it gets one of its own; inside
+ * of one a failure after the first change spoils it, so that half of a call is never committed; store_commit then gives
  * that failure again. */
 MUST_USE Err local_write_begin(LocalStore *l);
 MUST_USE Err local_write_end(LocalStore *l, Err err);

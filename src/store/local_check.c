@@ -1,6 +1,6 @@
-/* local_check.c - reads everything and proves the invariants of schema.sql: SQLite's own check of its pages and indexes,
- * FTS5's of its posting lists, foreign keys, chunks and spans, forward indexes, kept texts, totals. One line a finding, so
- * that a report shows all of them; the call then fails with their number.
+/* local_check.c - reads everything and proves the invariants of schema.sql: SQLite's own check of its pages and
+ * indexes, FTS5's of its posting lists, foreign keys, chunks and spans, forward indexes, kept texts, totals. One line a
+ * finding, so that a report shows all of them; the call then fails with their number.
  */
 #include "store/local.h"
 

@@ -1,8 +1,8 @@
 /* local_docs.c - documents with their versions, chunks, words and kept texts.
  *
- * A document's content (chunks, rows of chunk_fts, forward index, kept text) belongs to its active version and is replaced
- * as a whole: content_clear, then content_write. Version rows of older contents stay as history, VERSIONS_KEPT of them,
- * without content.
+ * A document's content (chunks, rows of chunk_fts, forward index, kept text) belongs to its active version and is
+ * replaced as a whole: content_clear, then content_write. Version rows of older contents stay as history, VERSIONS_KEPT
+ * of them, without content.
  */
 #include "store/local.h"
 
@@ -228,7 +228,7 @@ static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState s
         *id = sqlite3_last_insert_rowid(l->db);
         return ERR_OK;
     }
-    Place at;
+    Place at = {0};
     TRY(place_of(l, *id, &at));
     TRY(content_clear(l, &at));
     values[10] = sql_int(*id);
@@ -269,7 +269,7 @@ Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState sta
 /* ---- changing ---- */
 
 static Err doc_erase(LocalStore *l, int64_t doc) {
-    Place at;
+    Place at = {0};
     TRY(place_of(l, doc, &at));
     TRY(content_clear(l, &at));
     TRY(local_run(l, SQL_VERSION_DELETE, SQL_VALUES(sql_int(doc))));
@@ -296,7 +296,7 @@ static Err words_move(LocalStore *l, const Place *at, Str path) {
 }
 
 static Err doc_rename(LocalStore *l, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
-    Place at;
+    Place at = {0};
     int64_t holder = 0;
     TRY(place_of(l, doc, &at));
     TRY(local_number(l, SQL_DOC_ID_BY_URI, &holder, SQL_VALUES(sql_int(at.collection), sql_text(uri))));

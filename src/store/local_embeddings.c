@@ -1,6 +1,6 @@
 /* local_embeddings.c - which vector stands in which slot of a collection's index. Rows are keyed by (collection, model,
- * hash of the text), never by chunk: a chunk that moves, is copied or comes back costs no embedding, and another model's
- * rows stand beside.
+ * hash of the text), never by chunk: a chunk that moves, is copied or comes back costs no embedding, and another
+ * model's rows stand beside.
  */
 #include "store/local.h"
 

@@ -1,8 +1,9 @@
 /* local_filter.c - from a Filter to the chunks it lets pass, before anything is ranked.
  *
- * The chunks of a document have consecutive ids (schema.sql, invariant 2), so a filter over documents is a walk over the
- * collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds` looks at
- * chunks, through their index. Rows of chunk_fts come in order of ids, so asking for one costs a step along the ranges.
+ * The chunks of a document have consecutive ids (schema.sql, invariant 2), so a filter over documents is a walk over
+ * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds`
+ * looks at chunks, through their index. Rows of chunk_fts come in order of ids, so asking for one costs a step along
+ * the ranges.
  */
 #include "store/local.h"
 

@@ -5,19 +5,20 @@
  *
  * (Robertson & Zaragoza 2009, the simple form of BM25F; idf as Lucene has it, never negative.) FTS5's own bm25() is not
  * used for two reasons: its idf is cut off at 1e-6, so that words in more than half of the chunks count nothing, and it
- * looks up the length of each row in a table. Here the length is in the row id, and the ranking keeps its own heap, so that
- * SQLite sorts nothing. Parity with bm25s (Lucene's variant) on the same terms, nDCG@10: SQuAD 2 0.8877 against 0.8882,
- * CosQA 0.3903 against 0.3927.
+ * looks up the length of each row in a table. Here the length is in the row id, and the ranking keeps its own heap, so
+ * that SQLite sorts nothing. Parity with bm25s (Lucene's variant) on the same terms, nDCG@10: SQuAD 2 0.8877 against
+ * 0.8882, CosQA 0.3903 against 0.3927.
  *
  * Common words. A query of eight words matches most of a collection through "the" and "of", which can hardly change the
- * best ten. So the rarest words are run first (the essential ones: a chunk must hold one of them, the others only add to
- * its score); if the best that the others could give a chunk without any essential word is below the k-th score found,
- * nothing is missing. Otherwise as many words become essential as that score asks for, and the second run is certain to be
- * the last, since the k-th score can only have risen. This is MaxScore (Turtle & Flood 1995) on whole queries: exact, and
+ * best ten. So the rarest words are run first (the essential ones: a chunk must hold one of them, the others only add
+ * to its score); if the best that the others could give a chunk without any essential word is below the k-th score
+ * found, nothing is missing. Otherwise as many words become essential as that score asks for, and the second run is
+ * certain to be the last, since the k-th score can only have risen. This is MaxScore (Turtle & Flood 1995) on whole
+ * queries: exact, and
  * 1.8 times faster than one OR over all words.
  *
- * Speed: 53,762 chunks of Python (31 MB), queries of 8 words from docstrings: p50 6 ms, p95 11; FTS5's bm25() 26 and 36.
- * What is left is FTS5 walking its lists, once to count them and once to rank.
+ * Speed: 53,762 chunks of Python (31 MB), queries of 8 words from docstrings: p50 6 ms, p95 11; FTS5's bm25() 26 and
+ * 36. What is left is FTS5 walking its lists, once to count them and once to rank.
  *
  * Phrases in quotes must stand: they are joined by AND, the words beside them add to the score.
  *
@@ -412,6 +413,7 @@ static Err lexical(LocalStore *l, Arena *scratch, int64_t collection, Str text, 
     if (!err && !none) err = chunk_set_of(l, scratch, collection, filter, &allowed);
     r->allowed = &allowed;
     if (!err && !none && (allowed.all || allowed.n)) err = rank_best(l, q, r);
+    r->allowed = NULL;
     map_free(&q->seen);
     return err;
 }

@@ -1,8 +1,8 @@
 /* local_schema.c - making the tables, and telling whose database this is.
  *
- * PRAGMA application_id says that it is Pythia's, PRAGMA user_version which schema it has. An empty file gets schema.sql at
- * once; an older schema is taken through the steps of `migrations`, one transaction each; a newer one is refused, since
- * writing with old knowledge would break it.
+ * PRAGMA application_id says that it is Pythia's, PRAGMA user_version which schema it has. An empty file gets
+ * schema.sql at once; an older schema is taken through the steps of `migrations`, one transaction each; a newer one is
+ * refused, since writing with old knowledge would break it.
  */
 #include "store/local.h"
 
@@ -61,7 +61,7 @@ static const Migration *migration_to(int64_t version) {
 /* In one transaction: looks again (another process may have been faster), then makes or migrates. */
 static Err schema_raise(LocalStore *l) {
     TRY(local_write_begin(l));
-    SchemaState state;
+    SchemaState state = {0};
     Err err = schema_read(l, &state);
     if (!err && state.version == 0 && state.tables == 0) {
         err = schema_apply(l, local_schema_sql, LOCAL_SCHEMA_VERSION);
@@ -80,7 +80,7 @@ static Err schema_raise(LocalStore *l) {
 }
 
 Err local_schema_ready(LocalStore *l) {
-    SchemaState state;
+    SchemaState state = {0};
     TRY(schema_read(l, &state));
     const bool fresh = state.version == 0 && state.tables == 0 && state.application == 0;
     if (!fresh && state.application != LOCAL_APPLICATION_ID) {

@@ -95,8 +95,9 @@ Err local_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *mode
         *n_out = found.n / sizeof *rows;
         *out_ids = arena_array(a, int64_t, *n_out);
         *out_slots = arena_array(a, size_t, *n_out);
-        if (!*out_ids || !*out_slots) err = arena_error();
-        for (size_t i = 0; !err && i < *n_out; i++) {
+        const bool have = *out_ids && *out_slots;
+        if (!have) err = arena_error();
+        for (size_t i = 0; have && i < *n_out; i++) {
             (*out_ids)[i] = rows[i].chunk;
             (*out_slots)[i] = rows[i].slot_at;
         }

@@ -1,9 +1,9 @@
-/* local_sql.h - every statement of the local store, by name. Values are bound, never printed in. A statement is prepared at
- * its first use and kept until the store is closed (local_use).
+/* local_sql.h - every statement of the local store, by name. Values are bound, never printed in. A statement is
+ * prepared at its first use and kept until the store is closed (local_use).
  *
- * X(name, plan, sql). plan INDEXED: every table is reached through an index or its key; WALKS: it reads a whole table, or
- * sorts, for the reason beside it. tests/store/test_plan.c holds EXPLAIN QUERY PLAN against these words. ANALYZE is never
- * run, so the plans depend on the schema alone and are the same on every machine.
+ * X(name, plan, sql). plan INDEXED: every table is reached through an index or its key; WALKS: it reads a whole table,
+ * or sorts, for the reason beside it. tests/store/test_plan.c holds EXPLAIN QUERY PLAN against these words. ANALYZE is
+ * never run, so the plans depend on the schema alone and are the same on every machine.
  *
  * What is not here: statements about chunk_fts_<id>, whose table name depends on the collection (local_words.c), and
  * pragmas (local.c).
@@ -12,14 +12,17 @@
 #define PYTHIA_STORE_LOCAL_SQL_H
 
 #define SQL_COLLECTION_COLUMNS                                                                                         \
-    "id, name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, updated_ms, settings"
+    "id, name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, updated_ms, "      \
+    "settings"
 #define SQL_DOC_COLUMNS                                                                                                \
-    "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, chunk_count"
+    "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, "           \
+    "chunk_count"
 #define SQL_CHUNK_COLUMNS                                                                                              \
     "c.id, c.document, d.source_uri, d.path, d.title, d.lang, c.symbol, c.kind, c.heading, c.start, c.\"end\", "       \
     "c.start_line, c.end_line, c.page, c.hash, d.sha256, d.size, d.mtime_ns, "                                         \
     "(SELECT blob IS NOT NULL FROM document_versions v WHERE v.id = d.version), c.collection"
-#define SQL_RUN_COLUMNS "id, collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, ended_ms"
+#define SQL_RUN_COLUMNS                                                                                                \
+    "id, collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, ended_ms"
 
 /* clang-format off */
 #define LOCAL_SQL_LIST(X) \

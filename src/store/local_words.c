@@ -1,23 +1,23 @@
 /* local_words.c - words into FTS5 and out of it again.
  *
- * FTS5 keeps the posting lists; everything around them is ours. The analyser runs here, once a text, and what FTS5 gets is
- * its result: a stream of terms, ' ' before a term at a new position and WORD_SAME before one at the position of the term
- * before it (the whole of an identifier stands where its first part does). The tokenizer that FTS5 calls only splits that
- * stream, so it is the same for documents and queries and nothing is stemmed twice.
+ * FTS5 keeps the posting lists; everything around them is ours. The analyser runs here, once a text, and what FTS5 gets
+ * is its result: a stream of terms, ' ' before a term at a new position and WORD_SAME before one at the position of the
+ * term before it (the whole of an identifier stands where its first part does). The tokenizer that FTS5 calls only
+ * splits that stream, so it is the same for documents and queries and nothing is stemmed twice.
  *
  * Where the text is. chunk_fts_<id> is contentless: the text of a local file is not to be stored twice, and as an FTS5
- * content table it would be: 30 MB of source give 165 % of the text on disk with FTS5's own tokenizer, contentless 52 %.
- * (Ours gives 69 %: identifiers whole and in parts, the path with each chunk.) But a contentless table of SQLite
- * 3.40 can only take a row out when it is told exactly what was put in. So that is kept, as a forward index: the streams of
- * a document's chunks, compressed by zstd into document_terms (24 % of the text). It has two virtues that the text
- * itself would not have: a file that has changed since can still be taken out, and so can one that was put in by an older
- * version's analyser.
+ * content table it would be: 30 MB of source give 165 % of the text on disk with FTS5's own tokenizer, contentless 52
+ * %. (Ours gives 69 %: identifiers whole and in parts, the path with each chunk.) But a contentless table of SQLite
+ * 3.40 can only take a row out when it is told exactly what was put in. So that is kept, as a forward index: the
+ * streams of a document's chunks, compressed by zstd into document_terms (24 % of the text). It has two virtues that
+ * the text itself would not have: a file that has changed since can still be taken out, and so can one that was put in
+ * by an older version's analyser.
  *
  *     forward index = path '\n' { symbol '\n' heading '\n' body '\n' }, one group a chunk, each field a stream
  *
- * Lengths. BM25 needs each chunk's length, and FTS5's own table of them costs a look-up a matching row, which is most of
- * bm25()'s time. Here the row id is chunk << 8 | code of the length: no look-up and no table. The code is exact up to 64
- * positions and 3 % coarse above, made by integers only, because a row must be found again on any machine.
+ * Lengths. BM25 needs each chunk's length, and FTS5's own table of them costs a look-up a matching row, which is most
+ * of bm25()'s time. Here the row id is chunk << 8 | code of the length: no look-up and no table. The code is exact up
+ * to 64 positions and 3 % coarse above, made by integers only, because a row must be found again on any machine.
  *
  * Threads: as the store.
  */

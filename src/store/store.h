@@ -43,6 +43,9 @@ MUST_USE Err store_open(Store **out, const StoreSpec *spec);
 const StoreCaps *store_caps(const Store *s);
 void store_close(Store *s); /* rolls back what is open; NULL is fine */
 
+/* A call that fails before it changed anything leaves the transaction as it was; one that fails later spoils it, and
+ * store_commit then gives the same failure. A commit that failed leaves no transaction behind. Outside of a transaction
+ * each call is one. */
 MUST_USE Err store_begin(Store *s);
 MUST_USE Err store_commit(Store *s);
 void store_rollback(Store *s);
@@ -86,6 +89,7 @@ typedef struct {
 } StoreDoc;
 
 typedef Err (*StoreDocSink)(void *ctx, const StoreDoc *doc); /* strings live during the call */
+/* The sink must not call store_documents. */
 MUST_USE Err store_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx); /* all states, by path */
 MUST_USE Err store_document(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out); /* ERR_NO_DOCUMENT */
 MUST_USE Err store_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
@@ -102,7 +106,7 @@ typedef struct {
 MUST_USE Err store_put(Store *s, const StorePut *put, int64_t *doc_id);
 /* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
 MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms);
-/* Same content under another path: nothing is chunked or embedded again. */
+/* Same content under another path: nothing is chunked or embedded again. A document that stood under that URI goes. */
 MUST_USE Err store_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 MUST_USE Err store_remove(Store *s, int64_t doc);
@@ -125,7 +129,7 @@ MUST_USE Err store_embedding_find(Store *s, const Sha256 *model, const ChunkHash
 MUST_USE Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n);
 /* Forgets all of them (the index is to be rebuilt). */
 MUST_USE Err store_embedding_clear(Store *s, int64_t collection);
-/* After vec_compact: slot -> map[slot]. */
+/* After vec_compact: slot -> map[slot]; UINT32_MAX and slots from n on: forgotten. */
 MUST_USE Err store_embedding_remap(Store *s, int64_t collection, const uint32_t *map, size_t n);
 
 /* ---- searching ---- */
@@ -145,7 +149,7 @@ typedef struct {
     float score; /* bm25, larger is better */
 } StoreLexHit;
 
-/* BM25 over (symbol, path, heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must stand. Best
+/* BM25F over (symbol, path, title and heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must stand. Best
  * first, ties by chunk id. Filter before top-k. A query without terms gives none. */
 MUST_USE Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
                            StoreLexHit **out, size_t *n);
@@ -180,13 +184,16 @@ typedef struct {
     int64_t queued_ms, started_ms, beat_ms, ended_ms;
 } StoreRun;
 MUST_USE Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run); /* queued -> running */
+/* ERR_INTERRUPT when the run was cancelled (by store_run_end from another process): stop working. A run that was reaped
+ * while its process slept is taken back to running. */
 MUST_USE Err store_run_beat(Store *s, int64_t run, Str stage, int64_t done, int64_t total, int64_t now_ms);
 MUST_USE Err store_run_end(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);
 /* Queued over an hour, or running for 15 minutes without a heartbeat: marked failed; *n how many. */
 MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
 
-/* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. */
+/* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. One line a finding into the
+ * report, then ERR_CORRUPT; a line that begins with "note:" is none (what a read-only store cannot check). */
 MUST_USE Err store_check(Store *s, Buf *report);
 
 #endif

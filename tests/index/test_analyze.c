@@ -1,5 +1,5 @@
-/* The exact terms of many inputs. In the expected strings a term stands behind ' ' at a new position and behind '|' at the
- * position of the term before it. */
+/* The exact terms of many inputs. In the expected strings a term stands behind ' ' at a new position and behind '|' at
+ * the position of the term before it. */
 #include "check.h"
 
 #include "index/analyze.h"

@@ -3,7 +3,7 @@
 
 #include "store/local.h"
 
-/* "SCAN x" of a real table, or a sort, in the plan. Subqueries in FROM and covering walks in index order count as scans. */
+/* "SCAN x", or a sort, in the plan; walking a covering index is a scan too. */
 static bool plan_walks(sqlite3 *db, const char *sql, Buf *plan) {
     Buf explain = {0};
     buf_printf(&explain, "EXPLAIN QUERY PLAN %s", sql);
