@@ -29,6 +29,7 @@ static int see(void *ctx, Str term, bool colocated, size_t start, size_t end) {
     return 0;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static Analyzer *a;
     if (!a && analyzer_open(&a)) abort();
