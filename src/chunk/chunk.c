@@ -1,220 +1,205 @@
-/* chunk.c - from measured lines to chunks.
+/* chunk.c - the table of chunkers, and the plan by which lines become chunks.
  *
- * A chunker marks where sections start; the cutting itself is common: the cheapest way, by dynamic programming, to cut each
- * section into chunks of at most max_tokens. A chunk costs what its first line costs as a border, and what its size is
- * short of the target. So a function stays whole when it fits, small ones are merged, and a long one is cut at its blank
- * lines, outermost first. Comments and decorators stay with what follows them, because the border is at the blank line
- * before them.
+ * Among all ways to cut a section the cheapest is taken: each chunk costs by how far it is below the target or above it,
+ * each border by what it parts (borders.c). Solved backwards by dynamic programming over the lines, as paragraphs are set
+ * (Knuth & Plass 1981): cheapest[i] is the least cost of everything from line i on. So no small rest is left over by
+ * greed, and when a chunk turns out too large once it is counted as a whole (tokenizers need not be additive over lines),
+ * the next best end for it is at hand without planning anew.
  *
- * Cost: linear in the lines times the lines of a chunk. Memory: the arena. Threads: any, one an arena.
+ * Costs are integers: every machine cuts alike. Cost: lines * lines of one chunk, at most PLAN_LINES; a 5 MB file of C
+ * plans in 20 ms. Memory: 32 bytes a line, 12 more while planning.
  */
 #include "chunk/chunk.h"
 
-#include <math.h>
+#include <stdlib.h>
 
-#include "chunk/lines.h"
+#include "chunk/unit.h"
 
-enum { WINDOW_MAX = 512 /* lines of a chunk */, TARGET_NUMERATOR = 3, TARGET_DENOMINATOR = 4 };
+enum {
+    PLAN_LINES = 512,      /* of one chunk at most: bounds the plan for texts of very short lines */
+    TOO_SMALL = 600,       /* cost of an empty chunk, falling to 0 with the square of what is missing */
+    TOKENS_MOST = 1 << 20, /* a larger budget is not used: costs are squares */
+    TOO_LARGE = 300,       /* cost of a chunk at the limit, growing from 0 with the square of what is over the target */
+};
 
-/* What a border costs, against SHORT for an almost empty chunk: tuned on Python's and Go's libraries by eye, so that methods
- * are kept whole and runs of one-line definitions are not torn. */
-static const float COST_TOP = 0.3f, COST_OUTER = 1.2f, COST_BLANK = 2.5f, COST_CLOSE = 2.0f, COST_LINE = 6.0f,
-                   COST_INDENT = 0.1f, SHORT = 3.0f;
+typedef struct {
+    const char *lang;
+    BorderStyle style;
+    Err (*headings)(Arena *a, Str text, Units *u, Sections *out); /* NULL: the text is one section */
+} Chunker;
+
+/* The last one is for every other language. */
+static const Chunker chunkers[] = {
+    {"markdown", BORDERS_PROSE, headings_markdown},
+    {"rst", BORDERS_PROSE, headings_rst},
+    {"text", BORDERS_PROSE, NULL},
+    {"tex", BORDERS_PROSE, NULL},
+    {"org", BORDERS_PROSE, NULL},
+    {"asciidoc", BORDERS_PROSE, NULL},
+    {"", BORDERS_CODE, NULL},
+};
 
 typedef struct {
     Arena *arena;
     const Doc *doc;
-    const ChunkOpts *opts;
-    Line *lines;
-    size_t n_lines;
-    uint64_t *sums; /* [n_lines + 1] tokens before line i */
-    size_t target;
-    Chunk *chunks;
-    size_t n, cap;
-    Str heading; /* path of the section at hand */
-} Cutter;
+    ChunkOpts opts; /* target filled in */
+    Units units;
+    Sections sections;
+    int64_t *cheapest; /* [units + 1] */
+    uint32_t *ends;    /* [units]: where the chunk that starts here ends in the cheapest plan */
+    Buf chunks;        /* Chunk[] */
+    size_t n_chunks;
+} Plan;
 
-/* ---- chunkers: how a text is divided into sections ---- */
-
-static Err mark_none(Arena *a, Str text, Line *lines, size_t n) {
-    (void)a, (void)text, (void)lines, (void)n;
-    return ERR_OK;
+static int64_t size_cost(const ChunkOpts *o, size_t weight) {
+    const int64_t target = (int64_t)o->target_tokens, w = (int64_t)weight, room = (int64_t)o->max_tokens - target;
+    if (w <= target) return TOO_SMALL * (target - w) * (target - w) / (target * target);
+    return TOO_LARGE * (w - target) * (w - target) / (room * room); /* w > target, so there is room */
 }
 
-static const struct {
-    const char *lang; /* "": all others */
-    Err (*mark)(Arena *a, Str text, Line *lines, size_t n);
-} chunkers[] = {
-    {"markdown", headings_mark_markdown},
-    {"rst", headings_mark_rst},
-    {"", mark_none},
-};
-
-static Err mark_sections(Cutter *c) {
-    size_t i = 0;
-    while (*chunkers[i].lang && !str_is(c->doc->lang, chunkers[i].lang)) i++;
-    return chunkers[i].mark(c->arena, c->doc->text, c->lines, c->n_lines);
-}
-
-/* ---- borders ---- */
-
-static bool closes(Str line) {
-    Str s = str_trim(line);
-    return s.n && s.n <= 4 && strchr("})];", s.p[0]);
-}
-
-/* Of starting a chunk at line i, which is not blank. */
-static float border_cost(const Cutter *c, size_t i) {
-    const Line *l = &c->lines[i];
-    if (i == 0 || l->heading) return 0;
-    if (l->piece) return COST_LINE;
-    const Line *before = &c->lines[i - 1];
-    float deeper = COST_INDENT * (float)(l->indent < 40 ? l->indent : 40);
-    if (before->indent < 0) {
-        size_t last = i - 1;
-        while (last > 0 && c->lines[last].indent < 0) last--;
-        if (l->indent == 0) return COST_TOP;
-        return (l->indent <= c->lines[last].indent ? COST_OUTER : COST_BLANK) + deeper;
+/* The end of the cheapest chunk from unit i on within [.., to) whose weight is at most max_weight, ending before unit
+ * `below`. A single unit is always allowed. *cost gets what it and all behind it cost. */
+static size_t cheapest_end(const Plan *p, size_t i, size_t to, size_t max_weight, size_t below, int64_t *cost) {
+    const Unit *units = units_at(&p->units, 0);
+    const size_t max_bytes = p->opts.max_tokens * CHUNK_BYTES_PER_TOKEN;
+    size_t best = 0, weight = 0;
+    *cost = INT64_MAX;
+    for (size_t j = i + 1; j <= to && j - i <= PLAN_LINES; j++) {
+        weight += units[j - 1].weight;
+        if (j > i + 1 && (weight > max_weight || units[j - 1].end - units[i].start > max_bytes || j >= below)) break;
+        const size_t w = weight < p->opts.max_tokens ? weight : p->opts.max_tokens;
+        const int64_t c = size_cost(&p->opts, w) + (j < to ? units[j].border + p->cheapest[j] : 0);
+        if (c <= *cost) *cost = c, best = j; /* of equals the longer one */
     }
-    if (l->indent == 0 && closes(line_text(c->doc->text, before)) && !closes(line_text(c->doc->text, l)))
-        return COST_CLOSE;
-    return COST_LINE + deeper;
+    return best;
 }
 
-static float size_cost(const Cutter *c, size_t tokens) {
-    if (tokens >= c->target) return 0;
-    float missing = 1 - (float)tokens / (float)c->target;
-    return SHORT * missing * missing;
+/* Plans units [from, to). */
+static void plan_section(Plan *p, size_t from, size_t to) {
+    for (size_t i = to; i-- > from;)
+        p->ends[i] = (uint32_t)cheapest_end(p, i, to, p->opts.max_tokens, SIZE_MAX, &p->cheapest[i]);
 }
 
-/* ---- emitting ---- */
-
-static Err emit(Cutter *c, size_t from, size_t to);
-
-static Err push_chunk(Cutter *c, Str span, const Line *first, const Line *last, size_t tokens) {
-    if (c->n == CHUNK_MAX)
-        return err_set(ERR_LIMIT, "'%.*s' gives more than %d chunks", STR_FMT(c->doc->path), CHUNK_MAX);
-    if (c->n == c->cap) {
-        size_t cap = c->cap ? c->cap * 2 : 64;
-        Chunk *more = arena_array(c->arena, Chunk, cap);
-        if (!more) return arena_error();
-        if (c->n) memcpy(more, c->chunks, c->n * sizeof *more);
-        c->chunks = more;
-        c->cap = cap;
-    }
-    c->chunks[c->n++] = (Chunk){.start = (int64_t)first->start,
-                                .end = (int64_t)last->end,
-                                .start_line = first->number,
-                                .end_line = last->number,
-                                .tokens = (int32_t)tokens,
-                                .symbol = STR(""),
-                                .kind = c->heading.n ? STR("section") : STR("lines"),
-                                .heading = c->heading.n ? c->heading : STR(""),
-                                .hash = chunk_hash_of(span)};
-    return ERR_OK;
+static Str span_of(const Plan *p, size_t i, size_t end) {
+    const size_t start = units_at(&p->units, i)->start;
+    return str_make(p->doc->text.p + start, units_at(&p->units, end - 1)->end - start);
 }
 
-/* A joined text may have more tokens than its lines: then it is halved. */
-static Err emit_halves(Cutter *c, size_t from, size_t to) {
-    size_t mid = from + (to - from) / 2;
-    TRY(emit(c, from, mid));
-    return emit(c, mid, to);
+static Err chunk_add(Plan *p, size_t i, size_t end, size_t tokens) {
+    const Unit *first = units_at(&p->units, i), *last = units_at(&p->units, end - 1);
+    const Str path = section_path(&p->sections, last->section);
+    if (p->n_chunks == CHUNK_MAX)
+        return err_set(ERR_LIMIT, "'%.*s' gives more than %d chunks", STR_FMT(p->doc->path), CHUNK_MAX);
+    const Chunk c = {.start = first->start,
+                     .end = last->end,
+                     .start_line = (int32_t)first->line,
+                     .end_line = (int32_t)last->line,
+                     .tokens = (int32_t)(tokens < INT32_MAX ? tokens : INT32_MAX),
+                     .symbol = STR(""),
+                     .kind = path.n ? STR("section") : STR("lines"),
+                     .heading = path,
+                     .hash = chunk_hash_of(span_of(p, i, end))};
+    buf_add_bytes(&p->chunks, &c, sizeof c);
+    p->n_chunks++;
+    return p->chunks.failed ? buf_ok(&p->chunks) : ERR_OK;
 }
 
-/* The chunk of lines [from, to), blank ones at both ends left out. */
-static Err emit(Cutter *c, size_t from, size_t to) {
-    while (from < to && c->lines[from].indent < 0) from++;
-    while (to > from && c->lines[to - 1].indent < 0) to--;
-    if (from == to) return ERR_OK;
-    const Line *first = &c->lines[from], *last = &c->lines[to - 1];
-    Str span = str_make(c->doc->text.p + first->start, last->end - first->start);
-    size_t tokens = c->opts->count_tokens(c->opts->count_ctx, span);
-    if (tokens > c->opts->max_tokens && to - from > 1) return emit_halves(c, from, to);
-    return push_chunk(c, span, first, last, tokens);
-}
-
-/* ---- cutting a section ---- */
-
-typedef struct {
-    float cost;
-    uint32_t next; /* the chunk that starts here ends before this line */
-} Step;
-
-/* best[i]: the cheapest way to cut [i, to). From the back, so that the front can be read off. */
-static void plan_section(const Cutter *c, size_t from, size_t to, Step *best) {
-    best[to - from] = (Step){0, 0};
-    for (size_t i = to; i-- > from;) {
-        Step *here = &best[i - from];
-        if (c->lines[i].indent < 0) { /* a blank line starts nothing: it is passed over */
-            *here = (Step){best[i + 1 - from].cost, (uint32_t)(i + 1)};
-            continue;
-        }
-        *here = (Step){INFINITY, (uint32_t)(i + 1)};
-        float border = border_cost(c, i);
-        for (size_t end = i + 1; end <= to && end - i <= WINDOW_MAX; end++) {
-            size_t tokens = (size_t)(c->sums[end] - c->sums[i]);
-            if (tokens > c->opts->max_tokens && end > i + 1) break;
-            float cost = border + size_cost(c, tokens) + best[end - from].cost;
-            if (cost < here->cost) *here = (Step){cost, (uint32_t)end};
-        }
-    }
-}
-
-static Err cut_section(Cutter *c, Arena *scratch, size_t from, size_t to) {
-    Step *best = arena_array(scratch, Step, to - from + 1);
-    if (!best) return arena_error();
-    plan_section(c, from, to, best);
+/* Makes the planned chunks of [from, to), each counted as a whole and shortened while it is over the budget. */
+static Err emit_section(Plan *p, size_t from, size_t to) {
     for (size_t i = from; i < to;) {
-        size_t next = best[i - from].next;
-        TRY(emit(c, i, next));
-        i = next;
+        size_t end = p->ends[i];
+        size_t tokens = p->opts.count_tokens(p->opts.count_ctx, span_of(p, i, end));
+        while (tokens > p->opts.max_tokens && end > i + 1) {
+            size_t weight = 0;
+            for (size_t k = i; k < end; k++) weight += units_at(&p->units, k)->weight;
+            const size_t fits = (size_t)((double)weight * (double)p->opts.max_tokens / (double)tokens);
+            int64_t cost;
+            end = cheapest_end(p, i, to, fits, end, &cost);
+            tokens = p->opts.count_tokens(p->opts.count_ctx, span_of(p, i, end));
+        }
+        TRY(chunk_add(p, i, end, tokens));
+        i = end;
     }
-    arena_reset(scratch);
     return ERR_OK;
 }
 
-/* A heading with nothing under it but the next heading goes with that one. Its underline is no text. */
-static bool is_bare(const Cutter *c, size_t from, size_t to) {
-    if (!c->lines[from].heading) return false;
-    for (size_t i = from + 1; i < to; i++) {
-        Str s = str_trim(line_text(c->doc->text, &c->lines[i]));
-        if (s.n && !(i == from + 1 && strchr("=-~^\"'`#*+.:_", s.p[0]) && s.p[0] == s.p[s.n - 1])) return false;
-    }
-    return true;
+/* The end of the run that starts at `from`: its section, and while that is nothing but a heading, the next one too. */
+static size_t section_end(const Plan *p, size_t from) {
+    const Unit *units = units_at(&p->units, 0);
+    size_t i = from;
+    do {
+        const uint32_t section = units[i].section;
+        bool only_heading = true;
+        for (; i < p->units.n && units[i].section == section; i++)
+            if (!(units[i].flags & UNIT_HEADING)) only_heading = false;
+        if (!only_heading) break;
+    } while (i < p->units.n);
+    return i;
 }
 
-static Err cut_all(Cutter *c) {
-    Arena scratch = {0};
-    Err err = ERR_OK;
-    for (size_t from = 0; !err && from < c->n_lines;) {
-        size_t to = from + 1;
-        while (to < c->n_lines && !c->lines[to].heading) to++;
-        size_t last = from; /* the heading that names the chunk */
-        while (to < c->n_lines && is_bare(c, last, to))
-            for (last = to++; to < c->n_lines && !c->lines[to].heading; to++) {}
-        c->heading = c->lines[last].heading ? c->lines[last].path : (Str){"", 0};
-        err = cut_section(c, &scratch, from, to);
+static Err plan_and_emit(Plan *p) {
+    const size_t n = p->units.n;
+    if (n == 0) return ERR_OK;
+    p->cheapest = calloc(n + 1, sizeof *p->cheapest);
+    p->ends = calloc(n, sizeof *p->ends);
+    if (!p->cheapest || !p->ends) return err_set(ERR_NOMEM, "out of memory for a plan of %zu lines", n);
+    for (size_t from = 0; from < n;) {
+        const size_t to = section_end(p, from);
+        plan_section(p, from, to);
+        TRY(emit_section(p, from, to));
         from = to;
     }
-    arena_free(&scratch);
-    return err;
+    return ERR_OK;
+}
+
+static Err plan_read(Plan *p, const Chunker *chunker) {
+    static const Str no_path = {"", 0};
+    const Str text = p->doc->text;
+    if (text.n > INT32_MAX)
+        return err_set(ERR_LIMIT, "'%.*s' has %zu bytes of text, at most %d are cut into chunks", STR_FMT(p->doc->path),
+                       text.n, INT32_MAX);
+    TRY(units_read(&p->units, text, &p->opts));
+    if (chunker->headings) {
+        TRY(chunker->headings(p->arena, text, &p->units, &p->sections));
+    } else {
+        buf_add_bytes(&p->sections.buf, &no_path, sizeof no_path);
+        p->sections.n = 1;
+        TRY(buf_ok(&p->sections.buf));
+    }
+    borders_mark(text, p->doc->lang, chunker->style, &p->units);
+    return ERR_OK;
+}
+
+static const Chunker *chunker_of(Str lang) {
+    const Chunker *c = chunkers;
+    while (*c->lang && !str_is(lang, c->lang)) c++;
+    return c;
 }
 
 Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size_t *n) {
-    Cutter c = {.arena = a, .doc = doc, .opts = opts, .heading = {"", 0}};
-    *out = NULL;
-    *n = 0;
-    if (opts->max_tokens < 8)
-        return err_set(ERR_LIMIT, "chunks of at most %zu tokens are too small; at least 8", opts->max_tokens);
-    c.target = opts->target_tokens ? opts->target_tokens : opts->max_tokens * TARGET_NUMERATOR / TARGET_DENOMINATOR;
-    TRY(lines_measure(a, doc->text, opts, &c.lines, &c.n_lines));
-    if (c.n_lines == 0) return ERR_OK;
-    TRY(mark_sections(&c));
-    c.sums = arena_array(a, uint64_t, c.n_lines + 1);
-    if (!c.sums) return arena_error();
-    for (size_t i = 0; i < c.n_lines; i++) c.sums[i + 1] = c.sums[i] + c.lines[i].tokens;
-    TRY(cut_all(&c));
-    *out = c.chunks;
-    *n = c.n;
-    return ERR_OK;
+    *out = NULL, *n = 0;
+    if (opts->max_tokens < CHUNK_TOKENS_LEAST)
+        return err_set(ERR_LIMIT, "chunks of at most %zu tokens are too small; at least %d", opts->max_tokens,
+                       CHUNK_TOKENS_LEAST);
+    Plan p = {.arena = a, .doc = doc, .opts = *opts};
+    if (p.opts.max_tokens > TOKENS_MOST) p.opts.max_tokens = TOKENS_MOST;
+    if (p.opts.target_tokens == 0) p.opts.target_tokens = p.opts.max_tokens * 3 / 4;
+    if (p.opts.target_tokens > p.opts.max_tokens) p.opts.target_tokens = p.opts.max_tokens;
+    Err err = plan_read(&p, chunker_of(doc->lang));
+    if (!err) err = plan_and_emit(&p);
+    if (!err && p.n_chunks) {
+        *out = arena_array(a, Chunk, p.n_chunks);
+        if (*out) {
+            memcpy(*out, p.chunks.p, p.n_chunks * sizeof **out);
+            *n = p.n_chunks;
+        } else {
+            err = arena_error();
+        }
+    }
+    free(p.cheapest);
+    free(p.ends);
+    buf_free(&p.units.buf);
+    buf_free(&p.sections.buf);
+    buf_free(&p.chunks);
+    return err;
 }

@@ -2,7 +2,11 @@
  *
  * Part of every chunker's contract: chunks are in order, do not overlap, cut only at line starts (a line longer than the
  * budget is cut at blanks, else at code points), leave out only blank text, have at most max_tokens tokens by the
- * model's own count, and the same text gives the same chunks.
+ * model's own count, and the same text gives the same chunks. A chunk starts at a line's first byte, indentation and all,
+ * and ends behind its last byte that is not blank (space, tab, CR, LF, VT, FF).
+ *
+ * The budget counts bytes too, CHUNK_BYTES_PER_TOKEN to a token: to many tokenizers a megabyte without a blank is one
+ * unknown word, but it is no chunk. Indentation of more than 1,000 bytes is left out.
  */
 #ifndef PYTHIA_CHUNK_CHUNK_H
 #define PYTHIA_CHUNK_CHUNK_H
@@ -18,11 +22,15 @@ typedef struct {
     const void *count_ctx;
 } ChunkOpts;
 
-#define CHUNK_MAX 200000 /* of one document */
+#define CHUNK_MAX             200000 /* of one document */
+#define CHUNK_BYTES_PER_TOKEN 64     /* text has 3 to 6; a chunk of more than one line never has more than this */
+#define CHUNK_TOKENS_LEAST    8      /* a budget in which every code point fits */
 
 /* Chunks of doc->text in the arena, hashes filled in. Borders in order of preference: a blank line before a line of less
  * or equal indentation, a blank line, any line. Headings of Markdown and reStructuredText start a chunk and are kept in
- * chunk.heading. Empty or blank text gives none. Cost: linear in the text (each line is counted once). */
+ * chunk.heading; a heading with nothing below it goes on into the section behind it. Empty or blank text gives none. Cost:
+ * linear in the text: each line is counted once, each chunk once more, the pieces of a long line a few times.
+ * ERR_LIMIT: max_tokens below CHUNK_TOKENS_LEAST, over CHUNK_MAX chunks, over 2 GB of text. */
 MUST_USE Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size_t *n);
 
 #endif
