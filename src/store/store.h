@@ -149,8 +149,8 @@ typedef struct {
     float score; /* bm25, larger is better */
 } StoreLexHit;
 
-/* BM25F over (symbol, path, title and heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must stand. Best
- * first, ties by chunk id. Filter before top-k. A query without terms gives none. */
+/* BM25F over (symbol, path, title and heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must
+ * stand. Best first, ties by chunk id. Filter before top-k. A query without terms gives none. */
 MUST_USE Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
                            StoreLexHit **out, size_t *n);
 /* Bitmap over slots [(rows + 63) / 64] (zeroed by the callee) of chunks that the filter lets pass; *count how many. */
