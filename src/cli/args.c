@@ -11,7 +11,10 @@
 
 #include "cli/cli.h"
 
-enum { NAME_MAX_EDITS = 64 }; /* words longer than this are not compared */
+enum {
+    NAME_MAX_EDITS = 64, /* words longer than this are not compared */
+    FLAGS_MAX = 64,      /* of one command, the global ones too */
+};
 
 const char *flag_values(const Flag *f) {
     if (f->values) return f->values;
@@ -37,7 +40,11 @@ static const Flag *flag_at(const Command *c, size_t i) {
     return i < own ? &c->flags[i] : &global_flags[i - own];
 }
 
-static size_t flags_total(const Command *c) { return flags_count(c->flags) + flags_count(global_flags); }
+static size_t flags_total(const Command *c) {
+    size_t total = flags_count(c->flags) + flags_count(global_flags);
+    assert(total <= FLAGS_MAX);
+    return total;
+}
 
 /* Smallest number of insertions, deletions, changes and swaps of neighbours (optimal string alignment). */
 static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb) {
@@ -59,31 +66,35 @@ static size_t edit_distance(const char *a, size_t na, const char *b, size_t nb) 
     return rows[na % 3][nb];
 }
 
-const char *nearest_name(const char *word, const char *const *names, size_t n) {
-    const char *best = NULL;
-    size_t length = strlen(word), best_edits = length < 4 ? 2 : 3 + length / 6; /* first distance too far */
+Str nearest_name(Str word, const Str *names, size_t n) {
+    Str best = {NULL, 0};
+    size_t best_edits = word.n < 4 ? 2 : 3 + word.n / 6; /* first distance too far */
     for (size_t i = 0; i < n; i++) {
-        size_t edits = edit_distance(word, length, names[i], strlen(names[i]));
+        size_t edits = edit_distance(word.p, word.n, names[i].p, names[i].n);
         if (edits < best_edits) best_edits = edits, best = names[i];
     }
     return best;
 }
 
-static Err flag_unknown(Arena *a, const Command *c, Str word) {
-    Buf list = {0};
+void nearest_add(Buf *b, Str word, const char *before, const Str *names, size_t n) {
+    Str near = nearest_name(word, names, n);
+    if (near.n) buf_printf(b, ", did you mean '%s%.*s'", before, STR_FMT(near));
+}
+
+static Err flag_unknown(const Command *c, Str word) {
+    Str names[FLAGS_MAX];
+    Buf near = {0}, list = {0};
     size_t total = flags_total(c);
-    const char **names = arena_array(a, const char *, total);
-    if (!names) return arena_error();
     for (size_t i = 0; i < total; i++) {
         const Flag *f = flag_at(c, i);
-        names[i] = f->name;
+        names[i] = str_of(f->name);
         buf_printf(&list, "%s--%s", i ? ", " : "", f->name);
         if (f->letter) buf_printf(&list, "/-%c", f->letter);
     }
-    const char *bare = arena_cstr(a, str_from(word, str_starts(word, STR("--")) ? 2 : 1));
-    const char *near = bare && word.n > 2 ? nearest_name(bare, names, total) : NULL;
-    Err err = err_set(ERR_USAGE, "unknown flag '%.*s' of 'pythia %s'%s%s%s; valid flags: %s", STR_FMT(word), c->name,
-                      near ? ", did you mean '--" : "", near ? near : "", near ? "'" : "", list.p ? list.p : "");
+    if (word.n > 2) nearest_add(&near, str_from(word, str_starts(word, STR("--")) ? 2 : 1), "--", names, total);
+    Err err = err_set(ERR_USAGE, "unknown flag '%.*s' of 'pythia %s'%s; valid flags: %s", STR_FMT(word), c->name,
+                      near.p ? near.p : "", list.p ? list.p : "");
+    buf_free(&near);
     buf_free(&list);
     return err_fix(err, "pythia help %s", c->name);
 }
@@ -176,7 +187,7 @@ static Err parse_long(Parse *p, Str word) {
         name = str_upto(name, (size_t)equals);
     }
     size_t index = flag_by_name(p->command, name);
-    if (index == flags_total(p->command)) return flag_unknown(p->arena, p->command, str_upto(word, name.n + 2));
+    if (index == flags_total(p->command)) return flag_unknown(p->command, str_upto(word, name.n + 2));
     const Flag *f = flag_at(p->command, index);
     if (f->type == FLAG_SWITCH) {
         if (equals >= 0) return err_set(ERR_USAGE, "flag '--%s' takes no value, not '%.*s'", f->name, STR_FMT(value));
@@ -192,7 +203,7 @@ static Err parse_letters(Parse *p, Str word) {
         size_t index = flag_by_letter(p->command, word.p[i]);
         if (index == flags_total(p->command)) {
             char spelling[3] = {'-', word.p[i], 0};
-            return flag_unknown(p->arena, p->command, i == 1 ? word : str_of(spelling));
+            return flag_unknown(p->command, i == 1 ? word : str_of(spelling));
         }
         const Flag *f = flag_at(p->command, index);
         if (f->type == FLAG_SWITCH) {

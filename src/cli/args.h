@@ -65,8 +65,10 @@ MUST_USE Err args_configure(Arena *a, const Args *args, Config *config);
 /* Checks a value against "a|b|c"; what is named in the error. */
 MUST_USE Err choice_check(const char *what, Str value, const char *choices);
 
-/* The nearest of n names by edits, or NULL when none is near enough to be meant. */
-const char *nearest_name(const char *word, const char *const *names, size_t n);
+/* The nearest of n names by edits; {NULL,0} when none is near enough to be meant. */
+Str nearest_name(Str word, const Str *names, size_t n);
+/* ", did you mean 'X'" for it, with what goes before X ("--"); nothing when there is none. */
+void nearest_add(Buf *b, Str word, const char *before, const Str *names, size_t n);
 
 /* What a flag may be set to: its own values or its key's; NULL: anything. */
 const char *flag_values(const Flag *f);

@@ -58,10 +58,16 @@ struct Command {
 extern const Command commands[]; /* ends with name NULL */
 extern const Flag global_flags[];
 
+/* The commands of one first word: "collection list", "collection show" … */
+enum { COMMANDS_MAX = 64 };
+typedef struct {
+    const Command *members[COMMANDS_MAX];
+    size_t n; /* 0: no such command */
+} CommandFamily;
+void command_family(Str word, CommandFamily *out);
+
 /* The command of the first one or two words; *used tells how many. ERR_USAGE names the nearest and lists all. */
-MUST_USE Err command_find(Arena *a, char **words, size_t n, const Command **out, size_t *used);
-/* The commands of a group word ("collection"), or the one of this name; 0: no such command. */
-size_t command_family(const char *word, const Command *const **out, Arena *a);
+MUST_USE Err command_find(char **words, size_t n, const Command **out, size_t *used);
 
 /* Opens the engine at the first call. */
 MUST_USE Err cli_engine(Cli *cli, Pythia **out);

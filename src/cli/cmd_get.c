@@ -19,7 +19,7 @@ static void text_json(JsonOut *j, const PythiaText *t) {
     jout_end(j, '}');
 }
 
-/* Eyes get a header and numbered lines. Pipes get the bytes as they are; with several texts a header tells them apart. */
+/* Eyes get a header and numbered lines. Pipes get the bytes as they are; of several texts each has a header. */
 static void text_show(Cli *cli, const PythiaText *t, bool several, bool first) {
     Buf *b = &cli->out;
     const Term *term = &cli->out_term;

@@ -76,8 +76,7 @@ static Err until_flag(Cli *cli, Str text, int64_t *out) {
         TRY(clock_parse(next, 0, out));
         --*out;
     } else if (text.n == 7 && str_to_i64(str_upto(text, 4), &year) && str_to_i64(str_from(text, 5), &month)) {
-        Str next =
-            arena_printf(&cli->arena, "%04lld-%02lld", (long long)(year + month / 12), (long long)(month % 12 + 1));
+        Str next = arena_printf(&cli->arena, "%04lld-%02lld", (long long)year + month / 12, (long long)month % 12 + 1);
         if (!next.p) return arena_error();
         TRY(clock_parse(next, 0, out));
         --*out;
@@ -169,12 +168,12 @@ Err cmd_search(Cli *cli) {
     PythiaSearch rq;
     TRY(view_from_flags(cli, &view));
     TRY(request_from_flags(cli, &rq));
-    view.several = rq.n_collections > 1;
     Pythia *p = NULL;
     PythiaReply reply = {0};
     TRY(cli_engine(cli, &p));
     TRY(pythia_search(p, &cli->arena, &rq, &reply));
     if (reply.n == 0 && reply.deadline_hit) return nothing_found(cli, &reply);
+    for (size_t i = 1; i < reply.n; i++) view.several |= !str_eq(reply.hits[i].collection, reply.hits[0].collection);
     size_t shown = 0;
     TRY(hits_print(cli, &view, &reply, &shown));
     TRY(cli_flush(cli)); /* before the line below them */

@@ -443,6 +443,8 @@ const Command commands[] = {
     {0},
 };
 
+_Static_assert(sizeof commands / sizeof *commands <= COMMANDS_MAX, "a family may be as large as the table");
+
 /* "collection list": its first word. */
 static Str command_group_word(const Command *c) {
     Str name = str_of(c->name);
@@ -450,82 +452,68 @@ static Str command_group_word(const Command *c) {
     return space < 0 ? name : str_upto(name, (size_t)space);
 }
 
-size_t command_family(const char *word, const Command *const **out, Arena *a) {
-    size_t n = 0;
-    for (const Command *c = commands; c->name; c++) n += str_eq(command_group_word(c), str_of(word));
-    const Command **list = arena_array(a, const Command *, n);
-    if (!list) return 0;
-    size_t i = 0;
+/* "collection list": its second word; empty when there is none. */
+static Str command_own_word(const Command *c) { return str_from(str_of(c->name), command_group_word(c).n + 1); }
+
+void command_family(Str word, CommandFamily *out) {
+    out->n = 0;
     for (const Command *c = commands; c->name; c++)
-        if (str_eq(command_group_word(c), str_of(word))) list[i++] = c;
-    *out = list;
-    return n;
+        if (str_eq(command_group_word(c), word)) out->members[out->n++] = c;
 }
 
-/* Each distinct first word, in the table's order. */
-static Err command_words(Arena *a, const char *const **out, size_t *n) {
-    size_t total = 0;
-    while (commands[total].name) total++;
-    const char **words = arena_array(a, const char *, total);
-    if (!words) return arena_error();
-    *n = 0;
-    for (size_t i = 0; i < total; i++) {
-        const char *word = arena_cstr(a, command_group_word(&commands[i]));
-        if (!word) return arena_error();
-        if (*n == 0 || strcmp(words[*n - 1], word) != 0) words[(*n)++] = word;
+static void names_add(Buf *b, const Str *names, size_t n) {
+    for (size_t i = 0; i < n; i++) buf_printf(b, "%s%.*s", i ? ", " : "", STR_FMT(names[i]));
+}
+
+static Err command_unknown(const char *word) {
+    Str names[COMMANDS_MAX];
+    size_t n = 0;
+    for (const Command *c = commands; c->name; c++) { /* families stand together in the table */
+        Str name = command_group_word(c);
+        if (n == 0 || !str_eq(names[n - 1], name)) names[n++] = name;
     }
-    *out = words;
-    return ERR_OK;
+    Buf text = {0};
+    nearest_add(&text, str_of(word), "", names, n);
+    buf_add_z(&text, "; valid: ");
+    names_add(&text, names, n);
+    Err err = err_set(ERR_USAGE, "unknown command '%.200s'%s", word, text.p ? text.p : "");
+    buf_free(&text);
+    return err_fix(err, "pythia help");
 }
 
-static Err name_unknown(const char *what, const char *word, const char *const *names, size_t n, const char *fix) {
-    Buf list = {0};
-    for (size_t i = 0; i < n; i++) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-    const char *near = nearest_name(word, names, n);
-    Err err = err_set(ERR_USAGE, "unknown %s '%.200s'%s%s%s; valid: %s", what, word, near ? ", did you mean '" : "",
-                      near ? near : "", near ? "'" : "", list.p ? list.p : "");
-    buf_free(&list);
-    return err_fix(err, "%s", fix);
+/* word NULL: none was given. */
+static Err subcommand_unknown(const char *group, const char *word, const CommandFamily *family) {
+    Str names[COMMANDS_MAX];
+    for (size_t i = 0; i < family->n; i++) names[i] = command_own_word(family->members[i]);
+    Buf text = {0};
+    if (word) nearest_add(&text, str_of(word), "", names, family->n);
+    buf_add_z(&text, "; valid: ");
+    names_add(&text, names, family->n);
+    const char *rest = text.p ? text.p : "";
+    Err err = word ? err_set(ERR_USAGE, "unknown subcommand '%.200s' of 'pythia %s'%s", word, group, rest)
+                   : err_set(ERR_USAGE, "'pythia %s' needs a subcommand%s", group, rest);
+    buf_free(&text);
+    return err_fix(err, "pythia help %s", group);
 }
 
-static Err subcommand_unknown(Arena *a, const char *group, const char *word, const Command *const *family, size_t n) {
-    const char **names = arena_array(a, const char *, n);
-    if (!names) return arena_error();
-    for (size_t i = 0; i < n; i++) names[i] = family[i]->name + strlen(group) + 1;
-    Str what = arena_printf(a, "subcommand of 'pythia %s'", group), fix = arena_printf(a, "pythia help %s", group);
-    if (!what.p || !fix.p) return arena_error();
-    if (word) return name_unknown(what.p, word, names, n, fix.p);
-    Buf list = {0};
-    for (size_t i = 0; i < n; i++) buf_printf(&list, "%s%s", i ? ", " : "", names[i]);
-    Err err = err_set(ERR_USAGE, "'pythia %s' needs a subcommand; valid: %s", group, list.p ? list.p : "");
-    buf_free(&list);
-    return err_fix(err, "%s", fix.p);
-}
-
-Err command_find(Arena *a, char **words, size_t n, const Command **out, size_t *used) {
-    const Command *const *family = NULL;
-    size_t members = command_family(words[0], &family, a);
-    if (members == 0) {
-        const char *const *names = NULL;
-        size_t count = 0;
-        TRY(command_words(a, &names, &count));
-        return name_unknown("command", words[0], names, count, "pythia help");
-    }
+Err command_find(char **words, size_t n, const Command **out, size_t *used) {
+    CommandFamily family;
+    command_family(str_of(words[0]), &family);
+    if (family.n == 0) return command_unknown(words[0]);
     *used = 1;
-    *out = family[0];
-    if (str_is(str_of(family[0]->name), words[0])) return ERR_OK;
+    *out = family.members[0];
+    if (str_is(str_of(words[0]), family.members[0]->name)) return ERR_OK;
     const Command *fallback = NULL;
-    for (size_t i = 0; i < members; i++) {
-        if (family[i]->is_default) fallback = family[i];
-        if (n > 1 && str_is(str_of(words[1]), family[i]->name + strlen(words[0]) + 1)) {
-            *out = family[i];
+    for (size_t i = 0; i < family.n; i++) {
+        if (family.members[i]->is_default) fallback = family.members[i];
+        if (n > 1 && str_eq(str_of(words[1]), command_own_word(family.members[i]))) {
+            *out = family.members[i];
             *used = 2;
             return ERR_OK;
         }
     }
     bool bare = n == 1 || words[1][0] == '-';
     bool help = bare && n > 1 && (str_is(str_of(words[1]), "--help") || str_is(str_of(words[1]), "-h"));
-    *out = fallback ? fallback : family[0];
-    return (bare && fallback) || help ? ERR_OK
-                                      : subcommand_unknown(a, words[0], bare ? NULL : words[1], family, members);
+    if (fallback) *out = fallback;
+    return (bare && fallback) || help ? ERR_OK : subcommand_unknown(words[0], bare ? NULL : words[1], &family);
 }

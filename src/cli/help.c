@@ -177,31 +177,34 @@ void help_top(Cli *cli) {
                  "pythia help COMMAND  shows its flags and examples\n");
 }
 
+static void family_help_add(Buf *b, const Term *t, const char *word, const CommandFamily *family) {
+    buf_printf(b, "pythia %s - %s\n\n", word, family_summary(family->members[0]));
+    for (size_t i = 0; i < family->n; i++) {
+        const Command *c = family->members[i];
+        size_t start = b->n;
+        buf_printf(b, "  pythia %s %s", c->name, c->usage);
+        pad_to(b, start, 36);
+        buf_printf(b, " %s%s\n", c->summary, c->is_default ? " (the default)" : "");
+    }
+    buf_char(b, '\n');
+    style_add(b, t, STYLE_BOLD, "examples");
+    buf_char(b, '\n');
+    for (size_t i = 0; i < family->n; i++) indented_add(b, family->members[i]->examples, "  ");
+    buf_printf(b, "\npythia help %s SUBCOMMAND  shows its flags\n", word);
+}
+
 Err help_command(Cli *cli, const char *word, const char *second) {
-    const Command *const *family = NULL;
-    size_t n = command_family(word, &family, &cli->arena);
-    char *words[] = {(char *)(uintptr_t)word, (char *)(uintptr_t)second}; /* only read */
-    const Command *found = NULL;
-    size_t used = 0;
-    if (n == 0 || second) TRY(command_find(&cli->arena, words, second ? 2 : 1, &found, &used));
-    if (n == 1) found = family[0];
-    if (found) {
-        command_help_add(&cli->out, &cli->out_term, found);
+    CommandFamily family;
+    command_family(str_of(word), &family);
+    if (family.n > 1 && !second) {
+        family_help_add(&cli->out, &cli->out_term, word, &family);
         return ERR_OK;
     }
-    Buf *b = &cli->out;
-    buf_printf(b, "pythia %s - %s\n\n", word, family_summary(family[0]));
-    for (size_t i = 0; i < n; i++) {
-        size_t start = b->n;
-        buf_printf(b, "  pythia %s %s", family[i]->name, family[i]->usage);
-        pad_to(b, start, 36);
-        buf_printf(b, " %s%s\n", family[i]->summary, family[i]->is_default ? " (the default)" : "");
-    }
-    buf_char(b, '\n');
-    style_add(b, &cli->out_term, STYLE_BOLD, "examples");
-    buf_char(b, '\n');
-    for (size_t i = 0; i < n; i++) indented_add(b, family[i]->examples, "  ");
-    buf_printf(b, "\npythia help %s SUBCOMMAND  shows its flags\n", word);
+    char *words[] = {(char *)(uintptr_t)word, (char *)(uintptr_t)second}; /* only read */
+    const Command *found = family.n ? family.members[0] : commands;
+    size_t used = 0;
+    if (family.n != 1 || second) TRY(command_find(words, second ? 2 : 1, &found, &used));
+    command_help_add(&cli->out, &cli->out_term, found);
     return ERR_OK;
 }
 

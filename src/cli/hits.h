@@ -12,7 +12,7 @@ typedef struct {
     bool full;   /* the whole hit, not an excerpt */
     bool explain;
     bool null;             /* files: raw paths that end in NUL */
-    bool several;          /* more than one collection was searched: tell which */
+    bool several;          /* hits of more than one collection: tell which */
     int32_t before, after; /* lines around the best line; -1: not asked for */
     size_t budget;         /* bytes of output; 0: no limit */
     const char *mode;      /* "hybrid"…, for explaining; with it: */

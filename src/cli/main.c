@@ -133,7 +133,7 @@ static void terms_set(Cli *cli) {
 static Err command_run(Cli *cli, char **words, size_t n) {
     const Command *command = NULL;
     size_t used = 0;
-    TRY(command_find(&cli->arena, words, n, &command, &used));
+    TRY(command_find(words, n, &command, &used));
     TRY(args_parse(&cli->arena, command, words + used, n - used, &cli->args));
     terms_set(cli);
     if (args_has(&cli->args, "help")) return help_command(cli, words[0], used == 2 ? words[1] : NULL);
