@@ -53,6 +53,8 @@ static void start(void) {
     }
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!store) start();
     const Str query = str_make((const char *)data, size), everything = STR("");
