@@ -16,7 +16,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 setup=$root/.setup
 
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
-    libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libzstd-dev libinih-dev libstemmer-dev
+    libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
     libcmocka-dev)
 fuzz_packages=(clang libclang-rt-dev)
 

@@ -6,7 +6,7 @@
 
 #include "model/tok_kind.h"
 
-static const TokKind *const tok_kinds[] = {&tok_wordpiece};
+static const TokKind *const tok_kinds[] = {&tok_wordpiece, &tok_bpe};
 enum { TOK_KINDS = sizeof(tok_kinds) / sizeof(tok_kinds[0]) };
 
 static Err kind_unknown(const Gguf *g, Str name) {
@@ -31,7 +31,7 @@ Err tok_open(Tok **out, const Gguf *g) {
     Tok *t = calloc(1, sizeof *t);
     if (!t) return err_set(ERR_NOMEM, "out of memory for a tokenizer");
     t->kind = kind;
-    t->special = (TokSpecial){-1, -1, -1, -1, -1};
+    t->special = (TokSpecial){-1, -1, -1, -1, -1, -1, -1};
     Err err = kind->open(t, g);
     if (err) {
         tok_close(t);
@@ -43,6 +43,7 @@ Err tok_open(Tok **out, const Gguf *g) {
 
 void tok_close(Tok *t) {
     if (!t) return;
+    if (t->kind->close) t->kind->close(t);
     arena_free(&t->arena);
     free(t);
 }
@@ -50,7 +51,7 @@ void tok_close(Tok *t) {
 Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, size_t *n) {
     TokSink sink = {.ids = ids, .cap = cap};
     if (special && t->special.cls >= 0) tok_sink_add(&sink, t->special.cls);
-    t->kind->encode(t, text, &sink);
+    TRY(t->kind->encode(t, text, &sink));
     if (special && t->special.sep >= 0) tok_sink_add(&sink, t->special.sep);
     *n = sink.n;
     return ERR_OK;
@@ -58,8 +59,8 @@ Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, s
 
 size_t tok_count(const Tok *t, Str text) {
     TokSink sink = {0};
-    t->kind->encode(t, text, &sink);
-    return sink.n;
+    /* When memory is out: at most a token a byte. */
+    return t->kind->encode(t, text, &sink) ? text.n : sink.n;
 }
 
 size_t tok_vocab_size(const Tok *t) { return t->n; }

@@ -1,7 +1,7 @@
 /* tok.h - tokenizers: text in, token ids out, exactly as the model's reference tokenizer gives them.
  *
- * A tokenizer is read from a GGUF: `tokenizer.ggml.model` names its kind ("bert": WordPiece, tok_wordpiece.c). A new kind
- * is one file and one line in tok_kinds (tok.c).
+ * A tokenizer is read from a GGUF: `tokenizer.ggml.model` names its kind ("bert": WordPiece; "gpt2": byte-level BPE;
+ * "llama": SentencePiece BPE; "t5": Unigram; tok_*.c). A new kind is one file and one line in tok_kinds (tok.c).
  *
  * Threads: a Tok is immutable once open; any number of threads may use one.
  * Memory: the Gguf must outlive the Tok: token texts stay in its map.
@@ -19,9 +19,10 @@
 
 typedef struct Tok Tok;
 
-/* Ids of tokens with a meaning of their own; -1 where the vocabulary has none. */
+/* Ids of tokens with a meaning of their own; -1 where the vocabulary has none. cls and sep are what tok_encode puts before
+ * and behind a text, -1 where the model wants nothing there; bos and eos are named even so (eos ends a generated text). */
 typedef struct {
-    int32_t cls, sep, unk, pad, mask;
+    int32_t cls, sep, unk, pad, mask, bos, eos;
 } TokSpecial;
 
 /* Reads the vocabulary and builds its index. Cost: 2 ms and 1.2 MB for 30,522 tokens. Errors: ERR_UNSUPPORTED names the kind

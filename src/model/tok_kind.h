@@ -1,4 +1,4 @@
-/* tok_kind.h - what a kind of tokenizer hands to tok.c: three functions and the fields that all kinds share. */
+/* tok_kind.h - what a kind of tokenizer hands to tok.c: its functions and the fields that all kinds share. */
 #ifndef PYTHIA_MODEL_TOK_KIND_H
 #define PYTHIA_MODEL_TOK_KIND_H
 
@@ -20,7 +20,8 @@ static inline void tok_sink_add(TokSink *sink, int32_t id) {
 typedef struct {
     const char *name;                                      /* as tokenizer.ggml.model has it */
     Err (*open)(Tok *t, const Gguf *g);                    /* fills t->impl, vocab, special; memory from t->arena */
-    void (*encode)(const Tok *t, Str text, TokSink *sink); /* without special ones around */
+    Err (*encode)(const Tok *t, Str text, TokSink *sink); /* without special ones around */
+    void (*close)(Tok *t);                                 /* what the arena does not own; NULL: nothing */
 } TokKind;
 
 struct Tok {
@@ -32,7 +33,7 @@ struct Tok {
     TokSpecial special;
 };
 
-extern const TokKind tok_wordpiece;
+extern const TokKind tok_wordpiece, tok_bpe;
 
 enum { TOK_VOCAB_MAX = 1 << 22 }; /* tokens; the largest vocabularies have 2^18 */
 

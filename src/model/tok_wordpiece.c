@@ -252,7 +252,7 @@ static size_t added_match(const WordPiece *w, Str text, int32_t *id) {
     return 0;
 }
 
-static void wordpiece_encode(const Tok *t, Str text, TokSink *sink) {
+static Err wordpiece_encode(const Tok *t, Str text, TokSink *sink) {
     const WordPiece *w = t->impl;
     Walk k;
     k.w = w;
@@ -297,6 +297,7 @@ static void wordpiece_encode(const Tok *t, Str text, TokSink *sink) {
         at += used;
     }
     word_end(&k);
+    return ERR_OK;
 }
 
 /* ---- opening ---- */
@@ -480,4 +481,4 @@ static Err wordpiece_open(Tok *t, const Gguf *g) {
     return table_fill(w, t, g, ways, types);
 }
 
-const TokKind tok_wordpiece = {"bert", wordpiece_open, wordpiece_encode};
+const TokKind tok_wordpiece = {.name = "bert", .open = wordpiece_open, .encode = wordpiece_encode};

@@ -187,7 +187,7 @@ static void check_refused(Damage damage, Err code, const char *part) {
 static void no_keys(GgufWriter *w, Arena *a) { (void)w, (void)a; }
 static void other_kind(GgufWriter *w, Arena *a) {
     (void)a;
-    gguf_set_str(w, "tokenizer.ggml.model", STR("t5"));
+    gguf_set_str(w, "tokenizer.ggml.model", STR("frob"));
 }
 static void no_tokens(GgufWriter *w, Arena *a) {
     (void)a;
@@ -226,7 +226,7 @@ static void tokens_of_numbers(GgufWriter *w, Arena *a) {
 static void a_vocabulary_that_lies_is_refused(void **state) {
     (void)state;
     check_refused(no_keys, ERR_CORRUPT, "tokenizer.ggml.model");
-    check_refused(other_kind, ERR_UNSUPPORTED, "model 'made.gguf' has a tokenizer of kind 't5'; known: 'bert'");
+    check_refused(other_kind, ERR_UNSUPPORTED, "model 'made.gguf' has a tokenizer of kind 'frob'; known: 'bert'");
     check_refused(no_tokens, ERR_CORRUPT, "tokenizer.ggml.tokens");
     check_refused(empty_vocabulary, ERR_CORRUPT, "empty vocabulary");
     check_refused(no_unknown, ERR_CORRUPT, "no token for the unknown");

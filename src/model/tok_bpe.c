@@ -1,0 +1,338 @@
+/* tok_bpe.c - byte-level BPE (tokenizer.ggml.model = "gpt2"): GPT-2, Llama 3, Qwen 2 and 3, ModernBERT, DeepSeek, …; id by
+ * id the reference's (Hugging Face's `tokenizers`: AddedVocabulary, NFC, Split, ByteLevel, BPE).
+ *
+ *     added     tokens that stand in the raw text cut it (tok_added.h)
+ *     compose   NFC, for the families that have it (tok_bpe_nfc.h)
+ *     split     into words by the family's pattern, named by tokenizer.ggml.pre (tok_bpe_split.h)
+ *     merge     each word from its bytes up, by the list of merges (tok_merge.h)
+ *
+ * A vocabulary of this kind spells bytes as letters (GPT-2's table: 'Ġ' is a space), so that a file of it is text. Here
+ * tokens are their bytes; the spelling is kept for people.
+ *
+ * Merges become a table of (left id, right id) -> (rank, id), 16 bytes a slot. Reading them is most of opening: three
+ * look-ups a line, one of which is saved as vocabularies list their tokens in the order of the merges.
+ *
+ * Most words are a token. Whether the merges lead to it is a fact of the vocabulary, worked out the first time a word
+ * comes up and kept in one byte a token (`whole`); from then on such a word costs one look-up: 2.5 times the speed on code
+ * and prose alike. A cache of all words was no faster, as the rest seldom comes twice.
+ *
+ * Threads: immutable once open, but for `whole`: atomic bytes that all threads would set alike.
+ */
+#include <stdatomic.h>
+
+#include "base/utf8.h"
+#include "model/tok_added.h"
+#include "model/tok_bpe_nfc.h"
+#include "model/tok_bpe_split.h"
+#include "model/tok_merge.h"
+#include "model/tok_vocab.h"
+
+typedef struct {
+    int32_t left, right; /* -1: free */
+    uint32_t rank;
+    int32_t id;
+} MergeSlot;
+
+enum { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
+
+typedef struct {
+    const TokPre *pre;
+    TokSplit *split;
+    TokAdded added;
+    Str *bytes;     /* [n] what each token spells */
+    TokTable table; /* over bytes */
+    int32_t byte_ids[256];
+    MergeSlot *merges; /* [1 << merge_bits] */
+    uint32_t merge_bits;
+    _Atomic uint8_t *whole; /* [n] WHOLE_… */
+} Bpe;
+
+/* ---- merging ---- */
+
+static inline size_t merge_place(const Bpe *b, int32_t left, int32_t right) {
+    uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    return (size_t)((key ^ key >> 31) * 0x9E3779B97F4A7C15u >> (64 - b->merge_bits));
+}
+
+static TokPair merge_find(const void *ctx, const TokSymbol *left, const TokSymbol *right) {
+    const Bpe *b = ctx;
+    size_t mask = ((size_t)1 << b->merge_bits) - 1;
+    for (size_t at = merge_place(b, left->id, right->id); b->merges[at].left >= 0; at = (at + 1) & mask)
+        if (b->merges[at].left == left->id && b->merges[at].right == right->id)
+            return (TokPair){b->merges[at].rank, b->merges[at].id};
+    return (TokPair){TOK_NO_RANK, -1};
+}
+
+/* ---- words ---- */
+
+typedef struct {
+    const Bpe *b;
+    TokSink *sink;
+    Arena long_words;
+} Encode;
+
+/* The word's bytes as symbols, merged. A byte that the vocabulary lacks is left out, as the reference does. */
+static Err word_merge(Encode *e, Str word, TokSymbol *symbols, size_t *n) {
+    *n = 0;
+    for (size_t i = 0; i < word.n; i++) {
+        int32_t id = e->b->byte_ids[(uint8_t)word.p[i]];
+        if (id >= 0) symbols[(*n)++] = (TokSymbol){(uint32_t)i, 1, id};
+    }
+    return tok_merge(symbols, n, merge_find, e->b, &e->long_words);
+}
+
+static Err word_long(Encode *e, Str word) {
+    if (word.n > UINT32_MAX) return err_set(ERR_LIMIT, "a word of %zu bytes is too long", word.n);
+    size_t n = 0;
+    TokSymbol *symbols = arena_array(&e->long_words, TokSymbol, word.n);
+    if (!symbols) return arena_error();
+    TRY(word_merge(e, word, symbols, &n));
+    for (size_t i = 0; i < n; i++) tok_sink_add(e->sink, symbols[i].id);
+    arena_free(&e->long_words);
+    return ERR_OK;
+}
+
+static Err word_encode(void *ctx, Str word) {
+    Encode *e = ctx;
+    const Bpe *b = e->b;
+    int32_t id =
+        word.n <= b->table.longest ? tok_table_get(&b->table, tok_hash_of(word.p, word.n), word.p, word.n) : -1;
+    uint8_t whole = id < 0 ? WHOLE_NO : atomic_load_explicit(&b->whole[id], memory_order_relaxed);
+    if (whole == WHOLE_YES) {
+        tok_sink_add(e->sink, id);
+        return ERR_OK;
+    }
+    if (word.n > TOK_MERGE_SMALL) return word_long(e, word);
+    TokSymbol symbols[TOK_MERGE_SMALL];
+    size_t n = 0;
+    TRY(word_merge(e, word, symbols, &n));
+    for (size_t i = 0; i < n; i++) tok_sink_add(e->sink, symbols[i].id);
+    if (whole == WHOLE_UNKNOWN) {
+        whole = n == 1 && symbols[0].id == id ? WHOLE_YES : WHOLE_NO;
+        atomic_store_explicit(&b->whole[id], whole, memory_order_relaxed);
+    }
+    return ERR_OK;
+}
+
+static Err fragment_encode(Encode *e, Str text) {
+    if (text.n == 0) return ERR_OK;
+    if (!e->b->pre->nfc) return tok_split(e->b->split, text, word_encode, e);
+    Arena composed = {0};
+    Err err = tok_nfc(text, &composed, &text);
+    if (!err) err = tok_split(e->b->split, text, word_encode, e);
+    arena_free(&composed);
+    return err;
+}
+
+static Err bpe_encode(const Tok *t, Str text, TokSink *sink) {
+    const Bpe *b = t->impl;
+    Encode e = {.b = b, .sink = sink};
+    Buf repaired = {0};
+    Err err = ERR_OK;
+    if (!utf8_valid(text)) {
+        utf8_repair(&repaired, text);
+        if ((err = buf_ok(&repaired))) goto done;
+        text = buf_str(&repaired);
+    }
+    TokAddedHit hit;
+    size_t at = 0;
+    for (; tok_added_next(&b->added, text, at, &hit); at = hit.end) {
+        if ((err = fragment_encode(&e, str_make(text.p + at, hit.start - at)))) goto done;
+        tok_sink_add(sink, hit.id);
+    }
+    err = fragment_encode(&e, str_from(text, at));
+done:
+    arena_free(&e.long_words);
+    buf_free(&repaired);
+    return err;
+}
+
+/* ---- opening: tokens ---- */
+
+/* GPT-2's letter of each byte, backwards: printable bytes are themselves, the others follow from U+0100 on. -1: none. */
+static int16_t letter_byte(uint32_t cp) {
+    if ((cp >= '!' && cp <= '~') || (cp >= 0xA1 && cp <= 0xAC) || (cp >= 0xAE && cp <= 0xFF)) return (int16_t)cp;
+    if (cp < 0x100 || cp > 0x143) return -1;
+    uint32_t rest = cp - 0x100; /* the rest-th of 0 … 32, 127 … 160, 173 */
+    return (int16_t)(rest < 33 ? rest : rest < 67 ? rest + 94 : 173);
+}
+
+/* letter_byte of all letters up to U+0143, as reading a vocabulary asks a million times. */
+typedef struct {
+    int16_t of[0x144];
+} Letters;
+
+static void letters_fill(Letters *letters) {
+    for (uint32_t cp = 0; cp < 0x144; cp++) letters->of[cp] = letter_byte(cp);
+}
+
+/* The bytes that text spells, at most room; false when a letter is none of the table's, or room is out. */
+static bool bytes_read(const Letters *letters, Str text, char *out, size_t room, size_t *n) {
+    size_t used = 0;
+    for (size_t at = 0; at < text.n; used++) {
+        uint32_t cp = (uint8_t)text.p[at];
+        /* All letters beyond ASCII have two bytes, 0xC2 … 0xC5 first. */
+        if (cp >= 0x80) {
+            if (cp < 0xC2 || cp > 0xC5 || at + 1 == text.n) return false;
+            cp = (cp & 31) << 6 | ((uint8_t)text.p[++at] & 63);
+        }
+        at++;
+        if (cp >= 0x144 || letters->of[cp] < 0 || used == room) return false;
+        out[used] = (char)letters->of[cp];
+    }
+    *n = used;
+    return true;
+}
+
+/* What each token spells. Added ones are as they stand; a token whose letters are not the table's can never come up. */
+static Err tokens_read(Bpe *b, Tok *t, const Letters *letters, const int32_t *types) {
+    size_t room = 0;
+    for (size_t i = 0; i < t->n; i++) room += t->texts[i].n;
+    b->bytes = arena_array(&t->arena, Str, t->n);
+    char *p = arena_alloc(&t->arena, room);
+    if (!b->bytes || !p) return arena_error();
+    for (size_t i = 0; i < t->n; i++) {
+        size_t n = 0;
+        if (tok_type_is_added(types[i])) {
+            b->bytes[i] = t->texts[i];
+            continue;
+        }
+        if (types[i] != TOK_TYPE_NORMAL || !bytes_read(letters, t->texts[i], p, room, &n)) continue;
+        b->bytes[i] = str_make(p, n);
+        p += n;
+        room -= n;
+    }
+    return ERR_OK;
+}
+
+/* Normal tokens last: where an added one spells the same, the merges mean the normal one. */
+static Err table_fill(Bpe *b, Tok *t, const Gguf *g, const int32_t *types) {
+    TRY(tok_table_open(&b->table, &t->arena, b->bytes, t->n));
+    for (size_t i = 0; i < t->n; i++)
+        if (tok_type_is_added(types[i])) TRY(tok_table_put(&b->table, gguf_name(g), (int32_t)i));
+    for (size_t i = 0; i < t->n; i++)
+        if (types[i] == TOK_TYPE_NORMAL) TRY(tok_table_put(&b->table, gguf_name(g), (int32_t)i));
+    TRY(tok_table_seal(&b->table, &t->arena));
+    for (unsigned i = 0; i < 256; i++) {
+        char byte = (char)i;
+        b->byte_ids[i] = tok_table_get(&b->table, tok_hash_of(&byte, 1), &byte, 1);
+    }
+    b->whole = arena_alloc(&t->arena, t->n); /* zeros: WHOLE_UNKNOWN */
+    if (!b->whole) return arena_error();
+    for (size_t i = 0; i < t->n; i++)
+        if (b->pre->whole_words && types[i] == TOK_TYPE_NORMAL) atomic_init(&b->whole[i], WHOLE_YES);
+    return ERR_OK;
+}
+
+/* ---- opening: merges ---- */
+
+enum { MERGES_MAX = 1 << 23, MERGE_BYTES_MAX = 4096 };
+
+/* A pair that stands twice has the rank of the last line, as in the reference's map. */
+static Err merge_put(Bpe *b, const char *name, int32_t left, int32_t right, uint32_t rank, int32_t id) {
+    size_t mask = ((size_t)1 << b->merge_bits) - 1, at = merge_place(b, left, right);
+    for (size_t probes = 0; probes < TOK_PROBES_MAX; probes++, at = (at + 1) & mask) {
+        MergeSlot *slot = &b->merges[at];
+        if (slot->left >= 0 && !(slot->left == left && slot->right == right)) continue;
+        *slot = (MergeSlot){left, right, rank, id};
+        return ERR_OK;
+    }
+    return err_set(ERR_CORRUPT, "model '%s' has merges that collide at line %u", name, rank);
+}
+
+/* "left right" to their ids and that of both together. guess: the id that comes next when tokens follow the merges. */
+static bool merge_read(const Bpe *b, const Letters *letters, Str line, int32_t guess, int32_t ids[3]) {
+    char bytes[MERGE_BYTES_MAX];
+    size_t n_left = 0, n_right = 0;
+    ptrdiff_t space = str_find_char(str_from(line, 1), ' ');
+    if (space < 0) return false;
+    Str left = str_upto(line, (size_t)space + 1), right = str_from(line, (size_t)space + 2);
+    if (!bytes_read(letters, left, bytes, sizeof bytes, &n_left)) return false;
+    if (!bytes_read(letters, right, bytes + n_left, sizeof bytes - n_left, &n_right)) return false;
+    size_t n = n_left + n_right;
+    if (n_left == 0 || n_right == 0 || n > b->table.longest) return false;
+    uint64_t h_left = tok_hash_of(bytes, n_left), h_right = tok_hash_of(bytes + n_left, n_right);
+    ids[0] = tok_table_get(&b->table, h_left, bytes, n_left);
+    ids[1] = tok_table_get(&b->table, h_right, bytes + n_left, n_right);
+    if (b->bytes[guess].n == n && memcmp(b->bytes[guess].p, bytes, n) == 0)
+        ids[2] = guess;
+    else
+        ids[2] = tok_table_get(&b->table, h_left * b->table.powers[n_right] + h_right, bytes, n);
+    return ids[0] >= 0 && ids[1] >= 0 && ids[2] >= 0;
+}
+
+static Err merges_read(Bpe *b, Tok *t, const Gguf *g, const Letters *letters, const int32_t *types) {
+    Arena lines_arena = {0};
+    Str *lines = NULL;
+    size_t n = 0;
+    int32_t guess = 0;
+    Err err = gguf_need(g, "tokenizer.ggml.merges");
+    if (!err) err = gguf_get_strs(g, &lines_arena, "tokenizer.ggml.merges", &lines, &n);
+    if (!err && n > MERGES_MAX)
+        err = err_set(ERR_LIMIT, "model '%s' has %zu merges; the limit is %d", gguf_name(g), n, MERGES_MAX);
+    if (err) goto done;
+    b->merge_bits = 4;
+    while (((size_t)1 << b->merge_bits) < n + n / 2) b->merge_bits++;
+    size_t slots = (size_t)1 << b->merge_bits;
+    b->merges = arena_array(&t->arena, MergeSlot, slots);
+    if (!b->merges) {
+        err = arena_error();
+        goto done;
+    }
+    memset(b->merges, 0xFF, slots * sizeof *b->merges); /* left -1 */
+    for (size_t i = 0; i < n && !err; i++) {
+        int32_t ids[3];
+        if (!merge_read(b, letters, lines[i], guess, ids)) {
+            err = err_set(ERR_CORRUPT, "model '%s': merge %zu, '%.*s', is not of two tokens that make a third",
+                          gguf_name(g), i, STR_FMT(lines[i]));
+            break;
+        }
+        err = merge_put(b, gguf_name(g), ids[0], ids[1], (uint32_t)i, ids[2]);
+        guess = (size_t)ids[2] + 1 < t->n && types[ids[2] + 1] == TOK_TYPE_NORMAL ? ids[2] + 1 : ids[2];
+    }
+done:
+    arena_free(&lines_arena);
+    return err;
+}
+
+static Err pre_find(Bpe *b, const Gguf *g) {
+    Str name = {"", 0};
+    TRY(gguf_get_str(g, "tokenizer.ggml.pre", &name));
+    b->pre = tok_pre_find(name);
+    if (b->pre) return ERR_OK;
+    if (name.n == 0 || str_is(name, "default"))
+        return err_set(ERR_UNSUPPORTED,
+                       "model '%s' does not say how its tokenizer cuts words ('tokenizer.ggml.pre'); it was made by an "
+                       "old converter: convert it again",
+                       gguf_name(g));
+    Buf known = {0};
+    tok_pre_names(&known);
+    Err err = err_set(ERR_UNSUPPORTED, "model '%s' has a pre-tokenizer '%.*s'; known: %.*s", gguf_name(g),
+                      STR_FMT(name), STR_FMT(buf_str(&known)));
+    buf_free(&known);
+    return err;
+}
+
+static Err bpe_open(Tok *t, const Gguf *g) {
+    Bpe *b = arena_new(&t->arena, Bpe);
+    if (!b) return arena_error();
+    t->impl = b;
+    int32_t *types = NULL;
+    Letters letters;
+    letters_fill(&letters);
+    TRY(pre_find(b, g));
+    TRY(tok_vocab_read(t, g, &types));
+    TRY(tok_marks_read(t, g, (TokMarks){-1, -1, -1, -1, b->pre->add_bos, b->pre->add_eos}));
+    TRY(tok_added_open(&b->added, t, types, b->pre->mask_left_strips ? t->special.mask : -1));
+    TRY(tokens_read(b, t, &letters, types));
+    TRY(table_fill(b, t, g, types));
+    TRY(merges_read(b, t, g, &letters, types));
+    return tok_split_open(&b->split, b->pre);
+}
+
+static void bpe_close(Tok *t) {
+    Bpe *b = t->impl;
+    if (b) tok_split_close(b->split);
+}
+
+const TokKind tok_bpe = {.name = "gpt2", .open = bpe_open, .encode = bpe_encode, .close = bpe_close};
