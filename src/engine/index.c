@@ -287,34 +287,53 @@ Err index_look(IndexJob *j) {
     return compare_with_store(j);
 }
 
-/* What would be done, without doing it. A rename is told from an addition by content, read only when a vanished file has
- * the same size. */
+/* What would be done with one file; its reading is what `index` would do first, so the plan knows skips and renames. */
+static Err plan_one(IndexJob *j, Arena *a, Found *f) {
+    IndexReport *r = j->report;
+    Known *known = f->known, *twin = NULL;
+    Doc doc;
+    Str skip, what = STR("");
+    ReadOpts opts = {.max_size = j->settings.max_file_size};
+    Err err = doc_read(a, j->root, f->path, &opts, &doc, &skip);
+    if (err && err != ERR_IO) return err;
+    bool active = known && known->state == DOC_ACTIVE;
+    if (err) {
+        what = arena_printf(a, "fail: %s", err_text());
+        r->failed++;
+    } else if (skip.n) {
+        what = arena_printf(a, "skip: %.*s", STR_FMT(skip));
+        r->skipped++;
+    } else if (active && !j->redo && memcmp(&known->sha256, &doc.sha256, sizeof doc.sha256) == 0) {
+        r->unchanged++; /* only its time is new */
+        return ERR_OK;
+    } else if (!known && !j->redo && (twin = vanished_twin(j, &doc.sha256))) {
+        twin->vanished = false;
+        what = arena_printf(a, "rename from %.*s", STR_FMT(twin->path));
+        r->renamed++;
+    } else {
+        what = known ? STR("change") : STR("add");
+        if (known)
+            r->changed++;
+        else
+            r->added++;
+    }
+    return what.p ? add_reason(j->out, &r->plan, &r->n_plan, f->path, what) : arena_error();
+}
+
+/* What would be done, without doing it. */
 Err index_plan(IndexJob *j) {
     IndexReport *r = j->report;
-    for (size_t i = 0; i < j->n_todo; i++) {
-        Found *f = j->todo[i];
-        Str what = f->known ? STR("change") : STR("add");
-        for (Known *k = j->known_list; !f->known && k; k = k->next) {
-            Sha256 sha;
-            const char *path = arena_cstr(&j->scratch, f->path);
-            const char *full = path ? path_join(&j->scratch, j->root, path) : NULL;
-            if (!full) return arena_error();
-            if (!k->vanished || k->size != f->info.size || sha256_file(full, &sha)) continue;
-            if (memcmp(&sha, &k->sha256, sizeof sha) != 0) continue;
-            k->vanished = false;
-            what = arena_printf(&j->scratch, "rename from %.*s", STR_FMT(k->path));
-            break;
-        }
-        if (f->known)
-            r->changed++;
-        else if (str_is(what, "add"))
-            r->added++;
-        else
-            r->renamed++;
-        TRY(add_reason(j->out, &r->plan, &r->n_plan, f->path, what));
+    Arena a = {0};
+    Err err = ERR_OK;
+    for (size_t i = 0; !err && i < j->n_todo; i++) {
+        err = deadline_check(&j->stop);
+        if (!err) err = plan_one(j, &a, j->todo[i]);
+        arena_reset(&a);
     }
+    arena_free(&a);
+    TRY(err);
     for (Known *k = j->known_list; k; k = k->next) {
-        if (!k->vanished) continue;
+        if (!k->vanished || k->state != DOC_ACTIVE) continue;
         r->removed++;
         TRY(add_reason(j->out, &r->plan, &r->n_plan, k->path, STR("remove")));
     }

@@ -182,7 +182,10 @@ class Index(PythiaTest):
 
     def test_a_dry_run_tells_everything_and_does_nothing(self):
         plan = self.index("--dry-run")
-        self.assertEqual({p["path"]: p["reason"] for p in plan["plan"]}["src/dates.py"], "add")
+        reasons = {p["path"]: p["reason"] for p in plan["plan"]}
+        self.assertEqual((plan["added"], plan["skipped"]), (FILES, 1))
+        self.assertEqual(reasons["src/dates.py"], "add")
+        self.assertRegex(reasons["picture.bin"], "^skip: binary")
         self.assertFails(self.pythia("search", "basil"), 3, "pythia index")
         self.index()
         before = self.pythia("status", "--json", code=0).json
@@ -190,6 +193,7 @@ class Index(PythiaTest):
         (self.tree / "docs/soup.txt").unlink()
         self.write("docs/guide.md", "changed\n")
         self.write("new.md", "new\n")
+        os.utime(self.tree / "src/net/retry.c")  # a new time alone is no change
         report = self.index("--dry-run")
         self.assertEqual({p["path"]: p["reason"] for p in report["plan"]},
                          {"src/moments.py": "rename from src/dates.py", "docs/soup.txt": "remove", "docs/guide.md": "change", "new.md": "add"})
