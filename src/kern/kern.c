@@ -47,10 +47,30 @@ static bool has_avx512(void) {
     return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & want) == want;
 }
 
+/* CPUID leaf 7, subleaf 1, EAX; gcc and clang name these bits differently. */
+enum { LEAF7_AVXVNNI = 1u << 4, LEAF7_AVX512BF16 = 1u << 5 };
+
+static bool has_leaf7_1(unsigned want) {
+    unsigned a, b, c, d;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && (a & want);
+}
+
+static bool has_avxvnni(void) { return has_avx2() && has_leaf7_1(LEAF7_AVXVNNI); }
+
+static bool has_avx512vnni(void) {
+    unsigned a, b, c, d;
+    return has_avx512() && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VNNI);
+}
+
+static bool has_avx512bf16(void) { return has_avx512vnni() && has_leaf7_1(LEAF7_AVX512BF16); }
+
 static const Level levels[] = {
     {&kern_scalar, always},
     {&kern_avx2, has_avx2},
+    {&kern_avxvnni, has_avxvnni},
     {&kern_avx512, has_avx512},
+    {&kern_avx512vnni, has_avx512vnni},
+    {&kern_avx512bf16, has_avx512bf16},
 };
 #else
 static const Level levels[] = {{&kern_scalar, always}};
@@ -61,7 +81,7 @@ enum { LEVEL_COUNT = sizeof levels / sizeof *levels };
 static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of all below */
 static const Kern *chosen;
 static ErrInfo problem;
-static char names[64];
+static char names[96];
 
 static void choose(void) {
     const Kern *usable[LEVEL_COUNT];

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "kern/low.h"
 
 enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
 
@@ -44,9 +45,10 @@ typedef struct {
 } KernAttention;
 
 typedef struct {
-    const char *name; /* "avx2": what PYTHIA_CPU calls it */
-    size_t panel;     /* outputs a panel of a KernMatrix */
-    size_t tile;      /* rows that gemm computes at a time */
+    const char *name;   /* "avx2": what PYTHIA_CPU calls it */
+    size_t panel;       /* outputs a panel of a KernMatrix */
+    size_t tile;        /* rows that gemm computes at a time */
+    const KernLow *low; /* the same in int8 and bfloat16 */
 
     /* Inner product of a and b [n]. 384 floats: 15 ns. */
     float (*dot)(const float *a, const float *b, size_t n);

@@ -400,10 +400,13 @@ static void attention(const KernAttention *a) {
     }
 }
 
+#include "kern/low_body.h"
+
 const Kern KERN_TABLE = {
     .name = KERN_NAME,
     .panel = PANEL,
     .tile = TILE_ROWS,
+    .low = &low_table,
     .dot = dot,
     .dot_rows = dot_rows,
     .pack = pack,

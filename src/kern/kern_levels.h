@@ -6,6 +6,9 @@
 
 extern const Kern kern_scalar;
 extern const Kern kern_avx2;
+extern const Kern kern_avxvnni;
 extern const Kern kern_avx512;
+extern const Kern kern_avx512vnni;
+extern const Kern kern_avx512bf16;
 
 #endif
