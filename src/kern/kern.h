@@ -44,6 +44,24 @@ typedef struct {
     float *scratch; /* [kern_attention_scratch(kern, tokens, head_dim)] */
 } KernAttention;
 
+typedef enum { KERN_GATE_SILU, KERN_GATE_GELU, KERN_GATE_GELU_TANH } KernGate;
+
+/* The query heads of one sequence that share a head of keys and values, each seeing a span of the keys around its own
+ * place: query i stands at place first + i and sees keys [place - before, place + after], cut to those there are.
+ * Encoders: before and after SIZE_MAX, or half a window each; decoders: after 0, and first tokens in a cache of keys.
+ * first + queries <= keys. A query gets the same bits alone as among others. */
+typedef struct {
+    const float *q;     /* [queries][heads, head_dim], q_stride floats from query to query */
+    const float *k, *v; /* [keys][head_dim], stride floats from key to key */
+    size_t q_stride, stride;
+    size_t queries, keys, first, heads, head_dim;
+    size_t before, after;
+    float scale; /* > 0 */
+    float *out;  /* [queries][heads, head_dim], out_stride floats from query to query */
+    size_t out_stride;
+    float *scratch; /* [kern_attention_scratch(kern, keys, head_dim)] */
+} KernSpan;
+
 typedef struct {
     const char *name;   /* "avx2": what PYTHIA_CPU calls it */
     size_t panel;       /* outputs a panel of a KernMatrix */
@@ -68,11 +86,22 @@ typedef struct {
                  float *out, size_t ldo);
 
     void (*attention)(const KernAttention *a);
+    void (*attention_span)(const KernSpan *a);
 
     /* out = (r - mean(r)) / sqrt(variance(r) + eps) * weight + bias for each row r = x (+ residual unless NULL). The
      * variance is that of the centred row (two passes). out may be x or residual. */
     void (*layernorm)(const float *x, const float *residual, const float *weight, const float *bias, float eps,
                       size_t m, size_t n, float *out /* [m, n] */);
+
+    /* out = x / sqrt(mean(x^2) + eps) * weight for each row of x [m, n]. out may be x. */
+    void (*rmsnorm)(const float *x, const float *weight, float eps, size_t m, size_t n, float *out /* [m, n] */);
+
+    /* In place: turns each pair (i, i + head_dim / 2) of each head (RoPE as GPT-NeoX pairs them). x: [m] rows of `heads`
+     * heads side by side, stride floats apart; turns [m, head_dim]: the row's cosines, then its sines. head_dim even. */
+    void (*rope)(float *x, size_t stride, size_t heads, size_t head_dim, const float *turns, size_t m);
+
+    /* out[r][i] = act(x[r][i]) * x[r][n + i] for x [m, 2 n]. Errors as gelu's; SILU and GELU_TANH 2e-7 * max(1, |x|). */
+    void (*gate)(KernGate kind, const float *x, size_t m, size_t n, float *out /* [m, n] */);
 
     /* In place: x * P(X <= x) for the standard normal X. Absolute error below 1e-7 * max(1, |x|): f32's own rounding (the
      * erf of PyTorch gives 1.1e-6). */

@@ -400,6 +400,7 @@ static void attention(const KernAttention *a) {
     }
 }
 
+#include "kern/kern_trunk_body.h"
 #include "kern/low_body.h"
 
 const Kern KERN_TABLE = {
@@ -412,7 +413,11 @@ const Kern KERN_TABLE = {
     .pack = pack,
     .gemm = gemm,
     .attention = attention,
+    .attention_span = attention_span,
     .layernorm = layernorm,
+    .rmsnorm = rmsnorm,
+    .rope = rope,
+    .gate = gate,
     .gelu = gelu,
     .mean_rows = mean_rows,
     .normalize = normalize,
