@@ -6,7 +6,7 @@
 
 #include "model/tok_kind.h"
 
-static const TokKind *const tok_kinds[] = {&tok_wordpiece, &tok_bpe};
+static const TokKind *const tok_kinds[] = {&tok_wordpiece, &tok_bpe, &tok_spm, &tok_unigram};
 enum { TOK_KINDS = sizeof(tok_kinds) / sizeof(tok_kinds[0]) };
 
 static Err kind_unknown(const Gguf *g, Str name) {

@@ -33,7 +33,7 @@ struct Tok {
     TokSpecial special;
 };
 
-extern const TokKind tok_wordpiece, tok_bpe;
+extern const TokKind tok_wordpiece, tok_bpe, tok_spm, tok_unigram;
 
 enum { TOK_VOCAB_MAX = 1 << 22 }; /* tokens; the largest vocabularies have 2^18 */
 
