@@ -109,7 +109,7 @@ def main():
         same, other = [], []
         for i, text in enumerate(texts):
             if len(ours_ids[i]) <= 256:
-                (same if llama.tokenize(text.encode(), add_bos=True, special=True) == ours_ids[i] else other).append(i)
+                (same if llama.tokenize(text.encode()) == ours_ids[i] else other).append(i)
         peer = np.array([llama.embed(texts[i], normalize=True) for i in same])
         cos = cosines(ours[same], peer)
         print(json.dumps({"what": "our GGUF in llama.cpp", "texts": len(same), "cosine_min": float(cos.min()),

@@ -140,9 +140,9 @@ static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
     buf_add_z(&b, r->total == 1 ? " hit · " : " hits · ");
     seconds_add(&b, r->took_ms / 1000);
     buf_printf(&b, " · index %d %%", (int)(r->coverage.ratio * 100));
-    if (r->coverage.pending_files > 0)
-        buf_printf(&b, " (%lld %s pending)", (long long)r->coverage.pending_files,
-                   r->coverage.pending_files == 1 ? "file" : "files");
+    if (r->coverage.pending > 0)
+        buf_printf(&b, " (%lld %s pending)", (long long)r->coverage.pending,
+                   r->coverage.pending == 1 ? "file" : "files");
     if (r->coverage.stale > 0) buf_printf(&b, " · %lld out of date: run pythia index", (long long)r->coverage.stale);
     if (r->deadline_hit) buf_add_z(&b, " · deadline reached: what was found by then");
     cli_say(cli, "%s", b.p ? b.p : "");

@@ -171,7 +171,7 @@ static Err fill_coverage(Find *f) {
         StoreCounts n;
         TRY(store_counts(f->store, f->collections[i].id, &f->collections[i].model_id, &n));
         cover->indexed += n.documents;
-        cover->pending += n.pending;
+        cover->pending += n.pending_files;
         cover->skipped += n.skipped + n.failed;
         chunks += n.chunks;
         embedded += n.embedded;

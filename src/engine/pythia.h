@@ -81,9 +81,9 @@ MUST_USE Err pythia_index(Pythia *p, Arena *a, const IndexRequest *rq, IndexRepo
 
 /* ---- search ---- */
 typedef struct {
-    int64_t indexed, pending, skipped, stale; /* chunks with and without vectors; files skipped; hits found changed */
-    double ratio;                             /* share of chunks with vectors, 0..1 */
-    int64_t pending_files;
+    int64_t indexed, pending, skipped,
+        stale;    /* files; of them with chunks that wait for vectors; left out; hits that changed */
+    double ratio; /* share of chunks with vectors, 0..1 */
 } Coverage;
 
 typedef struct {

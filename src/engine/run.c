@@ -160,6 +160,7 @@ static Err save_collection(IndexJob *j) {
     bool anew = !j->created && j->rq->force;
     TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
     j->c.updated_ms = j->now_ms;
+    j->c.pending_known = false; /* until the run ends; a killed one leaves it so */
     if (anew) j->c.generation++, j->c.rows = 0;
     TRY(store_begin(j->store));
     Err err = anew ? store_embedding_clear(j->store, j->c.id) : ERR_OK;
@@ -213,6 +214,20 @@ static Err do_work(IndexJob *j) {
     return engine_sweep(j->p, j->store, &j->c);
 }
 
+/* So that searches need not count. */
+static Err note_pending(IndexJob *j) {
+    StoreCounts n;
+    TRY(store_counts(j->store, j->c.id, &j->c.model_id, &n));
+    j->c.pending_known = true;
+    j->c.pending = n.pending;
+    j->c.pending_files = n.pending_files;
+    TRY(store_begin(j->store));
+    Err err = store_collection_put(j->store, &j->c);
+    if (!err) return store_commit(j->store);
+    store_rollback(j->store);
+    return err;
+}
+
 static Err run_and_record(IndexJob *j) {
     int64_t reaped = 0;
     TRY(store_run_reap(j->store, j->now_ms, &reaped));
@@ -222,6 +237,7 @@ static Err run_and_record(IndexJob *j) {
     if (err) err_save(&told, err);
     RunState state = !err ? RUN_SUCCEEDED : err == ERR_INTERRUPT ? RUN_CANCELLED : RUN_FAILED;
     Err end = store_run_end(j->store, j->report->run, state, str_of(told.text), j->report->failed, clock_wall_ms());
+    if (!end) end = note_pending(j);
     return err ? err_restore(&told) : end;
 }
 

@@ -81,6 +81,7 @@ typedef struct {
 static inline SqlValue sql_int(int64_t v) { return (SqlValue){.type = SQL_VALUE_INT, .number = v}; }
 static inline SqlValue sql_text(Str s) { return (SqlValue){.type = SQL_VALUE_TEXT, .bytes = s}; }
 static inline SqlValue sql_blob(const void *p, size_t n) { return (SqlValue){.type = SQL_VALUE_BLOB, .bytes = {p, n}}; }
+static inline SqlValue sql_null(void) { return (SqlValue){.type = SQL_VALUE_NULL}; }
 static inline SqlValue sql_id_or_null(int64_t id) { return id ? sql_int(id) : (SqlValue){.type = SQL_VALUE_NULL}; }
 
 /* The values of a call and how many they are. */

@@ -18,6 +18,9 @@ static Err collection_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreCol
         .created_ms = sqlite3_column_int64(st, 10),
         .updated_ms = sqlite3_column_int64(st, 11),
         .settings = column_str_in(st, 12, a),
+        .pending_known = sqlite3_column_type(st, 13) == SQLITE_INTEGER,
+        .pending = sqlite3_column_int64(st, 13),
+        .pending_files = sqlite3_column_int64(st, 14),
     };
     if (!out->name.p || !out->settings.p) return arena_error();
     const int64_t rows = sqlite3_column_int64(st, 9);
@@ -124,6 +127,8 @@ static Err collection_write(LocalStore *l, StoreCollection *c) {
         sql_int(c->created_ms),
         sql_int(c->updated_ms),
         sql_text(c->settings),
+        c->pending_known ? sql_int(c->pending) : sql_null(),
+        c->pending_known ? sql_int(c->pending_files) : sql_null(),
         sql_int(c->id),
     };
     const size_t n = sizeof values / sizeof values[0];

@@ -13,7 +13,7 @@
 
 #define SQL_COLLECTION_COLUMNS                                                                                         \
     "id, name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, updated_ms, "      \
-    "settings"
+    "settings, pending, pending_files"
 #define SQL_DOC_COLUMNS                                                                                                \
     "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, "           \
     "chunk_count"
@@ -32,10 +32,11 @@
     X(COLLECTION_BY_NAME, INDEXED, "SELECT " SQL_COLLECTION_COLUMNS " FROM collections WHERE name = ?1") \
     X(COLLECTION_INSERT, INDEXED, \
       "INSERT INTO collections(name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, " \
-      "updated_ms, settings) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+      "updated_ms, settings, pending, pending_files) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
     X(COLLECTION_UPDATE, INDEXED, \
       "UPDATE collections SET name = ?1, root = ?2, describe = ?3, model_name = ?4, model_id = ?5, dim = ?6, index_kind = ?7, " \
-      "generation = ?8, rows = ?9, created_ms = ?10, updated_ms = ?11, settings = ?12 WHERE id = ?13") \
+      "generation = ?8, rows = ?9, created_ms = ?10, updated_ms = ?11, settings = ?12, pending = ?13, " \
+      "pending_files = ?14 WHERE id = ?15") \
     X(COLLECTION_ADD_TOTALS, INDEXED, "UPDATE collections SET chunks = chunks + ?2, terms = terms + ?3 WHERE id = ?1") \
     X(COLLECTION_TOTALS, INDEXED, "SELECT chunks, terms FROM collections WHERE id = ?1") \
     X(COLLECTION_DELETE, INDEXED, "DELETE FROM collections WHERE id = ?1") \
@@ -139,6 +140,10 @@
     X(COUNT_EMBEDDED, INDEXED, \
       "SELECT count(*) FROM chunks c WHERE c.collection = ?1 AND EXISTS " \
       "(SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash)") \
+    X(COUNT_KNOWN, INDEXED, "SELECT pending, pending_files FROM collections WHERE id = ?1 AND model_id = ?2") \
+    X(COUNT_PENDING_FILES, INDEXED, \
+      "SELECT count(*) FROM documents d WHERE d.collection = ?1 AND EXISTS (SELECT 1 FROM chunks c WHERE c.document = d.id AND " \
+      "NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash))") \
     /* runs */ \
     X(RUN_INSERT, INDEXED, \
       "INSERT INTO ingestion_runs(collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, " \

@@ -26,6 +26,8 @@ CREATE TABLE collections (
     created_ms  INTEGER NOT NULL,
     updated_ms  INTEGER NOT NULL,
     settings    TEXT NOT NULL,               -- JSON
+    pending     INTEGER,                     -- chunks without a vector when the last run ended; NULL: to be counted
+    pending_files INTEGER,                   -- documents with such chunks
     chunks      INTEGER NOT NULL DEFAULT 0,
     terms       INTEGER NOT NULL DEFAULT 0   -- positions of all its chunks
 );

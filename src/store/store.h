@@ -54,7 +54,7 @@ void store_rollback(Store *s);
 typedef struct {
     int64_t id;
     Str name;
-    Str root;          /* absolute folder; "" for a managed collection */
+    Str root; /* absolute folder; "" for a managed collection */
     Str describe;
     Str model_name;
     Sha256 model_id;
@@ -63,7 +63,9 @@ typedef struct {
     uint64_t generation; /* of the index files */
     uint32_t rows;       /* committed rows of the index */
     int64_t created_ms, updated_ms;
-    Str settings;        /* JSON: include, exclude, hidden, max_file_size … as last indexed */
+    Str settings;       /* JSON: include, exclude, hidden, max_file_size … as last indexed */
+    bool pending_known; /* the two below hold; else store_counts counts, which takes a look at every chunk */
+    int64_t pending, pending_files; /* chunks without a vector, documents with such chunks */
 } StoreCollection;
 
 MUST_USE Err store_collections(Store *s, Arena *a, StoreCollection **out, size_t *n); /* by name */
@@ -79,18 +81,18 @@ typedef struct {
     int64_t id;
     Str uri, path, title, lang;
     DocState state;
-    Str reason;       /* of skipped and failed ones */
+    Str reason; /* of skipped and failed ones */
     Sha256 sha256;
     int64_t size, mtime_ns;
     uint64_t inode;
-    int64_t version;  /* id of the active version, 0 none */
+    int64_t version; /* id of the active version, 0 none */
     int64_t indexed_ms;
-    int64_t chunks;   /* filled by store_document only */
+    int64_t chunks; /* filled by store_document only */
 } StoreDoc;
 
 typedef Err (*StoreDocSink)(void *ctx, const StoreDoc *doc); /* strings live during the call */
 /* The sink must not call store_documents. */
-MUST_USE Err store_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx); /* all states, by path */
+MUST_USE Err store_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx);     /* all states, by path */
 MUST_USE Err store_document(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out); /* ERR_NO_DOCUMENT */
 MUST_USE Err store_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
 
@@ -98,14 +100,16 @@ typedef struct {
     int64_t collection;
     const Doc *doc;
     uint64_t inode;
-    const Chunk *chunks; size_t n_chunks;
+    const Chunk *chunks;
+    size_t n_chunks;
     int64_t now_ms;
-    bool keep_text;   /* the text has no file to be read back from: keep it as a zstd blob */
+    bool keep_text; /* the text has no file to be read back from: keep it as a zstd blob */
 } StorePut;
 /* Inserts or replaces the document with this URI: a new active version, its chunks and their words; old chunks go. */
 MUST_USE Err store_put(Store *s, const StorePut *put, int64_t *doc_id);
 /* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
-MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms);
+MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason,
+                               int64_t now_ms);
 /* Same content under another path: nothing is chunked or embedded again. A document that stood under that URI goes. */
 MUST_USE Err store_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
@@ -113,7 +117,7 @@ MUST_USE Err store_remove(Store *s, int64_t doc);
 
 /* ---- embeddings ---- */
 typedef struct {
-    int64_t chunk;   /* any one chunk with this hash */
+    int64_t chunk; /* any one chunk with this hash */
     ChunkHash hash;
 } StorePending;
 /* Distinct hashes of the collection's chunks without an embedding for model, in order of chunk id, from behind `after`
@@ -121,7 +125,8 @@ typedef struct {
 MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out,
                            size_t cap, size_t *n);
 /* This hash's vector stands in this slot of the collection's index. */
-MUST_USE Err store_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot);
+MUST_USE Err store_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash,
+                                 uint32_t slot);
 /* The slot of a hash in any collection of this store that has it for this model; *found false when none. */
 MUST_USE Err store_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found,
                                   int64_t *collection, uint32_t *slot);
@@ -160,7 +165,8 @@ MUST_USE Err store_slots(Store *s, int64_t collection, const Sha256 *model, cons
  * that occurs more than once, filter applied; slot_of[i] indexes slots. */
 MUST_USE Err store_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,
                                const uint32_t *slots, size_t n, int64_t **out_ids, size_t **slot_of, size_t *n_out);
-MUST_USE Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out); /* ERR_NO_DOCUMENT */
+MUST_USE Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection,
+                         StoreChunk *out);                                                  /* ERR_NO_DOCUMENT */
 MUST_USE Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n); /* in order of start */
 /* The slot of a chunk's vector; ERR_NO_INDEX when it has none yet. */
 MUST_USE Err store_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
@@ -169,8 +175,9 @@ MUST_USE Err store_text(Store *s, Arena *a, int64_t doc, Str *out);
 
 typedef struct {
     int64_t documents, skipped, failed, chunks, embedded, pending; /* chunks by whether they have a vector */
-    int64_t text_bytes; /* of active documents */
-    int64_t db_bytes;   /* of the whole store on disk */
+    int64_t pending_files;                                         /* documents with pending chunks */
+    int64_t text_bytes;                                            /* of active documents */
+    int64_t db_bytes;                                              /* of the whole store on disk */
 } StoreCounts;
 MUST_USE Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 

@@ -405,6 +405,27 @@ static void embeddings_are_keyed_by_content_and_model(void **state) {
     StoreCounts counts;
     CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
     CHECK(counts.chunks == 5 && counts.embedded == 3 && counts.pending == 2);
+    CHECK(counts.pending_files >= 1);
+    /* What a run noted is told without counting, for its own model only, until it is taken back. */
+    StoreCollection noted;
+    Arena notes = {0};
+    const int64_t files = counts.pending_files;
+    CHECK_OK(store_collection(f.store, &notes, STR("docs"), &noted));
+    CHECK(!noted.pending_known);
+    noted.model_id = model;
+    noted.pending_known = true;
+    noted.pending = 4;
+    noted.pending_files = 3;
+    CHECK_OK(store_collection_put(f.store, &noted));
+    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
+    CHECK(counts.pending == 4 && counts.pending_files == 3 && counts.embedded == 1);
+    CHECK_OK(store_counts(f.store, f.collection, &other, &counts));
+    CHECK(counts.pending == 5 && counts.embedded == 0);
+    noted.pending_known = false;
+    CHECK_OK(store_collection_put(f.store, &noted));
+    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
+    CHECK(counts.pending == 2 && counts.pending_files == files);
+    arena_free(&notes);
     fixture_close(&f);
 }
 
