@@ -15,9 +15,11 @@
 #include "base/file.h"
 #include "base/glob.h"
 
+static bool is_special(char c) { return c == '*' || c == '?' || c == '[' || c == '\\'; }
+
 static size_t literal_length(Str s) {
     size_t n = 0;
-    while (n < s.n && !memchr("*?[\\", s.p[n], 4)) n++;
+    while (n < s.n && !is_special(s.p[n])) n++;
     return n;
 }
 
