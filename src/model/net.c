@@ -91,7 +91,22 @@ struct NetLoad {
     size_t first_piece; /* its panels are pieces first_piece.. of the loop */
 };
 
-Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k) {
+typedef enum { BIASED, BARE } Biases;
+
+static Err load_bias(const NetLoader *l, const NetPart *part, Biases biases, float *out /* [part->rows] */) {
+    char name[128];
+    const float *values = NULL;
+    (void)snprintf(name, sizeof name, "%s.bias", part->name);
+    if (biases == BARE && gguf_tensor(l->gguf, name))
+        return err_set(ERR_UNSUPPORTED, "model '%s' has a tensor '%s', which its architecture does not have",
+                       gguf_name(l->gguf), name);
+    if (biases == BARE) return ERR_OK;
+    TRY(net_floats(l, name, 1, part->rows, &values));
+    memcpy(out, values, part->rows * sizeof *out);
+    return ERR_OK;
+}
+
+static Err want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k, Biases biases) {
     char name[128];
     NetLoad *load = arena_new(l->arena, NetLoad);
     if (!load) return arena_error();
@@ -101,14 +116,11 @@ Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts
         TRY(net_tensor(l->gguf, name, parts[i].rows, k, &load->parts[i]));
         n += parts[i].rows;
     }
-    float *bias = arena_array(l->arena, float, kern_panels(l->kern, n) * l->kern->panel);
+    float *bias = arena_array(l->arena, float, kern_panels(l->kern, n) * l->kern->panel); /* zeros */
     if (!bias) return arena_error();
     size_t row = 0;
     for (size_t i = 0; i < n_parts; i++) {
-        const float *part = NULL;
-        (void)snprintf(name, sizeof name, "%s.bias", parts[i].name);
-        TRY(net_floats(l, name, 1, parts[i].rows, &part));
-        memcpy(bias + row, part, parts[i].rows * sizeof *bias);
+        TRY(load_bias(l, &parts[i], biases, bias + row));
         row += parts[i].rows;
     }
     *out = (KernMatrix){.n = n, .k = k, .bias = bias};
@@ -118,6 +130,14 @@ Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts
     l->loads = load;
     l->n_loads++;
     return ERR_OK;
+}
+
+Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k) {
+    return want(l, out, parts, n_parts, k, BIASED);
+}
+
+Err net_want_bare(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k) {
+    return want(l, out, parts, n_parts, k, BARE);
 }
 
 typedef struct {

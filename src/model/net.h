@@ -80,6 +80,10 @@ MUST_USE Err net_floats(const NetLoader *l, const char *name, size_t rows, size_
 /* Wishes for out = the parts' rows x k, with biases. out is filled by net_load and must stay where it is. */
 MUST_USE Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k);
 
+/* The same of a matrix without biases (they are zeros). A bias in the file is ERR_UNSUPPORTED: ignoring it would give
+ * wrong vectors silently. */
+MUST_USE Err net_want_bare(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k);
+
 /* Packs all that was wished for into *block (free it with free), aligned to 64 bytes. A weight that is not finite is
  * ERR_CORRUPT naming tensor and row. Cost: MiniLM's 42 MB 15 ms on one core. */
 MUST_USE Err net_load(NetLoader *l, Pool *pool, float **block);
