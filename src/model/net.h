@@ -43,6 +43,7 @@ typedef struct {
 } NetArch;
 
 extern const NetArch arch_bert;
+extern const NetArch arch_nomic_bert, arch_modern_bert, arch_qwen2, arch_qwen3, arch_gemma3, arch_gemma_embedding;
 
 /* NULL-terminated. */
 extern const NetArch *const model_arch_table[];

@@ -1,0 +1,102 @@
+/* test_arch.c - nomic-BERT, ModernBERT, Qwen2, Qwen3 and Gemma 3 against Hugging Face transformers (tests/golden/arch, made
+ * by tools/make_goldens_arch.py), at every level of kernels: alone, in batches, over a pool. */
+#include "arch.h"
+
+static const char *const models[] = {ARCH("nomic"), ARCH("modern"), ARCH("qwen2"), ARCH("qwen3"), ARCH("gemma3")};
+enum { MODELS = sizeof models / sizeof *models };
+
+static void pooled(const Model *m, const float *hidden, size_t n, float *out) {
+    size_t dim = m->info.dim;
+    if (m->info.pooling == POOL_MEAN)
+        m->kern->mean_rows(hidden, n, dim, out);
+    else
+        memcpy(out, m->info.pooling == POOL_CLS ? hidden : hidden + (n - 1) * dim, dim * sizeof *out);
+}
+
+static void every_level_gives_the_vectors_of_transformers(void **state) {
+    (void)state;
+    const Kern *levels[8];
+    size_t n_levels = kern_levels(levels, 8);
+    for (size_t i = 0; i < n_levels; i++)
+        for (size_t k = 0; k < MODELS; k++) {
+            Buf bytes = {0};
+            ArchCase cases[ARCH_CASES_MAX];
+            Model *m = tiny_open(models[k], levels[i], NULL, &bytes);
+            size_t n = arch_cases(models[k], m->info.dim, cases);
+            CHECK_INT(n, 8);
+            for (size_t c = 0; c < n; c++) {
+                float got[ARCH_DIM_MAX], *hidden = arch_hidden_one(m, cases[c].ids, cases[c].n);
+                pooled(m, hidden, cases[c].n, got);
+                m->kern->normalize(got, m->info.dim);
+                /* Elements of unit vectors; f32 against a reference in double, some 100 roundings deep */
+                for (size_t d = 0; d < m->info.dim; d++) CHECK_NEAR(got[d], cases[c].want[d], 1e-5);
+                free(hidden);
+            }
+            model_close(m);
+            buf_free(&bytes);
+        }
+}
+
+/* Each model's cases many times over: enough work that a pool shares heads and rows too. */
+enum { REPEATS = 36 };
+
+static void a_batch_gives_the_bits_of_single_texts(void **state) {
+    (void)state;
+    static int32_t ids[REPEATS * ARCH_CASES_MAX * ARCH_IDS_MAX];
+    static uint32_t starts[REPEATS * ARCH_CASES_MAX + 1];
+    Pool *pool = NULL;
+    CHECK_OK(pool_open(&pool, 3));
+    for (size_t k = 0; k < MODELS; k++) {
+        Buf bytes = {0};
+        ArchCase cases[ARCH_CASES_MAX];
+        NetBatch batch = {.ids = ids, .starts = starts};
+        Model *m = tiny_open(models[k], kern_table(), NULL, &bytes);
+        size_t n = arch_cases(models[k], m->info.dim, cases), dim = m->info.dim;
+        for (size_t c = 0; c < REPEATS * n; c++) {
+            const ArchCase *one = &cases[c % n];
+            memcpy(ids + batch.n_tokens, one->ids, one->n * sizeof *ids);
+            starts[++batch.n_texts] = (uint32_t)(batch.n_tokens += one->n);
+            if (one->n > batch.longest) batch.longest = one->n;
+        }
+        float *all = arch_hidden(m, &batch, NULL), *shared = arch_hidden(m, &batch, pool);
+        CHECK(memcmp(all, shared, batch.n_tokens * dim * sizeof *all) == 0);
+        for (size_t c = 0; c < n; c++) {
+            float *one = arch_hidden_one(m, cases[c].ids, cases[c].n);
+            CHECK(memcmp(one, all + starts[c] * dim, cases[c].n * dim * sizeof *one) == 0);
+            CHECK(memcmp(one, all + starts[n + c] * dim, cases[c].n * dim * sizeof *one) == 0);
+            free(one);
+        }
+        free(all);
+        free(shared);
+        model_close(m);
+        buf_free(&bytes);
+    }
+    pool_close(pool);
+}
+
+/* A token of a decoder does not see what follows: a longer text has the same first rows. */
+static void decoders_do_not_look_ahead(void **state) {
+    (void)state;
+    static const char *const decoders[] = {ARCH("qwen2"), ARCH("qwen3"), ARCH("gemma3")};
+    int32_t ids[30];
+    for (size_t i = 0; i < 30; i++) ids[i] = (int32_t)(5 + i);
+    for (size_t k = 0; k < 3; k++) {
+        Buf bytes = {0};
+        Model *m = tiny_open(decoders[k], kern_table(), NULL, &bytes);
+        float *longer = arch_hidden_one(m, ids, 30), *shorter = arch_hidden_one(m, ids, 11);
+        CHECK(memcmp(longer, shorter, 11 * m->info.dim * sizeof *longer) == 0);
+        free(longer);
+        free(shorter);
+        model_close(m);
+        buf_free(&bytes);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_gives_the_vectors_of_transformers),
+        cmocka_unit_test(a_batch_gives_the_bits_of_single_texts),
+        cmocka_unit_test(decoders_do_not_look_ahead),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
