@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """nDCG@10 of Pythia beside the same computed by sentence-transformers and a BM25 library, in one run.
 
-Usage: quality.py --pythia build/pythia --gguf MODEL.gguf --hf MODEL_FOLDER --terms BUILD/tests/lex_tokens DIR…
+Usage: quality.py --pythia build/pythia --gguf MODEL.gguf --hf MODEL_FOLDER --terms build/tests/lex_tokens DIR…
+(`cmake --build build --target lex_tokens` makes the last program.)
 DIR has corpus.jsonl, queries.jsonl and qrels.tsv (BEIR's layout). The BM25 library gets the terms of Pythia's own analyser,
 so that the ranking is compared and not the splitting of words.
 """
