@@ -127,11 +127,11 @@ static Err bert_load(Bert *b, const Gguf *g, Pool *pool, const ModelInfo *info) 
     return net_load(&l, pool, &b->block);
 }
 
-static Err bert_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
+static Err bert_open(void **net, const NetOpen *o) {
     Bert *b = calloc(1, sizeof *b);
-    if (!b) return err_set(ERR_NOMEM, "out of memory for model '%s'", gguf_name(g));
-    b->kern = kern;
-    Err err = bert_load(b, g, pool, info);
+    if (!b) return err_set(ERR_NOMEM, "out of memory for model '%s'", gguf_name(o->gguf));
+    b->kern = o->kern;
+    Err err = bert_load(b, o->gguf, o->pool, o->info);
     if (err) {
         bert_close(b);
         b = NULL;

@@ -27,21 +27,21 @@ static Err gemma_read(const Gguf *g, const ModelInfo *info, TrunkShape *s, size_
     return ERR_OK;
 }
 
-static Err gemma3_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
+static Err gemma3_open(void **net, const NetOpen *o) {
     TrunkShape s;
     size_t window = 0;
-    TRY(gemma_read(g, info, &s, &window));
+    TRY(gemma_read(o->gguf, o->info, &s, &window));
     s.after[TRUNK_FAR] = s.after[TRUNK_NEAR] = 0;
     s.before[TRUNK_NEAR] = window - 1; /* itself is one of them */
-    return trunk_open(net, g, kern, pool, &s);
+    return trunk_open(net, o, &s);
 }
 
-static Err embedding_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
+static Err embedding_open(void **net, const NetOpen *o) {
     TrunkShape s;
     size_t window = 0;
-    TRY(gemma_read(g, info, &s, &window));
+    TRY(gemma_read(o->gguf, o->info, &s, &window));
     s.before[TRUNK_NEAR] = s.after[TRUNK_NEAR] = window / 2;
-    return trunk_open(net, g, kern, pool, &s);
+    return trunk_open(net, o, &s);
 }
 
 const NetArch arch_gemma3 = {

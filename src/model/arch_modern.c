@@ -8,17 +8,17 @@
  */
 #include "model/trunk.h"
 
-static Err modern_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
+static Err modern_open(void **net, const NetOpen *o) {
     bool causal = false;
     size_t window = 0;
     TrunkShape s = {.token_norm = true, .wide_up = true, .bare_first = true, .gate = KERN_GATE_GELU};
-    TRY(trunk_shape_read(g, info, 10000, &s));
-    TRY(trunk_window_read(g, info, &window));
-    TRY(trunk_period_read(g, info, 3, &s));
+    TRY(trunk_shape_read(o->gguf, o->info, 10000, &s));
+    TRY(trunk_window_read(o->gguf, o->info, &window));
+    TRY(trunk_period_read(o->gguf, o->info, 3, &s));
     s.before[TRUNK_NEAR] = s.after[TRUNK_NEAR] = window / 2;
-    TRY(trunk_causal_read(g, info, &causal));
-    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a ModernBERT with causal attention", gguf_name(g));
-    return trunk_open(net, g, kern, pool, &s);
+    TRY(trunk_causal_read(o->gguf, o->info, &causal));
+    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a ModernBERT with causal attention", gguf_name(o->gguf));
+    return trunk_open(net, o, &s);
 }
 
 const NetArch arch_modern_bert = {

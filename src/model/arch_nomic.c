@@ -5,14 +5,14 @@
  */
 #include "model/trunk.h"
 
-static Err nomic_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
+static Err nomic_open(void **net, const NetOpen *o) {
     bool causal = false;
     TrunkShape s = {.post_norm = true, .norm_bias = true, .token_norm = true, .token_types = true};
     s.gate = KERN_GATE_SILU;
-    TRY(trunk_shape_read(g, info, 10000, &s));
-    TRY(trunk_causal_read(g, info, &causal));
-    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a nomic-BERT with causal attention", gguf_name(g));
-    return trunk_open(net, g, kern, pool, &s);
+    TRY(trunk_shape_read(o->gguf, o->info, 10000, &s));
+    TRY(trunk_causal_read(o->gguf, o->info, &causal));
+    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a nomic-BERT with causal attention", gguf_name(o->gguf));
+    return trunk_open(net, o, &s);
 }
 
 const NetArch arch_nomic_bert = {

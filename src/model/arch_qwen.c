@@ -8,23 +8,19 @@
  */
 #include "model/trunk.h"
 
-static Err qwen_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info, TrunkShape s) {
+static Err qwen_open(void **net, const NetOpen *o, TrunkShape s) {
     bool causal = true;
     s.rms = true;
     s.gate = KERN_GATE_SILU;
-    TRY(trunk_shape_read(g, info, 10000, &s));
-    TRY(trunk_causal_read(g, info, &causal));
+    TRY(trunk_shape_read(o->gguf, o->info, 10000, &s));
+    TRY(trunk_causal_read(o->gguf, o->info, &causal));
     if (causal) s.after[TRUNK_FAR] = 0;
-    return trunk_open(net, g, kern, pool, &s);
+    return trunk_open(net, o, &s);
 }
 
-static Err qwen2_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
-    return qwen_open(net, g, kern, pool, info, (TrunkShape){.qkv_bias = true});
-}
+static Err qwen2_open(void **net, const NetOpen *o) { return qwen_open(net, o, (TrunkShape){.qkv_bias = true}); }
 
-static Err qwen3_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info) {
-    return qwen_open(net, g, kern, pool, info, (TrunkShape){.head_norm = true});
-}
+static Err qwen3_open(void **net, const NetOpen *o) { return qwen_open(net, o, (TrunkShape){.head_norm = true}); }
 
 const NetArch arch_qwen2 = {
     .name = "qwen2",

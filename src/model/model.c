@@ -44,7 +44,8 @@ static Err open_net(Model *m) {
     /* Without threads it is only slower. */
     if (gguf_bytes(m->gguf).n > (1u << 20) && pool_open(&pool, cores < OPEN_THREADS_MAX ? cores : OPEN_THREADS_MAX))
         pool = NULL;
-    Err err = m->arch->open(&m->net, m->gguf, m->kern, pool, &m->info);
+    const NetOpen o = {m->gguf, m->kern, pool, &m->info};
+    Err err = m->arch->open(&m->net, &o);
     pool_close(pool);
     if (err) return err;
     if (tok_vocab_size(m->tok) > m->arch->n_tokens(m->net))

@@ -32,11 +32,17 @@ typedef struct {
 } NetRun;
 
 typedef struct {
-    const char *name; /* general.architecture */
-    /* Loads the weights; info is filled from the metadata and checked against the tensors. */
-    Err (*open)(void **net, const Gguf *g, const Kern *kern, Pool *pool, const ModelInfo *info);
-    void (*close)(void *net);            /* NULL is fine */
-    size_t (*n_tokens)(const void *net); /* rows of the token embedding: ids must be below */
+    const Gguf *gguf;
+    const Kern *kern;
+    Pool *pool;            /* for packing; NULL: this thread alone */
+    const ModelInfo *info; /* from the metadata; what it says is checked against the tensors */
+} NetOpen;
+
+typedef struct {
+    const char *name;                          /* general.architecture */
+    Err (*open)(void **net, const NetOpen *o); /* loads the weights */
+    void (*close)(void *net);                  /* NULL is fine */
+    size_t (*n_tokens)(const void *net);       /* rows of the token embedding: ids must be below */
     size_t (*scratch)(const void *net, size_t n_tokens, size_t longest, size_t threads); /* floats */
     /* *hidden: [n_tokens, dim], inside the scratch. ids and lengths are the caller's duty. */
     Err (*run)(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden);

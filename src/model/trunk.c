@@ -165,14 +165,14 @@ static Err trunk_load(Trunk *t, const Gguf *g, Pool *pool) {
     return net_load(&l, pool, &t->block);
 }
 
-Err trunk_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const TrunkShape *s) {
+Err trunk_open(void **net, const NetOpen *o, const TrunkShape *s) {
     Trunk *t = calloc(1, sizeof *t);
-    if (!t) return err_set(ERR_NOMEM, "out of memory for model '%s'", gguf_name(g));
-    t->kern = kern;
+    if (!t) return err_set(ERR_NOMEM, "out of memory for model '%s'", gguf_name(o->gguf));
+    t->kern = o->kern;
     t->s = *s;
     t->q_wide = s->n_heads * s->head_dim; /* both limited by info.c and trunk_shape.c */
     t->qkv_wide = t->q_wide + 2 * s->n_kv_heads * s->head_dim;
-    Err err = trunk_load(t, g, pool);
+    Err err = trunk_load(t, o->gguf, o->pool);
     if (err) {
         trunk_close(t);
         t = NULL;

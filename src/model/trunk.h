@@ -60,7 +60,7 @@ MUST_USE Err trunk_period_read(const Gguf *g, const ModelInfo *info, size_t fall
 MUST_USE Err trunk_causal_read(const Gguf *g, const ModelInfo *info, bool *causal);
 
 /* The functions of a NetArch; open is the architecture's, which describes and then calls trunk_open. */
-MUST_USE Err trunk_open(void **net, const Gguf *g, const Kern *kern, Pool *pool, const TrunkShape *s);
+MUST_USE Err trunk_open(void **net, const NetOpen *o, const TrunkShape *s);
 void trunk_close(void *net);
 size_t trunk_tokens(const void *net);
 size_t trunk_scratch(const void *net, size_t n_tokens, size_t longest, size_t threads);
