@@ -1,43 +1,24 @@
 /* bench_embed.c - texts a second, and the milliseconds of a short query, through model.h as everything above uses it.
  *
  *     cmake --build build --target bench_embed
- *     build/bench/bench_embed MODEL.gguf TEXTS.jsonl [THREADS [TEXTS [KERNELS]]]
+ *     build/bench/bench_embed MODEL.gguf TEXTS.jsonl [THREADS [TEXTS [KERNELS [f32|exact|fast]]]]
  *
  * TEXTS.jsonl has {"text": …} a line. Prints one line of JSON; cpu_texts_per_s counts CPU time, which a busy machine does
  * not distort as much.
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
-#include "base/file.h"
-#include "base/json.h"
 #include "bench.h"
 #include "model/model_impl.h"
 
-enum { QUERIES = 200, RUNS = 3, FILE_MAX = 1 << 30 };
+enum { QUERIES = 200, RUNS = 3 };
 
 static int die(const char *what) {
     (void)fprintf(stderr, "bench_embed: %s: %s\n", what, err_text());
     return 1;
-}
-
-static Err read_texts(Arena *a, const char *path, size_t max, Str **out, size_t *n) {
-    Str file, line;
-    TRY(file_read(a, path, FILE_MAX, &file));
-    Str *texts = arena_array(a, Str, max);
-    if (!texts) return arena_error();
-    for (*n = 0; *n < max && str_line(&file, &line);) {
-        json_t *object = NULL;
-        Str text = {"", 0};
-        TRY(json_read(line, path, &object));
-        Err err = json_get_str(object, "text", &text);
-        texts[(*n)++] = arena_str(a, text);
-        json_decref(object);
-        TRY(err);
-    }
-    *out = texts;
-    return ERR_OK;
 }
 
 static int by_value(const void *a, const void *b) {
@@ -76,6 +57,10 @@ static Err time_texts(const Model *m, Pool *pool, const Str *texts, size_t n, fl
     return ERR_OK;
 }
 
+static ModelPrecision precision_of(const char *name) {
+    return strcmp(name, "fast") == 0 ? MODEL_FAST : strcmp(name, "exact") == 0 ? MODEL_EXACT : MODEL_F32;
+}
+
 int main(int argc, char **argv) {
     Model *m = NULL;
     Pool *pool = NULL;
@@ -85,12 +70,16 @@ int main(int argc, char **argv) {
            max = argc > 4 ? strtoul(argv[4], NULL, 10) : 300;
     double ms[QUERIES];
     Speed speed;
-    if (argc < 3) return fprintf(stderr, "usage: bench_embed MODEL.gguf TEXTS.jsonl [THREADS [TEXTS [KERNELS]]]\n"), 2;
+    if (argc < 3)
+        return fprintf(stderr,
+                       "usage: bench_embed MODEL.gguf TEXTS.jsonl [THREADS [TEXTS [KERNELS [f32|exact|fast]]]]\n"),
+               2;
     const Kern *kern = argc > 5 ? kern_find(argv[5]) : kern_table();
     if (!kern) return fprintf(stderr, "bench_embed: this machine can do: %s\n", kern_level_names()), 2;
-    if (read_texts(&a, argv[2], max, &texts, &n)) return die("texts");
+    if (bench_read_texts(&a, argv[2], max, &texts, &n)) return die("texts");
     double start = bench_seconds(CLOCK_MONOTONIC);
-    if (model_open_kern(&m, argv[1], kern, NULL)) return die("model");
+    ModelOpts opts = {.precision = precision_of(argc > 6 ? argv[6] : "f32")};
+    if (model_open_kern(&m, argv[1], kern, &opts)) return die("model");
     size_t dim = model_info(m)->dim;
     float *out = arena_array(&a, float, dim *(n + 1));
     EmbedInfo *info = arena_array(&a, EmbedInfo, n + 1);

@@ -70,11 +70,10 @@ typedef struct {
 
 /* Where a norm puts its rows: x, and what the next product takes. */
 typedef struct {
-    float *x;           /* [m, stride] */
-    void *rows;         /* uint8_t or Bf16 [m, stride] */
-    float *scale;       /* [m] int8 */
-    float *zero;        /* [m] int8 */
-    const float *quiet; /* [low_wide(n)] or NULL; int8: factors before quantising (smoothing), undone by the weights */
+    float *x;     /* [m, stride] */
+    void *rows;   /* uint8_t or Bf16 [m, stride] */
+    float *scale; /* [m] int8 */
+    float *zero;  /* [m] int8 */
 } LowNorm;
 
 typedef struct KernLow {

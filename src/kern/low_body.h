@@ -329,16 +329,12 @@ static void low_layernorm(LowType type, const float *y, const float *weight, con
         Vec least = {0}, most = {0};
         for (size_t i = 0; i < wide; i += LANES) {
             Vec v = vec_load(x + i);
-            if (io->quiet) v *= vec_load(io->quiet + i);
             least = low_min(least, v);
             most = low_max(most, v);
         }
         LowScale s = low_scale_of(least, most);
-        for (size_t i = 0; i < wide; i += LANES) {
-            Vec v = vec_load(x + i);
-            if (io->quiet) v *= vec_load(io->quiet + i);
-            low_store_bytes((uint8_t *)io->rows + r * stride + i, v, s);
-        }
+        for (size_t i = 0; i < wide; i += LANES)
+            low_store_bytes((uint8_t *)io->rows + r * stride + i, vec_load(x + i), s);
         io->scale[r] = s.scale;
         io->zero[r] = s.zero;
     }

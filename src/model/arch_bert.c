@@ -97,24 +97,28 @@ static Err load_tables(const NetLoader *l, Bert *b) {
     return load_norm(l, "token_embd_norm", b->dim, b->token_norm);
 }
 
-static Err read_shape(const Gguf *g, const ModelInfo *info, Bert *b) {
+Err net_bert_epsilon(const Gguf *g, const ModelInfo *info, float *epsilon) {
     bool causal = false;
+    if (info->dim % info->n_heads)
+        return err_set(ERR_CORRUPT, "model '%s': %zu attention heads do not divide %zu dimensions", gguf_name(g),
+                       info->n_heads, info->dim);
+    TRY(gguf_need(g, "bert.attention.layer_norm_epsilon"));
+    TRY(gguf_get_f32(g, "bert.attention.layer_norm_epsilon", epsilon));
+    if (!(*epsilon >= 0 && *epsilon < 1))
+        return err_set(ERR_CORRUPT, "model '%s': 'bert.attention.layer_norm_epsilon' is %g", gguf_name(g),
+                       (double)*epsilon);
+    TRY(gguf_get_bool(g, "bert.attention.causal", &causal));
+    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a BERT with causal attention", gguf_name(g));
+    return ERR_OK;
+}
+
+static Err read_shape(const Gguf *g, const ModelInfo *info, Bert *b) {
     b->dim = info->dim;
     b->n_ff = info->n_ff;
     b->n_heads = info->n_heads;
     b->n_layers = info->n_layers;
     b->n_places = info->max_tokens; /* <= bert.context_length */
-    if (b->dim % b->n_heads)
-        return err_set(ERR_CORRUPT, "model '%s': %zu attention heads do not divide %zu dimensions", gguf_name(g),
-                       b->n_heads, b->dim);
-    TRY(gguf_need(g, "bert.attention.layer_norm_epsilon"));
-    TRY(gguf_get_f32(g, "bert.attention.layer_norm_epsilon", &b->epsilon));
-    if (!(b->epsilon >= 0 && b->epsilon < 1))
-        return err_set(ERR_CORRUPT, "model '%s': 'bert.attention.layer_norm_epsilon' is %g", gguf_name(g),
-                       (double)b->epsilon);
-    TRY(gguf_get_bool(g, "bert.attention.causal", &causal));
-    if (causal) return err_set(ERR_UNSUPPORTED, "model '%s' is a BERT with causal attention", gguf_name(g));
-    return ERR_OK;
+    return net_bert_epsilon(g, info, &b->epsilon);
 }
 
 static Err bert_load(Bert *b, const Gguf *g, Pool *pool, const ModelInfo *info) {
@@ -232,4 +236,5 @@ const NetArch arch_bert = {
     .n_tokens = bert_tokens,
     .scratch = bert_scratch,
     .run = bert_run,
+    .low = &arch_bert_low,
 };

@@ -38,14 +38,36 @@ static Err choose_limit(Model *m, const ModelOpts *opts) {
     return ERR_OK;
 }
 
-static Err open_net(Model *m) {
+/* Which network: the architecture's own, or its twin in low precision. */
+static Err choose_precision(Model *m, const ModelOpts *opts) {
+    ModelPrecision wish = opts ? opts->precision : MODEL_F32;
+    if (wish == MODEL_EXACT && !(m->kern->low->fast_bf16 && m->arch->low)) wish = MODEL_F32;
+    m->info.precision = wish;
+    if (wish == MODEL_F32) return ERR_OK;
+    if (!m->arch->low)
+        return err_fix(err_set(ERR_UNSUPPORTED, "model '%s': networks of '%s' have no fast precision",
+                               gguf_name(m->gguf), m->arch->name),
+                       "pythia config set model.precision exact");
+    m->arch = m->arch->low;
+    return ERR_OK;
+}
+
+static Err open_net(Model *m, const char *cache_of) {
     Pool *pool = NULL;
     size_t cores = pool_cores();
     /* Without threads it is only slower. */
     if (gguf_bytes(m->gguf).n > (1u << 20) && pool_open(&pool, cores < OPEN_THREADS_MAX ? cores : OPEN_THREADS_MAX))
         pool = NULL;
-    const NetOpen o = {m->gguf, m->kern, pool, &m->info};
+    LowCacheKey key = {.type = m->info.precision == MODEL_FAST ? LOW_INT8 : LOW_BF16, .level = m->kern->name};
+    NetOpen o = {m->gguf, m->kern, pool, &m->info, key.type, NULL};
+    Arena a = {0};
+    if (cache_of && m->info.precision != MODEL_F32) {
+        key.model = m->info.id;
+        key.path = low_cache_path(&a, cache_of, &key);
+        o.cache = &key;
+    }
     Err err = m->arch->open(&m->net, &o);
+    arena_free(&a);
     pool_close(pool);
     if (err) return err;
     if (tok_vocab_size(m->tok) > m->arch->n_tokens(m->net))
@@ -54,8 +76,8 @@ static Err open_net(Model *m) {
     return ERR_OK;
 }
 
-/* Takes g over in any case. */
-static Err open_gguf(Model **out, Gguf *g, const char *path, const Kern *kern, const ModelOpts *opts) {
+/* Takes g over in any case. on_disk: path is the file's, and its hash is wanted. */
+static Err open_gguf(Model **out, Gguf *g, const char *path, bool on_disk, const Kern *kern, const ModelOpts *opts) {
     Err err = ERR_OK;
     Model *m = calloc(1, sizeof *m);
     if (!m) {
@@ -68,9 +90,11 @@ static Err open_gguf(Model **out, Gguf *g, const char *path, const Kern *kern, c
     if ((err = net_arch_find(g, m->info.arch, &m->arch))) goto done;
     if ((err = check_pooling(m))) goto done;
     if ((err = choose_limit(m, opts))) goto done;
+    if ((err = choose_precision(m, opts))) goto done;
+    if (on_disk && (err = model_file_id(path, &m->info.id))) goto done;
     if ((err = tok_open(&m->tok, g))) goto done;
     m->info.n_vocab = tok_vocab_size(m->tok);
-    err = open_net(m);
+    err = open_net(m, on_disk && !(opts && opts->no_cache) ? path : NULL);
 done:
     if (err) {
         model_close(m);
@@ -84,20 +108,14 @@ Err model_open_bytes(Model **out, Str bytes, const char *name, const Kern *kern,
     Gguf *g = NULL;
     *out = NULL;
     TRY(gguf_open_bytes(&g, bytes, name));
-    return open_gguf(out, g, name, kern, opts);
+    return open_gguf(out, g, name, false, kern, opts);
 }
 
 Err model_open_kern(Model **out, const char *path, const Kern *kern, const ModelOpts *opts) {
     Gguf *g = NULL;
     *out = NULL;
     TRY(gguf_open_path(&g, path));
-    TRY(open_gguf(out, g, path, kern, opts));
-    Err err = model_file_id(path, &(*out)->info.id);
-    if (err) {
-        model_close(*out);
-        *out = NULL;
-    }
-    return err;
+    return open_gguf(out, g, path, true, kern, opts);
 }
 
 Err model_open(Model **out, const char *path, const ModelOpts *opts) {

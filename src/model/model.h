@@ -22,6 +22,14 @@ typedef struct Model Model;
 typedef enum { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_LAST, POOL_RANK } Pooling; /* llama.cpp's pooling_type numbers */
 typedef enum { EMBED_DOCUMENT, EMBED_QUERY } EmbedKind;
 
+/* What products are computed in. Vectors of `exact` and f32 may stand in one index (cosine >= 0.9999); those of `fast` are
+ * another kind. */
+typedef enum {
+    MODEL_F32,   /* the reference */
+    MODEL_EXACT, /* bfloat16 where the CPU has it, else f32 */
+    MODEL_FAST   /* int8, scaled row by row: mean cosine >= 0.999 to f32 */
+} ModelPrecision;
+
 typedef struct {
     Str name; /* general.name, or the file's base name */
     Str arch; /* "bert" */
@@ -32,12 +40,15 @@ typedef struct {
     size_t n_layers, n_heads, n_ff, n_vocab;
     Pooling pooling;
     bool normalize;
-    Str tensor_types; /* "F32", "F16+F32" */
-    int64_t bytes;    /* of the file */
+    Str tensor_types;         /* "F32", "F16+F32" */
+    int64_t bytes;            /* of the file */
+    ModelPrecision precision; /* in use: exact is MODEL_F32 where there is no bfloat16 */
 } ModelInfo;
 
 typedef struct {
     size_t max_tokens; /* 0: the model's own limit; above it: ERR_LIMIT */
+    ModelPrecision precision;
+    bool no_cache; /* neither read nor keep weights packed for low precision */
 } ModelOpts;
 
 /* Maps and checks the file: every count, offset, shape and name before use; ERR_CORRUPT says at which byte or tensor,
@@ -89,6 +100,9 @@ MUST_USE Err model_verify(const char *path, Buf *report);
 /* SHA-256 of a model file, from the side file `<path>.sha256` (hex, size, mtime_ns) when that still fits, else computed
  * and kept there (silently not kept when the folder is read-only). */
 MUST_USE Err model_file_id(const char *path, Sha256 *out);
+
+/* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
+MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);
 
 typedef struct {
     const char *name; /* "all-minilm-l6-v2" */

@@ -67,6 +67,11 @@ static Err not_finite(const Gguf *g, const GgufTensor *t, size_t row) {
                    STR_FMT(t->name), row);
 }
 
+Err net_row_checked(const Gguf *g, const Kern *kern, const GgufTensor *t, size_t row, float *out) {
+    net_row(kern, t, row, out);
+    return all_finite(out, (size_t)t->shape[0]) ? ERR_OK : not_finite(g, t, row);
+}
+
 Err net_floats(const NetLoader *l, const char *name, size_t rows, size_t cols, const float **out) {
     const GgufTensor *t = NULL;
     TRY(net_tensor(l->gguf, name, rows, cols, &t));
@@ -251,4 +256,30 @@ Err net_linear(const Kern *kern, Pool *pool, const KernMatrix *w, KernAct act, c
     j.pieces = m * w->n < LINEAR_ALONE / w->k ? 1 : 2 * pool_size(pool); /* two a thread: one may be held up */
     if (j.pieces > j.panels) j.pieces = j.panels;
     return pool_for(pool, j.pieces, linear_piece, &j);
+}
+
+typedef struct {
+    const Kern *kern;
+    const LowMatrix *w;
+    LowOut kind;
+    const LowRows *a;
+    size_t m;
+    void *out;
+    size_t panels, pieces;
+} LowJob;
+
+static Err low_piece(void *ctx, size_t piece, size_t worker) {
+    const LowJob *j = ctx;
+    (void)worker;
+    j->kern->low->gemm(j->w, j->panels * piece / j->pieces, j->panels * (piece + 1) / j->pieces, j->kind, j->a, j->m,
+                       j->out, low_wide(j->w->n));
+    return ERR_OK;
+}
+
+Err net_linear_low(const Kern *kern, Pool *pool, const LowMatrix *w, LowOut kind, const LowRows *a, size_t m,
+                   void *out) {
+    LowJob j = {.kern = kern, .w = w, .kind = kind, .a = a, .m = m, .out = out, .panels = low_panels(w->n)};
+    j.pieces = m * w->n < 4 * LINEAR_ALONE / w->k ? 1 : 2 * pool_size(pool);
+    if (j.pieces > j.panels) j.pieces = j.panels;
+    return pool_for(pool, j.pieces, low_piece, &j);
 }

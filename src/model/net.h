@@ -16,6 +16,7 @@
 #include "base/pool.h"
 #include "kern/kern.h"
 #include "model/gguf.h"
+#include "model/low_cache.h"
 #include "model/model.h"
 
 typedef struct {
@@ -34,11 +35,13 @@ typedef struct {
 typedef struct {
     const Gguf *gguf;
     const Kern *kern;
-    Pool *pool;            /* for packing; NULL: this thread alone */
-    const ModelInfo *info; /* from the metadata; what it says is checked against the tensors */
+    Pool *pool;               /* for packing; NULL: this thread alone */
+    const ModelInfo *info;    /* from the metadata; what it says is checked against the tensors */
+    LowType low;              /* of a network in low precision */
+    const LowCacheKey *cache; /* where its packed weights are kept; NULL: nowhere */
 } NetOpen;
 
-typedef struct {
+typedef struct NetArch {
     const char *name;                          /* general.architecture */
     Err (*open)(void **net, const NetOpen *o); /* loads the weights */
     void (*close)(void *net);                  /* NULL is fine */
@@ -46,9 +49,10 @@ typedef struct {
     size_t (*scratch)(const void *net, size_t n_tokens, size_t longest, size_t threads); /* floats */
     /* *hidden: [n_tokens, dim], inside the scratch. ids and lengths are the caller's duty. */
     Err (*run)(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden);
+    const struct NetArch *low; /* the same in int8 and bf16; NULL: there is none */
 } NetArch;
 
-extern const NetArch arch_bert;
+extern const NetArch arch_bert, arch_bert_low;
 extern const NetArch arch_nomic_bert, arch_modern_bert, arch_qwen2, arch_qwen3, arch_gemma3, arch_gemma_embedding;
 
 /* NULL-terminated. */
@@ -97,6 +101,16 @@ MUST_USE Err net_load(NetLoader *l, Pool *pool, float **block);
 
 /* One row of a tensor as floats. */
 void net_row(const Kern *kern, const GgufTensor *t, size_t row, float *out /* [shape[0]] */);
+
+/* net_row, or ERR_CORRUPT naming tensor and row when a number is not finite. */
+MUST_USE Err net_row_checked(const Gguf *g, const Kern *kern, const GgufTensor *t, size_t row, float *out);
+
+/* What both BERTs ask of the metadata beside the shape: the norms' epsilon; heads that divide the width, not causal. */
+MUST_USE Err net_bert_epsilon(const Gguf *g, const ModelInfo *info, float *epsilon);
+
+/* out = act(a * w^T + bias) for m rows, low_wide(w->n) apart; over the pool by columns where that is worth waking it. */
+MUST_USE Err net_linear_low(const Kern *kern, Pool *pool, const LowMatrix *w, LowOut kind, const LowRows *a, size_t m,
+                            void *out);
 
 /* out = act(a * w^T + bias) for m rows; over the pool by columns where that is worth waking it. */
 MUST_USE Err net_linear(const Kern *kern, Pool *pool, const KernMatrix *w, KernAct act, const float *a, size_t m,

@@ -1,0 +1,443 @@
+/* bert_low.c - the BERT of arch_bert.c in int8 (`fast`) or bfloat16 (`exact`): same tensors, same order, other numbers.
+ *
+ *   x        f32, what flows from layer to layer; each norm also puts its rows in the product's type
+ *   qkv      bf16; the softmax's scale and log2(e) are in the query's weights
+ *   mixed    bf16 out of attention, made u8 row by row for int8
+ *   wide     bf16 out of the way up, after GELU; made u8 likewise
+ *
+ * Smoothing (SmoothQuant, Xiao et al. 2022), by what the norms' weights and biases say of their outputs, was tried: 0.9989
+ * mean cosine to f32 instead of 0.9991. Scales and zero points of each token's own leave it nothing to mend.
+ *
+ * Weights stand in one block whose layout follows from the model's shape alone (bind), so that the block can be kept in a
+ * file and mapped (low_cache.h).
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/sys.h"
+#include "model/low_cache.h"
+#include "model/net.h"
+
+typedef struct {
+    LowMatrix qkv, output, up, down;
+    const float *output_norm[2], *layer_norm[2]; /* weight, bias: [wide(dim)] each */
+} LowLayer;
+
+typedef struct {
+    const Kern *kern;
+    Arena arena;
+    LowType type;
+    char *block; /* NULL when it is mapped */
+    FileMap map;
+    size_t dim, n_ff, n_heads, n_layers, n_places;
+    float epsilon;
+    const GgufTensor *tokens;
+    const float *places;        /* [n_places, wide(dim)]: position + type 0 */
+    const float *token_norm[2]; /* [wide(dim)] */
+    LowLayer *layers;
+} BertLow;
+
+static void low_close(void *net) {
+    BertLow *b = net;
+    if (!b) return;
+    file_unmap(&b->map);
+    free(b->block);
+    arena_free(&b->arena);
+    free(b);
+}
+
+/* ---- layout ---- */
+
+typedef struct {
+    char *base; /* NULL: only counts */
+    size_t at;
+} Cursor;
+
+static void *take(Cursor *c, size_t bytes) {
+    void *p = c->base ? c->base + c->at : NULL;
+    c->at += (bytes + 63) / 64 * 64;
+    return p;
+}
+
+static const float *take_floats(Cursor *c, size_t n) { return take(c, low_wide(n) * sizeof(float)); }
+
+static void bind_matrix(Cursor *c, LowType type, size_t n, size_t k, LowMatrix *out) {
+    *out = (LowMatrix){.type = type, .n = n, .k = k};
+    out->panels = take(c, low_panels(n) * low_panel_bytes(type, k));
+    out->bias = take_floats(c, n);
+    out->scale = take_floats(c, n);
+    out->sums = take_floats(c, n);
+}
+
+/* Points everything into the block; returns its bytes. Sizes cannot overflow: the tensors are in the file. */
+static size_t bind(BertLow *b, char *base) {
+    Cursor c = {base, 0};
+    b->places = take(&c, b->n_places * low_wide(b->dim) * sizeof(float));
+    for (size_t i = 0; i < 2; i++) b->token_norm[i] = take_floats(&c, b->dim);
+    for (size_t l = 0; l < b->n_layers; l++) {
+        LowLayer *layer = &b->layers[l];
+        bind_matrix(&c, b->type, 3 * b->dim, b->dim, &layer->qkv);
+        bind_matrix(&c, b->type, b->dim, b->dim, &layer->output);
+        bind_matrix(&c, b->type, b->n_ff, b->dim, &layer->up);
+        bind_matrix(&c, b->type, b->dim, b->n_ff, &layer->down);
+        for (size_t i = 0; i < 2; i++) layer->output_norm[i] = take_floats(&c, b->dim);
+        for (size_t i = 0; i < 2; i++) layer->layer_norm[i] = take_floats(&c, b->dim);
+    }
+    return c.at;
+}
+
+/* The block is written once, here, through the pointers that everything else reads by. */
+static float *writable(const float *p) { return (float *)(uintptr_t)p; }
+
+/* ---- packing ---- */
+
+/* One product: up to three tensors one below the other. */
+typedef struct {
+    LowMatrix *w;
+    const GgufTensor *parts[NET_PARTS_MAX];
+    size_t n_parts, part_rows;
+    float first_scale;  /* of part 0's rows and biases: the query's */
+    size_t first_piece; /* its panels are pieces first_piece.. of the loop */
+} Product;
+
+enum { PRODUCTS_A_LAYER = 4 };
+
+typedef struct {
+    const BertLow *b;
+    const Gguf *gguf;
+    Product *products; /* [n_layers * PRODUCTS_A_LAYER] */
+    size_t n_products, n_pieces;
+    float *scratch; /* [threads][32, longest k] */
+    size_t scratch_each;
+} PackJob;
+
+static Err load_vector(const BertLow *b, const Gguf *g, const char *name, size_t n, float *out) {
+    const GgufTensor *t = NULL;
+    TRY(net_tensor(g, name, 1, n, &t));
+    return net_row_checked(g, b->kern, t, 0, out);
+}
+
+static Err load_norm(const BertLow *b, const Gguf *g, const char *name, const float *const out[2]) {
+    static const char *const suffix[] = {"weight", "bias"};
+    char full[128];
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(full, sizeof full, "%s.%s", name, suffix[i]);
+        TRY(load_vector(b, g, full, b->dim, writable(out[i])));
+    }
+    return ERR_OK;
+}
+
+static Err load_places(BertLow *b, const Gguf *g) {
+    const GgufTensor *types = gguf_tensor(g, "token_types.weight"), *positions = NULL;
+    uint64_t n_positions = 0;
+    size_t n_types = types ? (size_t)types->shape[1] : 1;
+    TRY(net_tensor(g, "token_types.weight", n_types, b->dim, &types));
+    TRY(gguf_get_u64(g, "bert.context_length", &n_positions));
+    TRY(net_tensor(g, "position_embd.weight", (size_t)n_positions, b->dim, &positions));
+    float *type = arena_array(&b->arena, float, b->dim);
+    if (!type) return arena_error();
+    TRY(net_row_checked(g, b->kern, types, 0, type));
+    for (size_t p = 0; p < b->n_places; p++) {
+        float *place = writable(b->places) + p * low_wide(b->dim);
+        TRY(net_row_checked(g, b->kern, positions, p, place));
+        for (size_t d = 0; d < b->dim; d++) place[d] += type[d];
+    }
+    return ERR_OK;
+}
+
+/* The tensors of a product, and its biases. */
+static Err find_product(PackJob *job, LowMatrix *w, const char *const *names, size_t n_names, size_t layer) {
+    const BertLow *b = job->b;
+    Product *p = &job->products[job->n_products++];
+    char full[128];
+    *p = (Product){.w = w, .n_parts = n_names, .part_rows = w->n / n_names, .first_scale = 1};
+    if (n_names == NET_PARTS_MAX) p->first_scale = 0x1.715476p+0f / sqrtf((float)(b->dim / b->n_heads)); /* log2(e) */
+    for (size_t i = 0; i < n_names; i++) {
+        float *bias = writable(w->bias) + i * p->part_rows;
+        (void)snprintf(full, sizeof full, "blk.%zu.%s.weight", layer, names[i]);
+        TRY(net_tensor(job->gguf, full, p->part_rows, w->k, &p->parts[i]));
+        (void)snprintf(full, sizeof full, "blk.%zu.%s.bias", layer, names[i]);
+        TRY(load_vector(b, job->gguf, full, p->part_rows, bias));
+        for (size_t r = 0; i == 0 && r < p->part_rows; r++) bias[r] *= p->first_scale;
+    }
+    p->first_piece = job->n_pieces;
+    job->n_pieces += low_panels(w->n);
+    return ERR_OK;
+}
+
+static Err pack_piece(void *ctx, size_t piece, size_t worker) {
+    const PackJob *job = ctx;
+    const Product *p = job->products;
+    while (p + 1 < job->products + job->n_products && p[1].first_piece <= piece) p++;
+    size_t k = p->w->k, panel = piece - p->first_piece;
+    float *scratch = job->scratch + worker * job->scratch_each;
+    const float *rows[LOW_WIDE] = {NULL};
+    for (size_t r = 0; r < LOW_WIDE && panel * LOW_WIDE + r < p->w->n; r++) {
+        size_t at = panel * LOW_WIDE + r, part = at / p->part_rows;
+        float *row = scratch + r * k, scale = part == 0 ? p->first_scale : 1;
+        TRY(net_row_checked(job->gguf, job->b->kern, p->parts[part], at % p->part_rows, row));
+        for (size_t j = 0; j < k; j++) row[j] *= scale;
+        rows[r] = row;
+    }
+    char *to = (char *)(uintptr_t)p->w->panels + panel * low_panel_bytes(job->b->type, k);
+    job->b->kern->low->pack(job->b->type, rows, k, to, writable(p->w->scale) + panel * LOW_WIDE,
+                            writable(p->w->sums) + panel * LOW_WIDE);
+    return ERR_OK;
+}
+
+static Err find_layer(PackJob *job, size_t l) {
+    static const char *const qkv[] = {"attn_q", "attn_k", "attn_v"}, *const output = "attn_output",
+                             *const up = "ffn_up", *const down = "ffn_down";
+    const BertLow *b = job->b;
+    LowLayer *layer = &b->layers[l];
+    char name[64];
+    (void)snprintf(name, sizeof name, "blk.%zu.attn_output_norm", l);
+    TRY(load_norm(b, job->gguf, name, layer->output_norm));
+    (void)snprintf(name, sizeof name, "blk.%zu.layer_output_norm", l);
+    TRY(load_norm(b, job->gguf, name, layer->layer_norm));
+    TRY(find_product(job, &layer->qkv, qkv, 3, l));
+    TRY(find_product(job, &layer->output, &output, 1, l));
+    TRY(find_product(job, &layer->up, &up, 1, l));
+    return find_product(job, &layer->down, &down, 1, l);
+}
+
+static Err pack_all(BertLow *b, const Gguf *g, Pool *pool) {
+    size_t k = b->n_ff > b->dim ? b->n_ff : b->dim;
+    PackJob job = {.b = b, .gguf = g, .scratch_each = LOW_WIDE * k};
+    Err err = ERR_OK;
+    job.products = calloc(b->n_layers * PRODUCTS_A_LAYER, sizeof *job.products);
+    job.scratch = malloc(pool_size(pool) * job.scratch_each * sizeof(float));
+    if (!job.products || !job.scratch) {
+        err = err_set(ERR_NOMEM, "out of memory for packing model '%s'", gguf_name(g));
+        goto done;
+    }
+    if ((err = load_places(b, g))) goto done;
+    if ((err = load_norm(b, g, "token_embd_norm", b->token_norm))) goto done;
+    for (size_t l = 0; !err && l < b->n_layers; l++) err = find_layer(&job, l);
+    if (!err) err = pool_for(pool, job.n_pieces, pack_piece, &job);
+    for (size_t p = 0; !err && p < job.n_products; p++)
+        for (size_t i = 0; i < job.products[p].n_parts; i++) gguf_forget(g, job.products[p].parts[i]);
+done:
+    free(job.scratch);
+    free(job.products);
+    return err;
+}
+
+/* ---- opening ---- */
+
+static Err read_shape(BertLow *b, const NetOpen *o) {
+    const ModelInfo *info = o->info;
+    size_t n_tokens = 0;
+    b->dim = info->dim;
+    b->n_ff = info->n_ff;
+    b->n_heads = info->n_heads;
+    b->n_layers = info->n_layers;
+    b->n_places = info->max_tokens;
+    b->type = o->low;
+    TRY(net_bert_epsilon(o->gguf, info, &b->epsilon));
+    if (b->dim / b->n_heads % 2 || b->dim > LOW_INT8_MAX_K || b->n_ff > LOW_INT8_MAX_K)
+        return err_fix(err_set(ERR_UNSUPPORTED,
+                               "model '%s' cannot be computed in low precision: heads of %zu, %zu wide",
+                               gguf_name(o->gguf), b->dim / b->n_heads, b->n_ff),
+                       "pythia config set model.precision f32");
+    const GgufTensor *tokens = gguf_tensor(o->gguf, "token_embd.weight");
+    n_tokens = tokens ? (size_t)tokens->shape[1] : 1;
+    return net_tensor(o->gguf, "token_embd.weight", n_tokens, b->dim, &b->tokens);
+}
+
+/* The size of the block is that of tensors which may not be there: they are looked for before memory is taken. */
+static Err check_size(const BertLow *b, const Gguf *g) {
+    const GgufTensor *t = NULL;
+    char name[64];
+    uint64_t n_positions = 0;
+    TRY(gguf_get_u64(g, "bert.context_length", &n_positions));
+    TRY(net_tensor(g, "position_embd.weight", (size_t)n_positions, b->dim, &t));
+    for (size_t l = 0; l < b->n_layers; l++) {
+        (void)snprintf(name, sizeof name, "blk.%zu.attn_q.weight", l);
+        TRY(net_tensor(g, name, b->dim, b->dim, &t));
+        (void)snprintf(name, sizeof name, "blk.%zu.ffn_up.weight", l);
+        TRY(net_tensor(g, name, b->n_ff, b->dim, &t));
+    }
+    return ERR_OK;
+}
+
+static Err low_load(BertLow *b, const NetOpen *o) {
+    Str kept = {NULL, 0};
+    TRY(read_shape(b, o));
+    TRY(check_size(b, o->gguf));
+    b->layers = arena_array(&b->arena, LowLayer, b->n_layers);
+    if (!b->layers) return arena_error();
+    size_t bytes = bind(b, NULL);
+    if (o->cache) low_cache_open(o->cache, bytes, &b->map, &kept);
+    if (kept.p) {
+        (void)bind(b, (char *)(uintptr_t)kept.p);
+        return ERR_OK;
+    }
+    b->block = sys_alloc_large(bytes);
+    if (!b->block)
+        return err_set(ERR_NOMEM, "out of memory for the weights of model '%s': %zu bytes", gguf_name(o->gguf), bytes);
+    memset(b->block, 0, bytes); /* what stands behind the ends of rows is 0 */
+    (void)bind(b, b->block);
+    TRY(pack_all(b, o->gguf, o->pool));
+    if (o->cache) low_cache_keep(o->cache, str_make(b->block, bytes));
+    return ERR_OK;
+}
+
+static Err low_open(void **net, const NetOpen *o) {
+    BertLow *b = calloc(1, sizeof *b);
+    if (!b) return err_set(ERR_NOMEM, "out of memory for model '%s'", gguf_name(o->gguf));
+    b->kern = o->kern;
+    Err err = low_load(b, o);
+    if (err) {
+        low_close(b);
+        b = NULL;
+    }
+    *net = b;
+    return err;
+}
+
+static size_t low_tokens(const void *net) { return (size_t)((const BertLow *)net)->tokens->shape[1]; }
+
+/* ---- running ---- */
+
+typedef struct {
+    const BertLow *b;
+    const NetBatch *batch;
+    Pool *pool;
+    float *x, *y;          /* [m, wide(dim)] */
+    char *rows;            /* u8 or bf16 [m, wide(dim)] */
+    Bf16 *mixed;           /* [m, wide(dim)] */
+    Bf16 *qkv;             /* [m, wide(3 dim)]; */
+    Bf16 *up;              /* [m, wide(n_ff)], in qkv's place */
+    char *bytes;           /* u8 [m, wide(n_ff)] of up, or [m, wide(dim)] of mixed */
+    float *scale, *zero;   /* [m] of rows */
+    float *scale2, *zero2; /* [m] of bytes */
+    float *attention;      /* [threads][attention_each] */
+    size_t attention_each;
+} Work;
+
+static size_t attention_floats(const BertLow *b, size_t longest) {
+    return (b->kern->low->attention_scratch(longest, b->dim / b->n_heads) + 15) / 16 * 16;
+}
+
+/* Cuts the scratch up; base NULL: returns the floats it takes. */
+static size_t work_cut(Work *w, float *base, size_t m, size_t longest, size_t threads) {
+    const BertLow *b = w->b;
+    Cursor c = {(char *)base, 0};
+    size_t dim = low_wide(b->dim), ff = low_wide(b->n_ff), qkv = low_wide(3 * b->dim);
+    w->x = take(&c, m * dim * sizeof(float));
+    w->y = take(&c, m * dim * sizeof(float));
+    w->rows = take(&c, m * dim * sizeof(Bf16));
+    w->mixed = take(&c, m * dim * sizeof(Bf16));
+    w->qkv = take(&c, m * (ff > qkv ? ff : qkv) * sizeof(Bf16));
+    w->up = w->qkv;
+    w->bytes = take(&c, m * ff);
+    if (ff < dim) (void)take(&c, m * (dim - ff));
+    w->scale = take(&c, m * sizeof(float));
+    w->zero = take(&c, m * sizeof(float));
+    w->scale2 = take(&c, m * sizeof(float));
+    w->zero2 = take(&c, m * sizeof(float));
+    w->attention_each = attention_floats(b, longest);
+    w->attention = take(&c, threads * w->attention_each * sizeof(float));
+    return c.at / sizeof(float);
+}
+
+static size_t low_scratch(const void *net, size_t n_tokens, size_t longest, size_t threads) {
+    Work w = {.b = net};
+    return work_cut(&w, NULL, n_tokens, longest, threads);
+}
+
+static Err attention_piece(void *ctx, size_t piece, size_t worker) {
+    const Work *w = ctx;
+    const BertLow *b = w->b;
+    size_t text = piece / b->n_heads, head_dim = b->dim / b->n_heads, at = piece % b->n_heads * head_dim;
+    size_t start = w->batch->starts[text], stride = low_wide(3 * b->dim);
+    const Bf16 *q = w->qkv + start * stride + at;
+    b->kern->low->attention(&(LowAttention){
+        .q = q,
+        .k = q + b->dim,
+        .v = q + 2 * b->dim,
+        .stride = stride,
+        .tokens = w->batch->starts[text + 1] - start,
+        .head_dim = head_dim,
+        .out = w->mixed + start * low_wide(b->dim) + at,
+        .out_stride = low_wide(b->dim),
+        .scratch = w->attention + worker * w->attention_each,
+    });
+    return ERR_OK;
+}
+
+static void embed_tokens(const Work *w) {
+    const BertLow *b = w->b;
+    size_t wide = low_wide(b->dim);
+    for (size_t text = 0; text < w->batch->n_texts; text++)
+        for (size_t t = w->batch->starts[text]; t < w->batch->starts[text + 1]; t++) {
+            const float *place = b->places + (t - w->batch->starts[text]) * wide;
+            float *row = w->x + t * wide;
+            net_row(b->kern, b->tokens, (size_t)w->batch->ids[t], row);
+            for (size_t d = 0; d < b->dim; d++) row[d] += place[d];
+            memset(row + b->dim, 0, (wide - b->dim) * sizeof *row);
+        }
+}
+
+static void norm(const Work *w, const float *y, const float *const by[2]) {
+    const BertLow *b = w->b;
+    const LowNorm io = {w->x, w->rows, w->scale, w->zero};
+    b->kern->low->layernorm(b->type, y, by[0], by[1], b->epsilon, w->batch->n_tokens, b->dim, low_wide(b->dim), &io);
+}
+
+/* bf16 rows as the next product takes them. */
+static LowRows requantize(const Work *w, const Bf16 *in, size_t n) {
+    size_t wide = low_wide(n);
+    if (w->b->type == LOW_BF16) return (LowRows){in, wide, NULL, NULL};
+    w->b->kern->low->quantize(in, w->batch->n_tokens, wide, (uint8_t *)w->bytes, w->scale2, w->zero2);
+    return (LowRows){w->bytes, wide, w->scale2, w->zero2};
+}
+
+static Err low_layer(const Work *w, size_t l) {
+    const BertLow *b = w->b;
+    const LowLayer *layer = &b->layers[l];
+    size_t m = w->batch->n_tokens, dim = low_wide(b->dim);
+    const LowRows x = {w->rows, dim, w->scale, w->zero};
+    /* A short text's heads are done before another thread wakes. */
+    Pool *heads_pool = m * w->batch->longest >= 8192 ? w->pool : NULL;
+    TRY(net_linear_low(b->kern, w->pool, &layer->qkv, LOW_OUT_BF16, &x, m, w->qkv));
+    TRY(pool_for(heads_pool, w->batch->n_texts * b->n_heads, attention_piece, (void *)(uintptr_t)w));
+    LowRows mixed = requantize(w, w->mixed, b->dim);
+    TRY(net_linear_low(b->kern, w->pool, &layer->output, LOW_OUT_F32, &mixed, m, w->y));
+    norm(w, w->y, layer->output_norm);
+    TRY(net_linear_low(b->kern, w->pool, &layer->up, LOW_OUT_GELU, &x, m, w->up));
+    LowRows up = requantize(w, w->up, b->n_ff);
+    TRY(net_linear_low(b->kern, w->pool, &layer->down, LOW_OUT_F32, &up, m, w->y));
+    norm(w, w->y, layer->layer_norm);
+    return ERR_OK;
+}
+
+static Err low_run(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden) {
+    const BertLow *b = net;
+    Work w = {.b = b, .batch = batch, .pool = run->pool};
+    size_t wide = low_wide(b->dim);
+    (void)work_cut(&w, run->scratch, batch->n_tokens, batch->longest, pool_size(run->pool));
+    if (b->dim % LOW_WIDE) memset(w.mixed, 0, batch->n_tokens * wide * sizeof *w.mixed); /* heads leave the rest */
+    embed_tokens(&w);
+    norm(&w, NULL, b->token_norm);
+    for (size_t l = 0; l < b->n_layers; l++) {
+        TRY(deadline_check(run->deadline));
+        TRY(low_layer(&w, l));
+    }
+    for (size_t r = 1; wide != b->dim && r < batch->n_tokens; r++)
+        memmove(w.x + r * b->dim, w.x + r * wide, b->dim * sizeof *w.x);
+    *hidden = w.x;
+    return ERR_OK;
+}
+
+const NetArch arch_bert_low = {
+    .name = "bert",
+    .open = low_open,
+    .close = low_close,
+    .n_tokens = low_tokens,
+    .scratch = low_scratch,
+    .run = low_run,
+};
