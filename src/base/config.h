@@ -33,6 +33,13 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT, "weight of the vectors in convex fusion, 0..1") \
     X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")         \
     X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT, "answer with what is found by then (0: none)") \
+    X(EMBED_REMOTE_URL, "embed_remote", "url", STR, "", "", 0, "service for models called remote:NAME, such as http://127.0.0.1:8081/v1") \
+    X(EMBED_REMOTE_MODEL, "embed_remote", "model", STR, "", "", 0, "the service's model when --model is just `remote`")   \
+    X(EMBED_REMOTE_KEY_ENV, "embed_remote", "key_env", STR, "", "", 0, "environment variable that holds the service's key") \
+    X(EMBED_REMOTE_TOKENIZER, "embed_remote", "tokenizer", STR, "", "", 0, "local model whose tokenizer counts the service's tokens (none: estimated)") \
+    X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")                 \
+    X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")       \
+    X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")       \
     X(LOG_LEVEL, "log", "level", ENUM, "warn", "error|warn|info|debug|trace", 0, "what is logged on stderr")             \
     X(UI_COLOR, "ui", "color", ENUM, "auto", "auto|always|never", 0, "colours and links on a terminal (NO_COLOR is honoured)") \
     X(UI_PROGRESS, "ui", "progress", ENUM, "auto", "auto|plain|json|none", 0, "how progress is shown")

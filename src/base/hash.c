@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
@@ -58,6 +59,17 @@ void sha256_abort(Sha256Stream *s) {
     if (!s) return;
     EVP_MD_CTX_free(s->ctx);
     free(s);
+}
+
+void git_blob_id(Str content, uint8_t out[20]) {
+    char head[32];
+    unsigned n = 0;
+    int length = snprintf(head, sizeof head, "blob %zu", content.n);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) != 1 || EVP_DigestUpdate(ctx, head, (size_t)length + 1) != 1 ||
+        EVP_DigestUpdate(ctx, content.p, content.n) != 1 || EVP_DigestFinal_ex(ctx, out, &n) != 1)
+        abort();
+    EVP_MD_CTX_free(ctx);
 }
 
 Err sha256_file(const char *path, Sha256 *out) {

@@ -23,6 +23,10 @@ Sha256 sha256_end(Sha256Stream *s); /* frees s */
 void sha256_abort(Sha256Stream *s); /* frees s; NULL is fine */
 MUST_USE Err sha256_file(const char *path, Sha256 *out);
 
+/* git's id of a file's content: the SHA-1 of "blob <size>", a NUL and the bytes. For checking against what a hub says; not
+ * a defence against who can make collisions. */
+void git_blob_id(Str content, uint8_t out[20]);
+
 /* Lower-case hex with a NUL. */
 void hex_write(const uint8_t *bytes, size_t n, char *out /* [2 n + 1] */);
 bool hex_read(Str hex, uint8_t *bytes, size_t n); /* false unless exactly 2 n hex digits */

@@ -12,7 +12,8 @@
 
 Err cli_engine(Cli *cli, Pythia **out) {
     if (!cli->engine) {
-        PythiaOpts opts = {.config = cli->config, .home = cli->home, .cwd = cli->cwd, .cancel = cli->cancel};
+        PythiaOpts opts = {
+            .config = cli->config, .home = cli->home, .cwd = cli->cwd, .environ = environ, .cancel = cli->cancel};
         TRY(pythia_open(&cli->engine, &opts));
     }
     *out = cli->engine;

@@ -1,7 +1,8 @@
-/* cmd_model.c - `pythia model list|import|verify`. */
+/* cmd_model.c - `pythia model list|import|pull|verify`. */
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/progress.h"
 #include "cli/reports.h"
 #include "cli/table.h"
 
@@ -89,6 +90,38 @@ Err cmd_model_import(Cli *cli) {
     TRY(models_table(cli, &m, 1));
     cli_say(cli, "written to '%.*s'; use it with: pythia config set model.embed %.*s", STR_FMT(m.path),
             STR_FMT(m.name));
+    return ERR_OK;
+}
+
+Err cmd_model_pull(Cli *cli) {
+    cli->json = args_has(&cli->args, "json");
+    Pythia *p = NULL;
+    PullReport report = {0};
+    Progress progress;
+    TRY(cli_engine(cli, &p));
+    progress_open(&progress, cli);
+    PullRequest rq = {.what = cli->args.words[0],
+                      .name = args_has(&cli->args, "name") ? args_str(&cli->args, "name") : STR(""),
+                      .progress = progress_show,
+                      .progress_ctx = &progress};
+    Err err = pythia_model_pull(p, &cli->arena, &rq, &report);
+    progress_close(&progress);
+    TRY(err);
+    if (cli->json) {
+        JsonOut j = cli_json_begin(cli);
+        jout_key(&j, "model");
+        model_json(&j, &report.model);
+        jout_kv_str(&j, "commit", report.commit);
+        jout_kv_str(&j, "source", report.source);
+        jout_kv_i64(&j, "fetched_bytes", report.fetched);
+        jout_kv_i64(&j, "resumed_bytes", report.resumed);
+        jout_kv_bool(&j, "imported", report.folder);
+        cli_json_end(cli, &j);
+        return ERR_OK;
+    }
+    TRY(models_table(cli, &report.model, 1));
+    cli_say(cli, "%s '%.*s'; use it with: pythia config set model.embed %.*s",
+            report.folder ? "imported to" : "linked from", STR_FMT(report.model.path), STR_FMT(report.model.name));
     return ERR_OK;
 }
 

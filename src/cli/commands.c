@@ -135,6 +135,15 @@ static const Flag import_flags[] = {
     FLAG_JSON,
     {0}};
 
+static const Flag pull_flags[] = {
+    {.name = "name",
+     .type = FLAG_VALUE,
+     .arg = "NAME",
+     .help = "the model's name here (default: the file's or the repository's)"},
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0}};
+
 static const Flag embed_flags[] = {
     FLAG_MODEL,
     {.name = "kind",
@@ -304,6 +313,21 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_model_import,
      .examples = "pythia model import ./all-MiniLM-L6-v2 --name all-minilm-l6-v2"},
+    {.name = "model pull",
+     .group = "model",
+     .usage = "ORG/NAME[/FILE][@REVISION]",
+     .summary = "get a model from a hub",
+     .text = "From Hugging Face, or the hub that HF_ENDPOINT names: the file, or without one the repository's only GGUF, else\n"
+             "its folder of safetensors, which is imported. A download that was cut goes on where it was; every file's\n"
+             "length and hash are checked. Files lie in the hub's own cache (HF_HUB_CACHE, HF_HOME), shared with other\n"
+             "programs. HF_TOKEN opens private models; HF_HUB_OFFLINE=1 uses the cache alone.",
+     .flags = pull_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_model_pull,
+     .examples = "pythia model pull sentence-transformers/all-MiniLM-L6-v2\n"
+                 "pythia model pull nomic-ai/nomic-embed-text-v1.5-GGUF/nomic-embed-text-v1.5.Q8_0.gguf"},
     {.name = "model verify",
      .group = "model",
      .usage = "[NAME]",

@@ -54,10 +54,25 @@ static void rate_update(Progress *p, const IndexProgress *now, int64_t now_ns) {
     p->sample_done = now->done;
 }
 
+/* A download counts bytes, everything else things. */
+static bool in_bytes(const IndexProgress *now) { return strcmp(now->stage, "download") == 0; }
+
+static void amount_add(Buf *b, const IndexProgress *now, int64_t v) {
+    if (in_bytes(now))
+        bytes_add(b, v);
+    else
+        number_add(b, v);
+}
+
 static void left_add(Buf *b, const Progress *p, const IndexProgress *now) {
     if (p->rate <= 0) return;
     buf_add_z(b, " · ");
-    buf_printf(b, p->rate < 10 ? "%.1f/s" : "%.0f/s", p->rate);
+    if (in_bytes(now)) {
+        bytes_add(b, (int64_t)p->rate);
+        buf_add_z(b, "/s");
+    } else {
+        buf_printf(b, p->rate < 10 ? "%.1f/s" : "%.0f/s", p->rate);
+    }
     if (now->total <= now->done) return;
     buf_add_z(b, " · ");
     int64_t left = (int64_t)((double)(now->total - now->done) / p->rate + 0.5);
@@ -70,10 +85,10 @@ static void left_add(Buf *b, const Progress *p, const IndexProgress *now) {
 }
 
 static void counts_add(Buf *b, const IndexProgress *now) {
-    number_add(b, now->done);
+    amount_add(b, now, now->done);
     if (now->total > 0) {
         buf_char(b, '/');
-        number_add(b, now->total);
+        amount_add(b, now, now->total);
         int64_t done = now->done < now->total ? now->done : now->total;
         buf_printf(b, " %3d %%", (int)(100.0 * (double)done / (double)now->total));
     }

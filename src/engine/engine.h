@@ -34,6 +34,8 @@ MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
 const char *engine_models_dir(Pythia *p, Arena *a);
+const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
+MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
 

@@ -69,7 +69,7 @@ Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n) {
 }
 
 /* A name becomes a file name: letters, digits, '.', '_' and '-' only, not at the front a dot. */
-static Err check_name(Str name) {
+Err engine_model_name_check(Str name) {
     for (size_t i = 0; i < name.n; i++) {
         char c = name.p[i];
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
@@ -90,7 +90,7 @@ Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *
     if (!from) return arena_error();
     TRY(path_real(a, from, &source));
     if (!name.n) name = path_base(str_of(source));
-    TRY(check_name(name));
+    TRY(engine_model_name_check(name));
     TRY(file_make_dirs(dir, 0755));
     Str path = arena_printf(a, "%s/%.*s.gguf", dir, STR_FMT(name));
     const char *name_z = arena_cstr(a, name);

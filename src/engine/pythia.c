@@ -89,6 +89,8 @@ Err engine_pool(Pythia *p, Pool **out) {
     return ERR_OK;
 }
 
+const char *engine_env(const Pythia *p, const char *name) { return env_get(p->opts.environ, name); }
+
 const char *engine_models_dir(Pythia *p, Arena *a) { return path_join(a, p->opts.home, "models"); }
 
 /* core.excludesFile's default place; a value set in git's own configuration is not read. */

@@ -104,6 +104,9 @@ MUST_USE Err model_file_id(const char *path, Sha256 *out);
 /* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
 MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);
 
+/* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
+MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);
+
 typedef struct {
     const char *name; /* "all-minilm-l6-v2" */
     const char *path;

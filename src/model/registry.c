@@ -88,6 +88,18 @@ Err model_file_id(const char *path, Sha256 *out) {
     return err;
 }
 
+Err model_file_id_keep(const char *path, const Sha256 *id) {
+    Arena arena = {0};
+    FileInfo info;
+    Err err = model_info_of(path, &info);
+    if (!err) {
+        Side side = {.id = *id, .size = info.size, .mtime_ns = info.mtime_ns};
+        side_write(&arena, path, &side);
+    }
+    arena_free(&arena);
+    return err;
+}
+
 /* ---- what there is ---- */
 
 /* A file that cannot be read stays in the list, with the reason. */
