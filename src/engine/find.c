@@ -13,6 +13,7 @@ typedef struct {
     SearchMode mode;
     StoreCollection *collections; /* [FIND_COLLECTIONS_MAX] */
     SearchSource *sources;        /* likewise */
+    Str *langs;                   /* [rq->n_langs] as documents have them */
     Filter *filters;              /* likewise */
     size_t n;
     PythiaReply *out;
@@ -28,7 +29,7 @@ static Err add_collection(Find *f, const StoreCollection *c, size_t *at) {
     f->collections[f->n] = *c;
     f->filters[f->n] = (Filter){.globs = f->rq->globs,
                                 .n_globs = f->rq->n_globs,
-                                .langs = f->rq->langs,
+                                .langs = f->langs,
                                 .n_langs = f->rq->n_langs,
                                 .kinds = f->rq->kinds,
                                 .n_kinds = f->rq->n_kinds,
@@ -87,21 +88,13 @@ static Err choose_collections(Find *f) {
     return f->n ? ERR_OK : add_place(f, STR("."), false);
 }
 
-/* A language that no file can have would find nothing without a word: name the valid ones instead. */
-static Err check_langs(const PythiaSearch *rq) {
-    const char *const *names = NULL;
-    size_t n = lang_names(&names);
-    for (size_t i = 0; i < rq->n_langs; i++) {
-        size_t k = 0;
-        while (k < n && !str_is(rq->langs[i], names[k])) k++;
-        if (k < n) continue;
-        Buf list = {0};
-        for (k = 0; k < n; k++) buf_printf(&list, "%s%s", k ? ", " : "", names[k]);
-        Err err =
-            err_set(ERR_USAGE, "no language is called '%.*s'; valid: %s", STR_FMT(rq->langs[i]), list.p ? list.p : "");
-        buf_free(&list);
-        return err;
-    }
+/* Languages as users type them ("py", "C++") become the names that documents have; one that no file can have would find
+ * nothing without a word, so it is an error that names the near ones. */
+static Err name_langs(Find *f) {
+    Str *langs = arena_array(f->a, Str, f->rq->n_langs);
+    if (!langs) return arena_error();
+    for (size_t i = 0; i < f->rq->n_langs; i++) TRY(lang_canonical(f->rq->langs[i], &langs[i]));
+    f->langs = langs;
     return ERR_OK;
 }
 
@@ -235,7 +228,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     TRY(err);
     out->mode = config_text(c, CONF_SEARCH_MODE).p;
     if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
-    TRY(check_langs(rq));
+    TRY(name_langs(&f));
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
     TRY(engine_store(p, false, &f.store));
     out->timing.open_ms = (double)(clock_mono_ns() - start) * 1e-6;

@@ -135,6 +135,12 @@ class Search(PythiaTest):
         self.assertEqual(set(self.paths(query, "docs", "src/dates.py")), {"docs/guide.md", "docs/soup.txt", "src/dates.py"})
         self.assertEqual(self.paths(query, "--min-score", "1", "--mode", "semantic", code=1), [])
 
+    def test_languages_have_the_names_that_people_type(self):
+        query = "exponential backoff"
+        self.assertEqual(self.paths(query, "-t", "py", "-m", "1"), ["src/dates.py"])
+        self.assertEqual(self.paths(query, "-t", "PY", "-m", "1"), ["src/dates.py"])
+        self.assertFails(self.pythia("search", "x", "-t", "pyhton"), 2, "pyhton", "python")
+
     def test_an_unknown_language_lists_the_valid_ones(self):
         run = self.pythia("search", "x", "-t", "klingon")
         self.assertFails(run, 2, "klingon", "python")
