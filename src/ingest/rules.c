@@ -115,7 +115,7 @@ static Err find_work_tree(Arena *a, const char *root, const char **top, const ch
         if (!z) return arena_error();
         TRY(file_info(z, true, &info));
         if (info.device != device) break;
-        bool yes;
+        bool yes = false;
         TRY(is_work_tree(a, z, &yes, git_dir));
         if (yes) *top = z;
         if (yes || folder.n <= 1) break;

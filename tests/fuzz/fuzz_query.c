@@ -9,6 +9,7 @@
 #include "store/store.h"
 
 static char folder[64];
+static Analyzer *analyzer;
 static Store *store;
 static StoreCollection collection = {.name = {"c", 1}, .settings = {"{}", 2}};
 
@@ -19,12 +20,13 @@ static void need(bool holds) {
     }
 }
 
-static int analyze(void *analyzer, Str text, StoreTermSink sink, void *ctx) {
-    return analyzer_run(analyzer, text, sink, ctx);
+static int analyze(void *with, Str text, StoreTermSink sink, void *ctx) {
+    return analyzer_run(with, text, sink, ctx);
 }
 
 static void clean(void) {
     store_close(store);
+    analyzer_close(analyzer);
     (void)!file_remove_tree(folder);
 }
 
@@ -35,11 +37,10 @@ static void start(void) {
         "\xE6\x9D\xB1\xE4\xBA\xAC\xE9\x83\xBD caf\xC3\xA9 na\xC3\xAFve",
         "the the the of of and a to in is it",
     };
-    Analyzer *a = NULL;
-    need(analyzer_open(&a) == ERR_OK);
+    need(analyzer_open(&analyzer) == ERR_OK);
     (void)snprintf(folder, sizeof folder, "/tmp/pythia-fuzz-XXXXXX");
     need(mkdtemp(folder) != NULL);
-    const StoreSpec spec = {.kind = "local", .path = folder, .analyzer = {analyze, a}};
+    const StoreSpec spec = {.kind = "local", .path = folder, .analyzer = {analyze, analyzer}};
     need(store_open(&store, &spec) == ERR_OK);
     (void)atexit(clean);
     need(store_collection_put(store, &collection) == ERR_OK);
