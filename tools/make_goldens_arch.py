@@ -10,7 +10,7 @@ llama_cpp) makes of them, and writes nothing. Weights are random, seeds fixed: t
     <name>.gguf  metadata and tensors under llama.cpp's names
     <name>.txt   ids <tab> vector: by transformers in double precision, pooled as the file says, through its dense layers
                  where it has some, normalised
-    rank*.txt    ids <tab> types <tab> score
+    rank.txt     ids <tab> where the second text begins <tab> score
 """
 import pathlib
 import sys
@@ -208,11 +208,56 @@ def make_gemma(path, arch, both_ways):
     write_vectors(path, model, pooling, dense)
 
 
-def compare_llama(out):
-    import ctypes
+BERT_LAYER = {"attention.self.query": "attn_q", "attention.self.key": "attn_k", "attention.self.value": "attn_v",
+              "attention.output.dense": "attn_output", "attention.output.LayerNorm": "attn_output_norm",
+              "intermediate.dense": "ffn_up", "output.dense": "ffn_down", "output.LayerNorm": "layer_output_norm"}
 
+
+def bert_renamer(prefix, fixed):
+    tables = {"word_embeddings": "token_embd", "position_embeddings": "position_embd",
+              "token_type_embeddings": "token_types", "LayerNorm": "token_embd_norm"}
+    return renamer({f"{prefix}embeddings.{k}": v for k, v in tables.items()} | fixed, f"{prefix}encoder.layer.", BERT_LAYER)
+
+
+def make_roberta(path):
+    """XLM-RoBERTa (bge-m3, e5): positions begin behind the padding's, which the file leaves out; one token type."""
+    config = transformers.XLMRobertaConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+                                           type_vocab_size=1, layer_norm_eps=1e-5,
+                                           **(SHAPE | dict(max_position_embeddings=PLACES + 1)))
+    model = randomise(transformers.XLMRobertaModel(config, add_pooling_layer=False), 25)
+    writer = base_writer(path, "bert", config, PoolingType.CLS)
+    writer.add_layer_norm_eps(1e-5)
+    writer.add_causal_attention(False)
+    writer.add_token_type_count(1)
+    write_tensors(writer, model, bert_renamer("", {}),
+                  lambda name, values: values[1:] if name == "position_embd.weight" else values)
+    write_vectors(path, model, PoolingType.CLS)
+
+
+def make_rank(path):
+    """A cross-encoder as ms-marco-MiniLM: BERT, its pooler, a classifier of one label; the document is of type 1."""
+    config = transformers.BertConfig(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40,
+                                     type_vocab_size=2, layer_norm_eps=1e-12, num_labels=1, **SHAPE)
+    model = randomise(transformers.BertForSequenceClassification(config), 26)
+    writer = base_writer(path, "bert", config, PoolingType.RANK)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_token_type_count(2)
+    write_tensors(writer, model, bert_renamer("bert.", {"bert.pooler.dense": "cls", "classifier": "cls.output"}))
+    rng, model, lines = np.random.default_rng(13), model.double(), []
+    for query, doc in ((1, 1), (3, 5), (5, 0), (4, 20), (17, 3), (12, 18)):
+        ids = [2] + rng.integers(5, len(VOCABULARY), query).tolist() + [3]
+        second = len(ids)
+        ids += rng.integers(5, len(VOCABULARY), doc).tolist() + [3]
+        types = [0] * second + [1] * (len(ids) - second)
+        with torch.no_grad():
+            score = model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types])).logits[0]
+        lines.append(",".join(map(str, ids)) + f"\t{second}\t" + hex_floats(score.numpy()) + "\n")
+    path.with_suffix(".txt").write_text("".join(lines))
+
+
+def compare_llama(out):
     import llama_cpp
-    llama_cpp.llama_log_set(ctypes.cast(None, llama_cpp.llama_log_callback), None) if False else None
     for text in sorted(out.glob("*.txt")):
         path = text.with_suffix(".gguf")
         rows = [line.split("\t") for line in text.read_text().splitlines()]
@@ -249,6 +294,8 @@ def main():
     make_qwens(out)
     make_gemma(out / "gemma3.gguf", "gemma3", False)
     make_gemma(out / "gemma_embedding.gguf", "gemma-embedding", True)
+    make_roberta(out / "roberta.gguf")
+    make_rank(out / "rank.gguf")
 
 
 if __name__ == "__main__":

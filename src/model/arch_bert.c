@@ -32,6 +32,8 @@ typedef struct {
     float epsilon;
     const GgufTensor *tokens; /* [vocabulary, dim], decoded row by row */
     float *places;            /* [n_places, dim]: position + type 0 */
+    const float *types;       /* [n_types, dim] */
+    size_t n_types;
     const float *token_norm[2];
     BertLayer *layers; /* [n_layers] */
 } Bert;
@@ -67,16 +69,25 @@ static Err load_layer(NetLoader *l, const Bert *b, size_t i, BertLayer *layer) {
     return load_norm(l, names[LAYER_NORM], b->dim, layer->layer_norm);
 }
 
+/* The types that tell a pair's texts apart. Models without any say so by their number, or by not telling one. */
+static Err load_types(const NetLoader *l, Bert *b) {
+    const GgufTensor *types = gguf_tensor(l->gguf, "token_types.weight");
+    uint32_t told = 0;
+    TRY(gguf_get_u32(l->gguf, "tokenizer.ggml.token_type_count", &told));
+    b->n_types = types ? (size_t)types->shape[1] : 1;
+    if (types || told) return net_floats(l, "token_types.weight", b->n_types, b->dim, &b->types);
+    b->types = arena_array(l->arena, float, b->dim); /* zeros */
+    return b->types ? ERR_OK : arena_error();
+}
+
 /* The three tables that a token's first vector is the sum of. */
 static Err load_tables(const NetLoader *l, Bert *b) {
     const Gguf *g = l->gguf;
-    const GgufTensor *types = gguf_tensor(g, "token_types.weight"), *tokens = gguf_tensor(g, "token_embd.weight");
-    const GgufTensor *positions = NULL;
+    const GgufTensor *tokens = gguf_tensor(g, "token_embd.weight"), *positions = NULL;
     uint64_t n_positions = 0;
-    size_t n_types = types ? (size_t)types->shape[1] : 1, n_tokens = tokens ? (size_t)tokens->shape[1] : 1;
-    const float *type = NULL;
+    size_t n_tokens = tokens ? (size_t)tokens->shape[1] : 1;
     TRY(net_tensor(g, "token_embd.weight", n_tokens, b->dim, &b->tokens));
-    TRY(net_floats(l, "token_types.weight", n_types, b->dim, &type));
+    TRY(load_types(l, b));
     TRY(gguf_get_u64(g, "bert.context_length", &n_positions)); /* read and limited by model_info_read */
     TRY(net_tensor(g, "position_embd.weight", (size_t)n_positions, b->dim, &positions));
     b->places = arena_array(l->arena, float, b->n_places * b->dim);
@@ -85,7 +96,7 @@ static Err load_tables(const NetLoader *l, Bert *b) {
         float *place = b->places + p * b->dim;
         net_row(l->kern, positions, p, place);
         for (size_t d = 0; d < b->dim; d++) {
-            place[d] += type[d];
+            place[d] += b->types[d];
             if (!isfinite(place[d]))
                 return err_set(ERR_CORRUPT,
                                "model '%s': tensor 'position_embd.weight' has a weight that is not finite in "
@@ -190,6 +201,12 @@ static Err attention_piece(void *ctx, size_t piece, size_t worker) {
     return ERR_OK;
 }
 
+/* The second text of a pair is of type 1, where there is one (RoBERTa has only 0). places has type 0 in it. */
+static void retype(const Bert *b, size_t from, size_t to, float *x) {
+    for (size_t t = from; t < to; t++)
+        for (size_t d = 0; d < b->dim; d++) x[t * b->dim + d] += b->types[b->dim + d] - b->types[d];
+}
+
 static void embed_tokens(const Bert *b, const NetBatch *batch, float *x /* [n_tokens, dim] */) {
     for (size_t text = 0; text < batch->n_texts; text++)
         for (size_t t = batch->starts[text]; t < batch->starts[text + 1]; t++) {
@@ -198,6 +215,8 @@ static void embed_tokens(const Bert *b, const NetBatch *batch, float *x /* [n_to
             net_row(b->kern, b->tokens, (size_t)batch->ids[t], row);
             for (size_t d = 0; d < b->dim; d++) row[d] += place[d];
         }
+    for (size_t text = 0; batch->seconds && b->n_types > 1 && text < batch->n_texts; text++)
+        retype(b, batch->starts[text] + batch->seconds[text], batch->starts[text + 1], x);
     b->kern->layernorm(x, NULL, b->token_norm[0], b->token_norm[1], b->epsilon, batch->n_tokens, b->dim, x);
 }
 

@@ -1,4 +1,5 @@
-/* embed.c - texts in, vectors out: tokens, batches, the network, pooling.
+/* embed.c - texts in, vectors out: tokens, batches, the network, pooling. Or pairs in, scores out: reranking is the same
+ * but for what the tokens are (pair.h) and what stands behind the pooled vector (head.h).
  *
  * Two ways to use the cores. Many texts: they are sorted by length and cut into batches of some BATCH_TOKENS tokens, and
  * each core runs a whole batch through the network by itself: no barrier but at the end. Fewer texts than cores: one batch
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #include "model/model_impl.h"
+#include "model/pair.h"
 
 enum {
     WINDOW = 1024, /* texts */
@@ -29,37 +31,57 @@ typedef struct {
 typedef struct {
     const Model *m;
     const EmbedOpts *opts;
-    const Str *texts; /* [n] of this window */
-    size_t n, first;  /* first: the window's place among all texts, for messages */
-    float *out;       /* [n, dim] */
-    EmbedInfo *info;  /* [n] or NULL */
-    int32_t *ids;     /* [n][max_tokens] */
-    uint32_t *counts; /* [n] tokens of each text */
-    uint32_t *order;  /* [n] texts, longest first */
-    Batch *batches;   /* [<= n] */
+    const Str *texts;  /* [n] of this window */
+    size_t n, first;   /* first: the window's place among all texts, for messages */
+    float *out;        /* [n, width] */
+    size_t width;      /* floats of a result */
+    EmbedInfo *info;   /* [n] or NULL */
+    int32_t *ids;      /* [n][max_tokens] */
+    uint32_t *counts;  /* [n] tokens of each text */
+    const Pair *pair;  /* the query that each text is paired with, or NULL */
+    uint32_t *seconds; /* [n] tokens before the text itself, of pairs */
+    uint32_t *order;   /* [n] texts, longest first */
+    Batch *batches;    /* [<= n] */
     size_t n_batches;
-    float *scratch; /* [threads][scratch_each] */
-    size_t scratch_each;
+    float *scratch;      /* [threads][scratch_each] */
+    size_t scratch_each; /* the network's, then `spare` floats for a pooled vector and its head */
+    size_t spare;
     int32_t *flat;    /* [threads][flat_each] a batch's ids */
-    uint32_t *starts; /* [threads][flat_each + 1] */
+    uint32_t *starts; /* [threads][2 flat_each + 1]: starts, then seconds */
     size_t flat_each;
     Pool *inner; /* the pool that works inside a batch, or NULL */
 } EmbedJob;
 
 /* ---- tokens ---- */
 
+/* The text behind the prefix that its kind asks for. */
+static Err encode_text(const EmbedJob *j, Str text, int32_t *ids, size_t cap, size_t *n) {
+    Str prefix = j->m->info.prefix[j->opts->kind == EMBED_QUERY];
+    if (prefix.n == 0) return tok_encode(j->m->tok, text, true, ids, cap, n);
+    Buf whole = {0};
+    buf_add(&whole, prefix);
+    buf_add(&whole, text);
+    Err err = buf_ok(&whole);
+    if (!err) err = tok_encode(j->m->tok, buf_str(&whole), true, ids, cap, n);
+    buf_free(&whole);
+    return err;
+}
+
 static Err tokenize_piece(void *ctx, size_t i, size_t worker) {
     EmbedJob *j = ctx;
     (void)worker;
     size_t max = j->m->max_tokens, n = 0;
     int32_t *ids = j->ids + i * max;
-    TRY(tok_encode(j->m->tok, j->texts[i], true, ids, max, &n));
+    if (j->pair)
+        TRY(pair_encode(j->pair, j->texts[i], ids, max, &n, &j->seconds[i]));
+    else
+        TRY(encode_text(j, j->texts[i], ids, max, &n));
     bool cut = n > max;
     if (cut && j->opts->truncate_error)
         return err_set(ERR_LIMIT, "text %zu has %zu tokens, model '%s' takes %zu", j->first + i, n,
                        gguf_name(j->m->gguf), max);
     int32_t end = tok_special(j->m->tok)->sep;
-    if (cut && end >= 0) ids[max - 1] = end; /* as the reference cuts: the text, not its end mark */
+    if (cut && end >= 0 && !j->pair) ids[max - 1] = end; /* as the reference cuts: the text, not its end mark */
     if (cut) n = max;
     if (n == 0)
         return err_set(ERR_INPUT, "text %zu has no tokens and model '%s' adds none", j->first + i,
@@ -101,16 +123,19 @@ static void cut_batches(EmbedJob *j, size_t budget) {
 
 /* ---- vectors ---- */
 
-static Err pool_text(const EmbedJob *j, size_t text, const float *hidden /* [tokens, dim] */, size_t tokens) {
+/* hidden [tokens, dim]; spare [dim + head_scratch] */
+static Err pool_text(const EmbedJob *j, size_t text, const float *hidden, size_t tokens, float *spare) {
     const Model *m = j->m;
     size_t dim = m->info.dim;
-    float *out = j->out + text * dim, check = 0;
+    float *v = spare, check = 0;
     if (m->info.pooling == POOL_MEAN)
-        m->kern->mean_rows(hidden, tokens, dim, out);
+        m->kern->mean_rows(hidden, tokens, dim, v);
     else
-        memcpy(out, m->info.pooling == POOL_CLS ? hidden : hidden + (tokens - 1) * dim, dim * sizeof *out);
-    if (m->info.normalize) m->kern->normalize(out, dim);
-    for (size_t d = 0; d < dim; d++) check += out[d] * 0.0f;
+        memcpy(v, m->info.pooling == POOL_LAST ? hidden + (tokens - 1) * dim : hidden, dim * sizeof *v);
+    TRY(head_run(m->head, v, spare + dim));
+    if (m->info.normalize && !j->pair) m->kern->normalize(v, j->width);
+    memcpy(j->out + text * j->width, v, j->width * sizeof *v);
+    for (size_t d = 0; d < j->width; d++) check += v[d] * 0.0f;
     if (check == 0.0f) return ERR_OK;
     return err_set(ERR_CORRUPT, "model '%s' gives text %zu a vector that is not finite", gguf_name(m->gguf),
                    j->first + text);
@@ -121,11 +146,12 @@ static Err batch_piece(void *ctx, size_t piece, size_t worker) {
     const Model *m = j->m;
     const Batch *b = &j->batches[piece];
     int32_t *ids = j->flat + worker * j->flat_each;
-    uint32_t *starts = j->starts + worker * (j->flat_each + 1);
+    uint32_t *starts = j->starts + worker * (2 * j->flat_each + 1), *seconds = starts + b->n + 1;
     size_t n_known = m->arch->n_tokens(m->net), at = 0;
     for (size_t i = 0; i < b->n; i++) {
         size_t text = j->order[b->from + i];
         starts[i] = (uint32_t)at;
+        if (j->pair) seconds[i] = j->seconds[text];
         for (size_t t = 0; t < j->counts[text]; t++) {
             int32_t id = j->ids[text * m->max_tokens + t];
             if (id < 0 || (size_t)id >= n_known)
@@ -134,13 +160,15 @@ static Err batch_piece(void *ctx, size_t piece, size_t worker) {
         }
     }
     starts[b->n] = (uint32_t)at;
-    const NetBatch batch = {ids, starts, b->n, at, b->longest};
+    const NetBatch batch = {ids, starts, b->n, at, b->longest, j->pair ? seconds : NULL};
     const NetRun run = {j->inner, j->opts->deadline, j->scratch + worker * j->scratch_each};
+    float *spare = run.scratch + j->scratch_each - j->spare;
     const float *hidden = NULL;
     TRY(deadline_check(run.deadline));
     TRY(m->arch->run(m->net, &batch, &run, &hidden));
     for (size_t i = 0; i < b->n; i++)
-        TRY(pool_text(j, j->order[b->from + i], hidden + (size_t)starts[i] * m->info.dim, starts[i + 1] - starts[i]));
+        TRY(pool_text(j, j->order[b->from + i], hidden + (size_t)starts[i] * m->info.dim, starts[i + 1] - starts[i],
+                      spare));
     return ERR_OK;
 }
 
@@ -152,9 +180,10 @@ static Err take_scratch(EmbedJob *j, size_t batch_threads, size_t inner_threads)
         if (j->batches[i].longest > longest) longest = j->batches[i].longest;
     }
     j->flat_each = tokens;
-    j->scratch_each = (j->m->arch->scratch(j->m->net, tokens, longest, inner_threads) + 15) / 16 * 16;
+    j->spare = (j->m->info.dim + head_scratch(j->m->head) + 15) / 16 * 16;
+    j->scratch_each = (j->m->arch->scratch(j->m->net, tokens, longest, inner_threads) + 15) / 16 * 16 + j->spare;
     j->flat = malloc(batch_threads * tokens * sizeof *j->flat);
-    j->starts = malloc(batch_threads * (tokens + 1) * sizeof *j->starts);
+    j->starts = malloc(batch_threads * (2 * tokens + 1) * sizeof *j->starts);
     j->scratch = aligned_alloc(64, batch_threads * j->scratch_each * sizeof(float));
     if (j->flat && j->starts && j->scratch) return ERR_OK;
     return err_set(ERR_NOMEM, "out of memory for a batch of %zu tokens", tokens);
@@ -180,27 +209,53 @@ static Err embed_window(EmbedJob *j, Pool *pool) {
     return err;
 }
 
-Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
-                EmbedInfo *info) {
-    static const EmbedOpts none;
+/* All texts, a window at a time. */
+static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float *out, EmbedInfo *info) {
     size_t window = n < WINDOW ? n : WINDOW;
     Arena a = {0};
     Err err = ERR_OK;
-    EmbedJob j = {.m = m, .opts = opts ? opts : &none};
-    if (n == 0) return ERR_OK;
-    j.ids = arena_array(&a, int32_t, window * m->max_tokens);
-    j.counts = arena_array(&a, uint32_t, window);
-    j.order = arena_array(&a, uint32_t, window);
-    j.batches = arena_array(&a, Batch, window);
-    if (!j.ids || !j.counts || !j.order || !j.batches) err = arena_error();
+    j->ids = arena_array(&a, int32_t, window * j->m->max_tokens);
+    j->counts = arena_array(&a, uint32_t, window);
+    j->seconds = arena_array(&a, uint32_t, window);
+    j->order = arena_array(&a, uint32_t, window);
+    j->batches = arena_array(&a, Batch, window);
+    if (!j->ids || !j->counts || !j->seconds || !j->order || !j->batches) err = arena_error();
     for (size_t from = 0; !err && from < n; from += window) {
-        j.first = from;
-        j.n = n - from < window ? n - from : window;
-        j.texts = texts + from;
-        j.out = out + from * m->info.dim;
-        j.info = info ? info + from : NULL;
-        err = embed_window(&j, pool);
+        j->first = from;
+        j->n = n - from < window ? n - from : window;
+        j->texts = texts + from;
+        j->out = out + from * j->width;
+        j->info = info ? info + from : NULL;
+        err = embed_window(j, pool);
     }
+    arena_free(&a);
+    return err;
+}
+
+static const EmbedOpts no_opts;
+
+Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
+                EmbedInfo *info) {
+    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = m->info.dim};
+    if (m->info.pooling == POOL_RANK)
+        return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
+    if (j.opts->dimensions > j.width)
+        return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%s' has %zu", j.opts->dimensions,
+                       gguf_name(m->gguf), j.width);
+    if (j.opts->dimensions) j.width = j.opts->dimensions;
+    return n ? embed_all(&j, pool, texts, n, out, info) : ERR_OK;
+}
+
+Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t n, const EmbedOpts *opts,
+                 float *scores) {
+    Pair pair;
+    Arena a = {0};
+    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = 1, .pair = &pair};
+    if (m->info.pooling != POOL_RANK)
+        return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
+    if (n == 0) return ERR_OK;
+    Err err = pair_open(&pair, &a, m->tok, m->max_tokens, query);
+    if (!err) err = embed_all(&j, pool, docs, n, scores, NULL);
     arena_free(&a);
     return err;
 }

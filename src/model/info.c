@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "model/prefix.h"
 
 /* Larger than any model there is; keeps products of two of them far from overflow. */
 enum { INFO_DIM_MAX = 1 << 20, INFO_LAYERS_MAX = 1 << 10, INFO_TOKENS_MAX = 1 << 24 };
@@ -101,6 +102,7 @@ Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
     out->arch = arena_str(a, arch);
     out->name = arena_str(a, name.n ? name : path_base(str_of(path)));
     out->path = arena_str(a, str_of(path));
+    TRY(prefix_read(g, a, out));
     out->tensor_types = tensor_types(g, a);
     out->bytes = (int64_t)gguf_bytes(g).n;
     return out->arch.p && out->name.p && out->path.p && out->tensor_types.p ? ERR_OK : arena_error();

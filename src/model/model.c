@@ -13,7 +13,10 @@
 /* Packing is bound by memory: more threads than this only cost their start. */
 enum { OPEN_THREADS_MAX = 4 };
 
-static Err check_pooling(const Model *m) {
+static Err check_pooling(const Model *m, const ModelOpts *opts) {
+    bool reranker = opts && opts->reranker;
+    if (reranker && m->info.pooling == POOL_RANK) return ERR_OK;
+    if (reranker) return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     switch (m->info.pooling) {
     case POOL_MEAN:
     case POOL_CLS:
@@ -41,14 +44,15 @@ static Err choose_limit(Model *m, const ModelOpts *opts) {
 /* Which network: the architecture's own, or its twin in low precision. */
 static Err choose_precision(Model *m, const ModelOpts *opts) {
     ModelPrecision wish = opts ? opts->precision : MODEL_F32;
-    if (wish == MODEL_EXACT && !(m->kern->low->fast_bf16 && m->arch->low)) wish = MODEL_F32;
+    const NetArch *low = m->info.pooling == POOL_RANK ? NULL : m->arch->low; /* which knows no pairs */
+    if (wish == MODEL_EXACT && !(m->kern->low->fast_bf16 && low)) wish = MODEL_F32;
     m->info.precision = wish;
     if (wish == MODEL_F32) return ERR_OK;
-    if (!m->arch->low)
-        return err_fix(err_set(ERR_UNSUPPORTED, "model '%s': networks of '%s' have no fast precision",
-                               gguf_name(m->gguf), m->arch->name),
+    if (!low)
+        return err_fix(err_set(ERR_UNSUPPORTED, "model '%s': %s '%s' have no fast precision", gguf_name(m->gguf),
+                               m->arch->low ? "rerankers of" : "networks of", m->arch->name),
                        "pythia config set model.precision exact");
-    m->arch = m->arch->low;
+    m->arch = low;
     return ERR_OK;
 }
 
@@ -67,6 +71,7 @@ static Err open_net(Model *m, const char *cache_of) {
         o.cache = &key;
     }
     Err err = m->arch->open(&m->net, &o);
+    if (!err) err = head_open(&m->head, &o);
     arena_free(&a);
     pool_close(pool);
     if (err) return err;
@@ -88,7 +93,7 @@ static Err open_gguf(Model **out, Gguf *g, const char *path, bool on_disk, const
     m->kern = kern;
     if ((err = model_info_read(g, &m->arena, path, &m->info))) goto done;
     if ((err = net_arch_find(g, m->info.arch, &m->arch))) goto done;
-    if ((err = check_pooling(m))) goto done;
+    if ((err = check_pooling(m, opts))) goto done;
     if ((err = choose_limit(m, opts))) goto done;
     if ((err = choose_precision(m, opts))) goto done;
     if (on_disk && (err = model_file_id(path, &m->info.id))) goto done;
@@ -127,6 +132,7 @@ Err model_open(Model **out, const char *path, const ModelOpts *opts) {
 void model_close(Model *m) {
     if (!m) return;
     if (m->arch) m->arch->close(m->net);
+    head_close(m->head);
     tok_close(m->tok);
     gguf_close(m->gguf);
     arena_free(&m->arena);

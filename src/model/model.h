@@ -40,6 +40,7 @@ typedef struct {
     size_t n_layers, n_heads, n_ff, n_vocab;
     Pooling pooling;
     bool normalize;
+    Str prefix[2];            /* by EmbedKind: what the model wants before a text; "" for most */
     Str tensor_types;         /* "F32", "F16+F32" */
     int64_t bytes;            /* of the file */
     ModelPrecision precision; /* in use: exact is MODEL_F32 where there is no bfloat16 */
@@ -48,6 +49,7 @@ typedef struct {
 typedef struct {
     size_t max_tokens; /* 0: the model's own limit; above it: ERR_LIMIT */
     ModelPrecision precision;
+    bool reranker; /* a model that scores pairs is wanted; without it, one that embeds */
     bool no_cache; /* neither read nor keep weights packed for low precision */
 } ModelOpts;
 
@@ -76,12 +78,21 @@ typedef struct {
     EmbedKind kind;
     const Deadline *deadline; /* NULL: none */
     bool truncate_error;      /* a text over the limit is ERR_LIMIT instead of being cut */
+    size_t dimensions;        /* of a vector: its first so many, normalised again (Matryoshka); 0: all */
 } EmbedOpts;
 
-/* out: [n, dim] row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts need not be sorted; empty
- * text embeds as its special tokens alone. Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT, ERR_LIMIT. */
+/* out: [n, dim] ([n, opts->dimensions]) row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts need
+ * not be sorted; empty text embeds as its special tokens alone; the model's prefix for opts->kind goes before each text.
+ * Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT; ERR_LIMIT: too long, or more dimensions than the model has;
+ * ERR_UNSUPPORTED: a reranker. */
 MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */, size_t n, const EmbedOpts *opts,
                          float *out, EmbedInfo *info);
+
+/* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no bounds,
+ * comparable within a query). Query and document are cut together to the model's limit, the longer one first. opts: kind
+ * and dimensions mean nothing here. Errors as model_embed's; ERR_UNSUPPORTED: the model was not opened as a reranker. */
+MUST_USE Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs /* [n] */, size_t n,
+                          const EmbedOpts *opts, float *scores /* [n] */);
 
 /* The kernels in use ("avx512") and those this CPU can run; ERR_USAGE when PYTHIA_CPU names others. */
 MUST_USE Err model_kernels(const char **name, const char **possible);

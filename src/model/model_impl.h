@@ -3,6 +3,7 @@
 #define PYTHIA_MODEL_MODEL_IMPL_H
 
 #include "model/gguf.h"
+#include "model/head.h"
 #include "model/model.h"
 #include "model/net.h"
 #include "model/tok.h"
@@ -13,6 +14,7 @@ struct Model {
     Tok *tok;
     const NetArch *arch;
     void *net;
+    Head *head; /* behind the pooled vector; NULL for most */
     const Kern *kern;
     ModelInfo info;
     size_t max_tokens; /* texts are cut here: info.max_tokens, or less when the opener wants it */

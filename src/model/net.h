@@ -23,7 +23,8 @@ typedef struct {
     const int32_t *ids;     /* [n_tokens] all texts one after the other */
     const uint32_t *starts; /* [n_texts + 1] first token of each text, then n_tokens */
     size_t n_texts, n_tokens;
-    size_t longest; /* tokens of the longest text */
+    size_t longest;          /* tokens of the longest text */
+    const uint32_t *seconds; /* [n_texts] tokens before the second text of each pair; NULL: no pairs */
 } NetBatch;
 
 typedef struct {

@@ -1,16 +1,22 @@
-/* test_arch.c - nomic-BERT, ModernBERT, Qwen2, Qwen3 and Gemma 3 against Hugging Face transformers (tests/golden/arch, made
+/* test_arch.c - nomic-BERT, ModernBERT, Qwen2, Qwen3, Gemma 3, Gemma-embedding and XLM-RoBERTa against Hugging Face transformers (tests/golden/arch, made
  * by tools/make_goldens_arch.py), at every level of kernels: alone, in batches, over a pool. */
 #include "arch.h"
 
-static const char *const models[] = {ARCH("nomic"), ARCH("modern"), ARCH("qwen2"), ARCH("qwen3"), ARCH("gemma3")};
+static const char *const models[] = {ARCH("nomic"),  ARCH("modern"),          ARCH("qwen2"),  ARCH("qwen3"),
+                                     ARCH("gemma3"), ARCH("gemma_embedding"), ARCH("roberta")};
 enum { MODELS = sizeof models / sizeof *models };
 
-static void pooled(const Model *m, const float *hidden, size_t n, float *out) {
+/* As embed.c does it: pooled, through the head, normalised. */
+static void finish(const Model *m, const float *hidden, size_t n, float *out) {
     size_t dim = m->info.dim;
+    float *scratch = malloc((head_scratch(m->head) + 1) * sizeof *scratch);
     if (m->info.pooling == POOL_MEAN)
         m->kern->mean_rows(hidden, n, dim, out);
     else
         memcpy(out, m->info.pooling == POOL_CLS ? hidden : hidden + (n - 1) * dim, dim * sizeof *out);
+    CHECK_OK(head_run(m->head, out, scratch));
+    m->kern->normalize(out, dim);
+    free(scratch);
 }
 
 static void every_level_gives_the_vectors_of_transformers(void **state) {
@@ -26,8 +32,7 @@ static void every_level_gives_the_vectors_of_transformers(void **state) {
             CHECK_INT(n, 8);
             for (size_t c = 0; c < n; c++) {
                 float got[ARCH_DIM_MAX], *hidden = arch_hidden_one(m, cases[c].ids, cases[c].n);
-                pooled(m, hidden, cases[c].n, got);
-                m->kern->normalize(got, m->info.dim);
+                finish(m, hidden, cases[c].n, got);
                 /* Elements of unit vectors; f32 against a reference in double, some 100 roundings deep */
                 for (size_t d = 0; d < m->info.dim; d++) CHECK_NEAR(got[d], cases[c].want[d], 1e-5);
                 free(hidden);

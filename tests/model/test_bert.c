@@ -9,7 +9,7 @@ enum { IDS_MAX = 64, DIM_MAX = 64 };
 /* Runs ids alone through the network; pooled and normalised as the model says. */
 static void run_ids(const Model *m, const int32_t *ids, size_t n, float *out) {
     const uint32_t starts[] = {0, (uint32_t)n};
-    const NetBatch batch = {ids, starts, 1, n, n};
+    const NetBatch batch = {.ids = ids, .starts = starts, .n_texts = 1, .n_tokens = n, .longest = n};
     float *scratch = aligned_alloc(64, (m->arch->scratch(m->net, n, n, 1) * sizeof(float) + 63) / 64 * 64);
     const NetRun run = {NULL, NULL, scratch};
     const float *hidden = NULL;
