@@ -27,7 +27,8 @@
 #include "model/tok_unigram_charsmap.h"
 #include "model/tok_vocab.h"
 
-#define ESCAPED         "\xE2\x96\x81" /* U+2581 */
+#define ESCAPED         "\xE2\x96\x81"
+#define ESCAPED_CODE    0x2581u
 #define UNKNOWN_PENALTY 10.0
 enum { WORD_SMALL = 192 }; /* bytes of a word that needs no memory */
 enum { WHOLE_UNKNOWN, WHOLE_YES, WHOLE_NO };
@@ -184,22 +185,23 @@ static Err word_encode(Encode *e, Str word) {
 
 /* ---- texts ---- */
 
-/* The next word of *rest, with '▁' before it, into e->word; false when there is none. */
+/* The next word of *rest into e->word; false when there is none. White space separates words; a '▁' in the text begins
+ * one, and gets no other before it. */
 static bool word_cut(Encode *e, Str *rest) {
-    buf_clear(&e->word);
-    if (e->u->prefix) buf_add(&e->word, STR(ESCAPED));
-    size_t start = e->word.n;
     while (rest->n) {
         uint32_t cp = 0;
         size_t n = 0, run = 0;
-        while (run < rest->n) {
+        for (; run < rest->n; run += n) {
             n = utf8_decode(str_from(*rest, run), &cp);
-            if (tok_is_space(cp)) break;
-            run += n;
+            if (tok_is_space(cp) || (cp == ESCAPED_CODE && run > 0)) break;
         }
-        buf_add(&e->word, str_upto(*rest, run));
-        *rest = str_from(*rest, run < rest->n ? run + n : run);
-        if (e->word.n > start) return true;
+        Str word = str_upto(*rest, run);
+        *rest = str_from(*rest, run < rest->n && cp != ESCAPED_CODE ? run + n : run);
+        if (word.n == 0) continue;
+        buf_clear(&e->word);
+        if (e->u->prefix && !str_starts(word, STR(ESCAPED))) buf_add(&e->word, STR(ESCAPED));
+        buf_add(&e->word, word);
+        return true;
     }
     return false;
 }
@@ -261,8 +263,9 @@ done:
 
 /* ---- opening ---- */
 
-/* Added tokens are in the vocabulary too, as in the reference: a full-width '＜s＞' is normalised to '<s>', and is that. */
-static bool is_text(int32_t type) { return type == TOK_TYPE_NORMAL || tok_type_is_added(type); }
+/* All but what fills up, as in the reference: a full-width '＜s＞' is normalised to '<s>', and is that; a '<0x41>' in the
+ * text is that byte. */
+static bool is_text(int32_t type) { return type != TOK_TYPE_UNUSED; }
 
 static Err table_fill(Unigram *u, Tok *t, const Gguf *g, const int32_t *types) {
     TRY(tok_table_open(&u->table, &t->arena, t->texts, t->n));
