@@ -34,10 +34,16 @@ MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
 const char *engine_models_dir(Pythia *p, Arena *a);
+unsigned engine_attempts(const Pythia *p); /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
+
+/* ---- remote.c: models called "remote:NAME" ---- */
+bool engine_is_remote(Str name);
+/* dim: of its vectors where that is known, else 0: the service is asked. */
+MUST_USE Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out);
 
 /* ---- collections.c ---- */
 /* The collection whose root covers path (absolute, real), the deepest of several; id 0 in *out when none does. */

@@ -180,7 +180,7 @@ Err pythia_model_pull(Pythia *p, Arena *a, const PullRequest *rq, PullReport *ou
                  .offline = env_is_on(p, "HF_HUB_OFFLINE"),
                  .connect_ms = config_int(c, CONF_NETWORK_CONNECT),
                  .stall_ms = config_int(c, CONF_NETWORK_STALL),
-                 .attempts = (unsigned)config_int(c, CONF_NETWORK_ATTEMPTS),
+                 .attempts = engine_attempts(p),
                  .seed = (uint64_t)clock_mono_ns(), /* so that machines cut off together do not come back together */
                  .deadline = &stop,
                  .progress = pull_tell,

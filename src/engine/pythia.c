@@ -91,6 +91,11 @@ Err engine_pool(Pythia *p, Pool **out) {
 
 const char *engine_env(const Pythia *p, const char *name) { return env_get(p->opts.environ, name); }
 
+unsigned engine_attempts(const Pythia *p) {
+    int64_t n = config_int(p->opts.config, CONF_NETWORK_ATTEMPTS);
+    return n < 1 ? 1 : n > 100 ? 100 : (unsigned)n;
+}
+
 const char *engine_models_dir(Pythia *p, Arena *a) { return path_join(a, p->opts.home, "models"); }
 
 /* core.excludesFile's default place; a value set in git's own configuration is not read. */
@@ -106,6 +111,7 @@ Err engine_model(Pythia *p, Str name, Model **out) {
     const char *path = NULL;
     *out = NULL;
     if (name.n == 0) name = config_text(p->opts.config, CONF_MODEL_EMBED);
+    if (engine_is_remote(name)) return engine_remote_model(p, name, 0, out);
     const char *dir = engine_models_dir(p, &a);
     if (!dir) {
         err = arena_error();

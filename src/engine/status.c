@@ -33,6 +33,7 @@ static Err index_bytes(Pythia *p, const StoreCollection *c, int64_t *bytes) {
 
 static bool model_is_missing(Pythia *p, Arena *a, const StoreCollection *c) {
     const char *dir = engine_models_dir(p, a), *path = NULL;
+    if (engine_is_remote(c->model_name)) return config_text(p->opts.config, CONF_EMBED_REMOTE_URL).n == 0;
     return c->dim > 0 && dir && model_resolve(a, dir, c->model_name, &path) != ERR_OK;
 }
 

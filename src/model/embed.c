@@ -14,6 +14,7 @@
 
 #include "model/model_impl.h"
 #include "model/pair.h"
+#include "model/remote.h"
 
 enum {
     WINDOW = 1024, /* texts */
@@ -237,6 +238,7 @@ static const EmbedOpts no_opts;
 Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
                 EmbedInfo *info) {
     EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = m->info.dim};
+    if (n && m->remote) return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
     if (m->info.pooling == POOL_RANK)
         return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
     if (j.opts->dimensions > j.width)
@@ -251,6 +253,7 @@ Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t 
     Pair pair;
     Arena a = {0};
     EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = 1, .pair = &pair};
+    if (m->remote) return err_set(ERR_UNSUPPORTED, "model '%.*s' cannot rerank", STR_FMT(m->info.name));
     if (m->info.pooling != POOL_RANK)
         return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     if (n == 0) return ERR_OK;

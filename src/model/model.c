@@ -9,6 +9,7 @@
 
 #include "model/info.h"
 #include "model/model_impl.h"
+#include "model/remote.h"
 
 /* Packing is bound by memory: more threads than this only cost their start. */
 enum { OPEN_THREADS_MAX = 4 };
@@ -129,9 +130,23 @@ Err model_open(Model **out, const char *path, const ModelOpts *opts) {
     return model_open_kern(out, path, kern_table(), opts);
 }
 
+Err model_open_remote(Model **out, const ModelRemoteOpts *opts) {
+    *out = NULL;
+    Model *m = calloc(1, sizeof *m);
+    if (!m) return err_set(ERR_NOMEM, "out of memory for model '%s'", opts->model);
+    Err err = remote_open(&m->remote, &m->arena, opts, &m->info);
+    m->max_tokens = m->info.max_tokens;
+    if (err)
+        model_close(m);
+    else
+        *out = m;
+    return err;
+}
+
 void model_close(Model *m) {
     if (!m) return;
     if (m->arch) m->arch->close(m->net);
+    remote_close(m->remote);
     head_close(m->head);
     tok_close(m->tok);
     gguf_close(m->gguf);
@@ -141,8 +156,12 @@ void model_close(Model *m) {
 
 const ModelInfo *model_info(const Model *m) { return &m->info; }
 
-size_t model_count_tokens(const void *model, Str text) { return tok_count(((const Model *)model)->tok, text); }
+size_t model_count_tokens(const void *model, Str text) {
+    const Model *m = model;
+    return m->remote ? remote_count_tokens(m->remote, text) : tok_count(m->tok, text);
+}
 
 Err model_tokenize(const Model *m, Str text, bool special, int32_t *ids, size_t cap, size_t *n) {
+    if (m->remote) return remote_tokenize(m->remote, &m->info, text, special, ids, cap, n);
     return tok_encode(m->tok, text, special, ids, cap, n);
 }

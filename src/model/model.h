@@ -59,6 +59,24 @@ typedef struct {
  * `<path>.sha256` when size and mtime agree. */
 MUST_USE Err model_open(Model **out, const char *path, const ModelOpts *opts);
 void model_close(Model *m); /* NULL is fine */
+
+typedef struct {
+    const char *url;   /* "http://127.0.0.1:8081/v1", or that of /embeddings itself */
+    const char *model; /* what the service calls it */
+    const char *key, *key_env; /* NULL: none; key_env is named in messages, the key never */
+    const char *tokenizer;     /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
+    size_t max_tokens;         /* 0: 512 */
+    size_t dim;                /* 0: asked for */
+    int64_t connect_ms, stall_ms; /* 0: http.h's */
+    unsigned attempts;            /* 0: 5 */
+    int64_t pause_ms;             /* after the first failure; 0: 500 */
+    uint64_t seed;                /* of the pauses' jitter */
+    const Deadline *deadline;     /* for opening; NULL: none */
+} ModelRemoteOpts;
+
+/* A model that a service holds (any with OpenAI's /v1/embeddings), called "remote:<model>"; info.id is the SHA-256 of URL and
+ * model. Embedding it may fail with ERR_NETWORK. What remote.h says holds. */
+MUST_USE Err model_open_remote(Model **out, const ModelRemoteOpts *opts);
 const ModelInfo *model_info(const Model *m);
 
 /* Tokens of text without special tokens; never fails (ill-formed UTF-8 is repaired as the tokenizer does). Shaped as the
@@ -111,9 +129,6 @@ MUST_USE Err model_verify(const char *path, Buf *report);
 /* SHA-256 of a model file, from the side file `<path>.sha256` (hex, size, mtime_ns) when that still fits, else computed
  * and kept there (silently not kept when the folder is read-only). */
 MUST_USE Err model_file_id(const char *path, Sha256 *out);
-
-/* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
-MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);
 
 /* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
 MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);

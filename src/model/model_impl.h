@@ -17,7 +17,8 @@ struct Model {
     Head *head; /* behind the pooled vector; NULL for most */
     const Kern *kern;
     ModelInfo info;
-    size_t max_tokens; /* texts are cut here: info.max_tokens, or less when the opener wants it */
+    struct Remote *remote; /* a service's model: then there is neither gguf, tok, arch nor net */
+    size_t max_tokens;     /* texts are cut here: info.max_tokens, or less when the opener wants it */
 };
 
 /* Opens a model out of bytes in memory, which must outlive it, with the kernels given: for fuzzing and for tests of each
