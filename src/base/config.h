@@ -20,6 +20,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
 #define CONFIG_LIST(X)                                                                                                   \
     X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0, "embedding model: a name from `pythia model list` or a GGUF file") \
     X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                       \
+    X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0, "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own") \
     X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT, "cut texts at so many tokens (0: the model's own limit)") \
     X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat", CONFIG_PROJECT, "how vectors are searched")                     \
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT, "larger files are skipped, with the reason kept") \

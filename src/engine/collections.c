@@ -38,7 +38,7 @@ Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out) {
     if (engine_is_remote(c->model_name)) /* its dimension is known here: no request only to ask for it */
         TRY(engine_remote_model(p, c->model_name, (size_t)c->dim, out));
     else
-        TRY(engine_model(p, c->model_name, out));
+        TRY(engine_model_as(p, c->model_name, &c->model_id, out));
     const ModelInfo *info = model_info(*out);
     if (memcmp(&info->id, &c->model_id, sizeof info->id) == 0) return ERR_OK;
     *out = NULL;

@@ -33,6 +33,9 @@ MUST_USE Err engine_store(Pythia *p, bool write, Store **out); /* ERR_NO_COLLECT
 MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out);
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
+/* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
+ * configured one. */
+MUST_USE Err engine_model_as(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
 unsigned engine_attempts(const Pythia *p); /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */

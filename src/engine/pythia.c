@@ -105,8 +105,16 @@ const char *engine_global_ignore(Pythia *p) {
     return user ? path_join(&p->arena, user, ".config/git/ignore") : NULL;
 }
 
-Err engine_model(Pythia *p, Str name, Model **out) {
+static ModelPrecision configured_precision(const Pythia *p) {
+    static const ModelPrecision of[] = {MODEL_EXACT, MODEL_FAST, MODEL_F32}; /* in the order of the key's values */
+    return of[config_int(p->opts.config, CONF_MODEL_PRECISION)];
+}
+
+Err engine_model(Pythia *p, Str name, Model **out) { return engine_model_as(p, name, NULL, out); }
+
+Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
     Arena a = {0};
+    ModelPrecision precision = configured_precision(p);
     Err err = ERR_OK;
     const char *path = NULL;
     *out = NULL;
@@ -118,14 +126,26 @@ Err engine_model(Pythia *p, Str name, Model **out) {
         goto done;
     }
     if ((err = model_resolve(&a, dir, name, &path))) goto done;
-    for (size_t i = 0; i < p->n_models && !*out; i++)
-        if (str_is(model_info(p->models[i])->path, path)) *out = p->models[i];
+    if (id) {
+        Sha256 file, fast;
+        if ((err = model_file_id(path, &file))) goto done;
+        fast = model_id_with(&file, MODEL_FAST);
+        if (memcmp(&fast, id, sizeof fast) == 0)
+            precision = MODEL_FAST;
+        else if (memcmp(&file, id, sizeof file) == 0 && precision == MODEL_FAST)
+            precision = MODEL_EXACT;
+    }
+    for (size_t i = 0; i < p->n_models && !*out; i++) {
+        const ModelInfo *info = model_info(p->models[i]);
+        bool alike = (info->precision == MODEL_FAST) == (precision == MODEL_FAST);
+        if (alike && str_is(info->path, path)) *out = p->models[i];
+    }
     if (*out) goto done;
     if (p->n_models == ENGINE_MODELS_MAX) {
         err = err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
         goto done;
     }
-    ModelOpts opts = {.max_tokens = (size_t)config_int(p->opts.config, CONF_MODEL_MAX_TOKENS)};
+    ModelOpts opts = {.max_tokens = (size_t)config_int(p->opts.config, CONF_MODEL_MAX_TOKENS), .precision = precision};
     if ((err = model_open(out, path, &opts))) goto done;
     p->models[p->n_models++] = *out;
     LOG(LOG_INFO, "engine", "model open path=%s", path);

@@ -143,7 +143,8 @@ static Err choose_model(IndexJob *j) {
     bool made = j->c.dim > 0;
     Str wanted = j->rq->model.n ? j->rq->model : made && !j->rq->force ? j->c.model_name : (Str){"", 0};
     if (j->rq->lex_only && !made && !j->rq->model.n) return ERR_OK;
-    TRY(engine_model(j->p, wanted, &j->model));
+    /* a collection keeps its precision until --force */
+    TRY(engine_model_as(j->p, wanted, made && !j->rq->force ? &j->c.model_id : NULL, &j->model));
     const ModelInfo *info = model_info(j->model);
     bool same = made && memcmp(&info->id, &j->c.model_id, sizeof info->id) == 0;
     if (made && !same && !j->rq->force) return mismatch(j, info);

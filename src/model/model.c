@@ -6,6 +6,7 @@
 #include "model/model.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "model/info.h"
 #include "model/model_impl.h"
@@ -98,6 +99,7 @@ static Err open_gguf(Model **out, Gguf *g, const char *path, bool on_disk, const
     if ((err = choose_limit(m, opts))) goto done;
     if ((err = choose_precision(m, opts))) goto done;
     if (on_disk && (err = model_file_id(path, &m->info.id))) goto done;
+    if (on_disk) m->info.id = model_id_with(&m->info.id, m->info.precision);
     if ((err = tok_open(&m->tok, g))) goto done;
     m->info.n_vocab = tok_vocab_size(m->tok);
     err = open_net(m, on_disk && !(opts && opts->no_cache) ? path : NULL);
@@ -141,6 +143,15 @@ Err model_open_remote(Model **out, const ModelRemoteOpts *opts) {
     else
         *out = m;
     return err;
+}
+
+Sha256 model_id_with(const Sha256 *file, ModelPrecision precision) {
+    if (precision != MODEL_FAST) return *file;
+    static const char fast[] = "int8, rows scaled one by one";
+    char both[sizeof *file + sizeof fast];
+    memcpy(both, file, sizeof *file);
+    memcpy(both + sizeof *file, fast, sizeof fast);
+    return sha256_of(str_make(both, sizeof both));
 }
 
 void model_close(Model *m) {

@@ -34,7 +34,7 @@ typedef struct {
     Str name; /* general.name, or the file's base name */
     Str arch; /* "bert" */
     Str path;
-    Sha256 id;         /* SHA-256 of the file: what "the same model" means */
+    Sha256 id;         /* what "the same model" means: model_id_with(SHA-256 of the file, precision) */
     size_t dim;        /* floats of an embedding */
     size_t max_tokens; /* special tokens counted */
     size_t n_layers, n_heads, n_ff, n_vocab;
@@ -129,6 +129,10 @@ MUST_USE Err model_verify(const char *path, Buf *report);
 /* SHA-256 of a model file, from the side file `<path>.sha256` (hex, size, mtime_ns) when that still fits, else computed
  * and kept there (silently not kept when the folder is read-only). */
 MUST_USE Err model_file_id(const char *path, Sha256 *out);
+
+/* What ModelInfo's id is for a file and a precision: the file's own, but another for MODEL_FAST, whose vectors must never
+ * stand beside others in an index or be taken over from one. */
+Sha256 model_id_with(const Sha256 *file, ModelPrecision precision);
 
 /* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
 MUST_USE Err model_file_id_keep(const char *path, const Sha256 *id);

@@ -139,6 +139,7 @@ static void the_real_model_is_as_near_as_promised(void **state) {
             Nearness near = nearness(want, got, n, model_info(m)->dim);
             /* 7-bit weights where the CPU asks for them (low_tile.h) double the distance */
             double least = p == MODEL_EXACT ? 0.9999 : 0.997, mean = p == MODEL_EXACT ? 0.99998 : 0.999;
+            if (p == MODEL_FAST) mean = 0.9985; /* short pieces; chunks of 150 tokens reach 0.9991 (bench_precision) */
             if (p == MODEL_FAST && low->weight_max < 127) least = 0.995, mean = 0.997;
             if (!(near.least >= least && near.mean >= mean))
                 fail_msg("%s, precision %d: cosine %.6f / %.6f", levels[l]->name, p, near.least, near.mean);
@@ -180,6 +181,23 @@ static FileInfo info_of(const char *path) {
     FileInfo info;
     CHECK_OK(file_info(path, true, &info));
     return info;
+}
+
+static void fast_vectors_are_those_of_another_model(void **state) {
+    (void)state;
+    Place p = make_place();
+    Sha256 file, seen[3];
+    CHECK_OK(model_file_id(p.model, &file));
+    for (int precision = MODEL_F32; precision <= MODEL_FAST; precision++) {
+        Model *m = NULL;
+        CHECK_OK(model_open_kern(&m, p.model, kern_table(), &(ModelOpts){.precision = (ModelPrecision)precision}));
+        seen[precision] = model_info(m)->id;
+        model_close(m);
+    }
+    CHECK(memcmp(&seen[MODEL_F32], &file, sizeof file) == 0);
+    CHECK(memcmp(&seen[MODEL_EXACT], &file, sizeof file) == 0);
+    CHECK(memcmp(&seen[MODEL_FAST], &file, sizeof file) != 0);
+    CHECK_OK(file_remove_tree(p.dir));
 }
 
 static void packed_weights_are_kept_and_used(void **state) {
@@ -272,6 +290,7 @@ int main(void) {
         cmocka_unit_test(each_level_comes_near_f32_in_both_precisions),
         cmocka_unit_test(one_text_has_the_same_bits_in_any_batch_at_any_thread_count),
         cmocka_unit_test(the_real_model_is_as_near_as_promised),
+        cmocka_unit_test(fast_vectors_are_those_of_another_model),
         cmocka_unit_test(packed_weights_are_kept_and_used),
         cmocka_unit_test(damaged_or_foreign_kept_weights_are_made_again),
         cmocka_unit_test(processes_may_race_for_the_kept_weights),
