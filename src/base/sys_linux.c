@@ -1,4 +1,5 @@
 /* sys_linux.c - what only Linux has, with a plain fallback each. */
+#include <malloc.h>
 #include <sched.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -18,6 +19,57 @@ void *sys_alloc_large(size_t size) {
     if (p && unit == huge) (void)madvise(p, size, MADV_HUGEPAGE); /* refused: small pages, as without asking */
     return p;
 }
+
+/* ---- memory ---- */
+
+/* Its first bytes; empty when it cannot be read. Not through file.h: faults armed by tests are not meant for this. */
+static Str proc_read(const char *path, char *to, size_t cap) {
+    FILE *f = fopen(path, "re");
+    if (!f) return (Str){"", 0};
+    size_t n = fread(to, 1, cap, f);
+    (void)fclose(f);
+    return str_trim(str_make(to, n));
+}
+
+/* A file with one number; 0 for "max", for nonsense, and for v1's way to say that there is no limit. */
+static int64_t proc_number(const char *path) {
+    char text[64];
+    int64_t v = 0;
+    if (!str_to_i64(proc_read(path, text, sizeof text), &v) || v < 0 || v > INT64_MAX / 2) return 0;
+    return v;
+}
+
+/* "anon 12345" of memory.stat: page cache is not held against us, the kernel takes it back by itself. */
+static int64_t group_anonymous(const char *path, Str key) {
+    char text[8192];
+    Str rest = proc_read(path, text, sizeof text), line, name;
+    int64_t v = 0;
+    while (str_line(&rest, &line))
+        if (str_cut(&line, ' ', &name) && str_eq(name, key) && str_to_i64(line, &v)) return v;
+    return 0;
+}
+
+void sys_memory_read(MemoryNow *out) {
+    char text[8192];
+    memory_parse_statm(proc_read("/proc/self/statm", text, sizeof text), sysconf(_SC_PAGESIZE), out);
+    memory_parse_meminfo(proc_read("/proc/meminfo", text, sizeof text), out);
+    out->group_limit = proc_number("/sys/fs/cgroup/memory.max");
+    if (out->group_limit) {
+        out->group_used = group_anonymous("/sys/fs/cgroup/memory.stat", STR("anon"));
+        return;
+    }
+    out->group_limit = proc_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
+    if (out->total && out->group_limit > out->total) out->group_limit = 0; /* none: a number beyond all memory */
+    if (out->group_limit) out->group_used = group_anonymous("/sys/fs/cgroup/memory/memory.stat", STR("rss"));
+}
+
+#ifdef __GLIBC__
+void sys_memory_trim(void) { (void)malloc_trim(0); }
+#else
+void sys_memory_trim(void) {}
+#endif
+
+/* ---- cores ---- */
 
 /* cgroup v2: "max 100000" or "150000 100000" (quota and period in us). 0: no limit known. */
 static size_t cgroup_cores(void) {

@@ -17,7 +17,7 @@
 #include "model/tok.h"
 
 enum {
-    BATCH_TEXTS = 64,
+    BATCH_TEXTS = 32, /* a service on a slow CPU must be through with one before it seems stalled */
     BATCH_BYTES = 96 << 10,
     CONNECTIONS = 16, /* kept; more are opened and closed again */
     TOKENS_DEFAULT = 512,
