@@ -22,6 +22,9 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                       \
     X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0, "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own") \
     X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT, "cut texts at so many tokens (0: the model's own limit)") \
+    X(MODEL_MEMORY, "model", "memory", BYTES, "0", "", 0, "memory to stay within (0: a quarter of the machine's)")       \
+    X(MEMORY_CACHE_SIZE, "memory", "cache_size", BYTES, "32M", "", 0, "embeddings of queries kept by a long-lived process") \
+    X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0, "percent of model.memory from which work is done by fewer workers") \
     X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat", CONFIG_PROJECT, "how vectors are searched")                     \
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT, "larger files are skipped, with the reason kept") \
     X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                         \

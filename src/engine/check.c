@@ -118,6 +118,15 @@ static Err doctor_model(Doctor *d) {
                STR(""));
 }
 
+static Err doctor_memory(Doctor *d) {
+    PythiaMemory m;
+    pythia_memory(d->p, &m);
+    return say(d, "memory", m.level ? 1 : 0,
+               arena_printf(d->a, "%lld MB of a budget of %lld MB%s", (long long)(m.anonymous >> 20),
+                            (long long)(m.budget >> 20), m.level ? ": fewer workers are used" : ""),
+               m.level ? STR("pythia config set model.memory 4G") : STR(""));
+}
+
 static Err doctor_collection(Doctor *d, const PythiaCollection *c) {
     Arena *a = d->a;
     Str run = arena_printf(a, "pythia index '%.*s'", STR_FMT(c->root));
@@ -153,6 +162,7 @@ Err pythia_doctor(Pythia *p, Arena *a, DoctorLine **out, size_t *n) {
     TRY(doctor_kernels(&d));
     TRY(doctor_home(&d));
     TRY(doctor_model(&d));
+    TRY(doctor_memory(&d));
     Err err = pythia_collections(p, a, &all, &n_all);
     if (err)
         TRY(say_error(&d, "store"));

@@ -20,6 +20,7 @@ typedef struct {
     const Model *model;
     VecIndex *index;
     size_t dim;
+    MemoryLevel pressure;
     /* another collection's index, kept open between hits */
     VecIndex *other;
     int64_t other_id;
@@ -113,7 +114,7 @@ static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, fl
         pending[(*kept)++] = pending[i];
     }
     if (n_texts == 0) return ERR_OK;
-    TRY(engine_pool(j->p, &pool));
+    TRY(engine_pool_under(j->p, j->pressure, &pool));
     EmbedOpts opts = {.kind = EMBED_DOCUMENT, .deadline = &stop};
     int64_t start = clock_mono_ns();
     TRY(model_embed(j->model, pool, texts, n_texts, &opts, fresh, info));
@@ -158,15 +159,16 @@ static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
     if (beat && counts.pending) TRY(beat(ctx, 0, counts.pending, 0)); /* the first batch takes seconds */
     Deadline stop = engine_deadline(j->p, 0);
     for (;;) {
-        size_t n = 0, kept = 0;
-        StorePending *pending = arena_array(&a, StorePending, EMBED_BATCH);
-        float *rows = arena_array(&a, float, EMBED_BATCH * j->dim);
+        j->pressure = engine_pressure(j->p);
+        size_t n = 0, kept = 0, most = memory_shared(EMBED_BATCH, j->pressure);
+        StorePending *pending = arena_array(&a, StorePending, most);
+        float *rows = arena_array(&a, float, most * j->dim);
         if (!pending || !rows) {
             err = arena_error();
             break;
         }
         if ((err = deadline_check(&stop))) break;
-        if ((err = store_pending(j->store, j->c->id, &j->c->model_id, after, pending, EMBED_BATCH, &n)) || n == 0)
+        if ((err = store_pending(j->store, j->c->id, &j->c->model_id, after, pending, most, &n)) || n == 0)
             break;
         after = pending[n - 1].chunk;
         if ((err = fill_batch(j, &a, pending, n, rows, &kept))) break;

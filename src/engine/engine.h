@@ -6,10 +6,12 @@
 #ifndef PYTHIA_ENGINE_ENGINE_H
 #define PYTHIA_ENGINE_ENGINE_H
 
+#include "base/memory.h"
 #include "base/pool.h"
 #include "engine/pythia.h"
 #include "index/analyze.h"
 #include "index/vec.h"
+#include "model/cache.h"
 #include "model/model.h"
 #include "search/search.h"
 #include "store/store.h"
@@ -25,6 +27,9 @@ struct Pythia {
     Pool *pool;
     Model *models[ENGINE_MODELS_MAX];
     size_t n_models;
+    EmbedCache *cache;     /* of queries' vectors */
+    MemoryLevel pressure;  /* as last seen */
+    Pool *small_pools[3];  /* for the levels above MEMORY_CALM; opened when needed */
 };
 
 /* ---- pythia.c: what is opened once ---- */
@@ -42,6 +47,13 @@ const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
+
+/* ---- memory.c ---- */
+MUST_USE Err engine_cache(Pythia *p, EmbedCache **out);
+/* Looks at the memory in use; the cache follows. Cost: some 30 us. */
+MemoryLevel engine_pressure(Pythia *p);
+/* The pool at that level: memory_shared of its workers; NULL when one is left. */
+MUST_USE Err engine_pool_under(Pythia *p, MemoryLevel level, Pool **out);
 
 /* ---- remote.c: models called "remote:NAME" ---- */
 bool engine_is_remote(Str name);

@@ -120,7 +120,8 @@ static Err open_source(Find *f, size_t i) {
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
     f->out->timing.open_ms += (double)(clock_mono_ns() - opened) * 1e-6;
-    return engine_pool(f->p, &s->pool);
+    TRY(engine_cache(f->p, &s->cache));
+    return engine_pool_under(f->p, engine_pressure(f->p), &s->pool);
 }
 
 static void close_sources(Find *f) {

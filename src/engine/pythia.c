@@ -48,6 +48,8 @@ void pythia_close(Pythia *p) {
     store_close(p->store);
     analyzer_close(p->analyzer);
     for (size_t i = 0; i < p->n_models; i++) model_close(p->models[i]);
+    embed_cache_close(p->cache);
+    for (size_t i = 0; i < sizeof p->small_pools / sizeof *p->small_pools; i++) pool_close(p->small_pools[i]);
     pool_close(p->pool);
     arena_free(&p->arena);
     free(p);

@@ -233,6 +233,14 @@ MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str 
                           size_t *dim, int32_t **tokens, bool **truncated);
 MUST_USE Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n);
 
+/* ---- memory ---- */
+typedef struct {
+    int level;                           /* 0 calm to 3 critical: 8, 4, 2, 1 eighths of workers and caches */
+    int64_t anonymous, resident, budget; /* bytes */
+    int64_t cache_bytes, cache_max_bytes, cache_hits, cache_misses;
+} PythiaMemory;
+void pythia_memory(Pythia *p, PythiaMemory *out);
+
 /* ---- checking ---- */
 /* Everything of a collection (or all, ""): store, index, model, kernels; one line a finding; ERR_CORRUPT when damaged. */
 MUST_USE Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report);

@@ -104,7 +104,7 @@ static Err embed_query(VectorArm *arm, ArmSource *s) {
     if (*s->embedded) return ERR_OK;
     int64_t start = clock_mono_ns();
     EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = arm->deadline};
-    Err err = model_embed(s->source->model, s->source->pool, &arm->text, 1, &opts, s->query, NULL);
+    Err err = model_embed_cached(s->source->model, s->source->cache, s->source->pool, arm->text, &opts, s->query);
     if (!err) *s->embedded = true;
     arm->embed_ms += ms_since(start);
     return err;

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/types.h"
 #include "index/vec.h"
+#include "model/cache.h"
 #include "model/model.h"
 #include "store/store.h"
 
@@ -25,6 +26,7 @@ typedef struct {
     const StoreCollection *collection;
     const VecIndex *index; /* NULL: no vectors yet */
     const Model *model;    /* NULL: lexical only */
+    EmbedCache *cache;     /* of queries' vectors; NULL: none */
     Pool *pool;            /* for embedding the query; NULL: this thread */
     const Filter *filter;  /* this collection's own (paths are relative to its root); NULL: the request's */
 } SearchSource;
