@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/text.h"
 #include "engine/engine.h"
 
 /* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds. */
@@ -43,7 +44,9 @@ static Str document_text(EmbedJob *j, const StoreChunk *c) {
     }
     const char *root = arena_cstr(&j->doc_arena, j->c->root), *path = arena_cstr(&j->doc_arena, c->path);
     const char *full = root && path ? path_join(&j->doc_arena, root, path) : NULL;
-    if (!full || file_read(&j->doc_arena, full, (size_t)1 << 31, &j->doc_text)) j->doc_text = (Str){NULL, 0};
+    Str bytes;
+    if (!full || file_read(&j->doc_arena, full, (size_t)1 << 31, &bytes) || text_decode(&j->doc_arena, bytes, &j->doc_text))
+        j->doc_text = (Str){NULL, 0};
     return j->doc_text;
 }
 

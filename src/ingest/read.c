@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/utf8.h"
+#include "base/text.h"
 
 enum {
     SNIFF_BYTES = 8192,   /* binary is decided by these, as grep and git do */
@@ -159,49 +159,6 @@ static Err read_bytes(Arena *a, int fd, const struct stat *before, Str path, Str
 
 /* -- text ---------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    const char *bom;
-    size_t bom_n;
-    size_t unit; /* bytes: 1 UTF-8, 2 UTF-16, 4 UTF-32 */
-    bool big;
-} Encoding;
-
-/* UTF-32 before UTF-16, whose little-endian mark is the beginning of its own. */
-static const Encoding encodings[] = {
-    {MAGIC("\xEF\xBB\xBF"), 1, false}, {MAGIC("\xFF\xFE\0\0"), 4, false}, {MAGIC("\0\0\xFE\xFF"), 4, true},
-    {MAGIC("\xFF\xFE"), 2, false},     {MAGIC("\xFE\xFF"), 2, true},
-};
-
-static uint32_t unit_at(const unsigned char *p, size_t unit, bool big) {
-    uint32_t v = 0;
-    for (size_t i = 0; i < unit; i++) v |= (uint32_t)p[i] << 8 * (big ? unit - 1 - i : i);
-    return v;
-}
-
-/* UTF-16 or UTF-32 to UTF-8. Lone surrogates, values above U+10FFFF and a rest at the end become U+FFFD. */
-static Err decode_wide(Arena *a, Str in, const Encoding *e, Str *out) {
-    if (in.n > SIZE_MAX / 3) return err_set(ERR_LIMIT, "text of %zu bytes is too long", in.n);
-    char *to = arena_alloc(a, in.n / e->unit * (e->unit == 2 ? 3 : 4) + 4); /* a pair is 4 bytes in both */
-    if (!to) return arena_error();
-    const unsigned char *p = (const unsigned char *)in.p;
-    size_t n = 0, i = 0;
-    for (; in.n - i >= e->unit; i += e->unit) {
-        uint32_t cp = unit_at(p + i, e->unit, e->big);
-        if (e->unit == 2 && cp >> 10 == 0xD800 >> 10 && in.n - i >= 4) {
-            const uint32_t low = unit_at(p + i + 2, 2, e->big);
-            if (low >> 10 == 0xDC00 >> 10) {
-                cp = 0x10000 + ((cp & 0x3FF) << 10 | (low & 0x3FF));
-                i += 2;
-            }
-        }
-        if (cp > 0x10FFFF || cp >> 11 == 0xD800 >> 11) cp = UTF8_REPLACEMENT;
-        n += utf8_encode(cp, to + n);
-    }
-    if (i < in.n) n += utf8_encode(UTF8_REPLACEMENT, to + n);
-    *out = str_make(to, n);
-    return ERR_OK;
-}
-
 /* NUL says binary; so do many control characters that no text needs. */
 static Err binary_judge(Arena *a, Str text, Str *skip) {
     const Str look = str_upto(text, SNIFF_BYTES);
@@ -253,14 +210,7 @@ static Err minified_judge(Arena *a, const Doc *doc, Str *skip) {
 }
 
 static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
-    out->text = bytes;
-    for (size_t i = 0; i < sizeof encodings / sizeof *encodings; i++) {
-        const Encoding *e = &encodings[i];
-        if (!str_starts(bytes, str_make(e->bom, e->bom_n))) continue;
-        out->text = str_from(bytes, e->bom_n);
-        if (e->unit > 1) TRY(decode_wide(a, out->text, e, &out->text));
-        break;
-    }
+    TRY(text_decode(a, bytes, &out->text));
     TRY(binary_judge(a, out->text, skip));
     if (skip->n) return ERR_OK;
     if (str_trim(out->text).n == 0) {

@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "base/pool.h"
+#include "base/text.h"
 #include "base/utf8.h"
 
 static void err_text_is_kept_until_the_next_failure(void **state) {
@@ -187,6 +188,31 @@ static void utf8_decodes_as_the_standard_replaces(void **state) {
     CHECK_INT(utf8_floor(STR("a\xE2\x82\xAC"), 3), 1);
     CHECK_INT(utf8_floor(STR("a\xE2\x82\xAC"), 4), 4);
     CHECK_INT(utf8_width(STR("a\xE6\x97\xA5")), 3);
+}
+
+static void a_byte_order_mark_decides_what_bytes_mean(void **state) {
+    (void)state;
+    static const struct {
+        Str in;
+        const char *out;
+    } cases[] = {
+        {{"plain\xFF", 6}, "plain\xFF"},
+        {{"\xEF\xBB\xBFwith mark", 12}, "with mark"},
+        {{"\xFF\xFE" "a\0\xE9\0", 6}, "a\xC3\xA9"},
+        {{"\xFE\xFF\0a\xD8\x3D\xDE\0", 8}, "a\xF0\x9F\x98\x80"},
+        {{"\xFF\xFE\x3D\xD8" "a\0", 6}, "\xEF\xBF\xBD" "a"}, /* a lone surrogate */
+        {{"\xFF\xFE" "a\0b", 5}, "a\xEF\xBF\xBD"},            /* a rest at the end */
+        {{"\xFF\xFE\0\0a\0\0\0", 8}, "a"},
+        {{"\0\0\xFE\xFF\0\x11\0\0", 8}, "\xEF\xBF\xBD"}, /* above U+10FFFF */
+        {{"\xFF\xFE", 2}, ""},
+    };
+    Arena a = {0};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Str out;
+        CHECK_OK(text_decode(&a, cases[i].in, &out));
+        CHECK_STR(out, cases[i].out);
+    }
+    arena_free(&a);
 }
 
 static void dates_and_durations_are_read(void **state) {
@@ -450,6 +476,7 @@ int main(void) {
         cmocka_unit_test(buf_grows_and_keeps_a_nul_behind),
         cmocka_unit_test(map_keeps_every_key_in_order_of_insertion),
         cmocka_unit_test(utf8_decodes_as_the_standard_replaces),
+        cmocka_unit_test(a_byte_order_mark_decides_what_bytes_mean),
         cmocka_unit_test(dates_and_durations_are_read),
         cmocka_unit_test(json_is_written_and_read_back),
         cmocka_unit_test(floats_are_written_so_that_they_read_back),

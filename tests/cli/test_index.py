@@ -166,6 +166,15 @@ class Index(PythiaTest):
         self.assertEqual(report["added"], 1)
         self.assertEqual(self.index()["unchanged"], 1)
 
+    def test_files_with_a_byte_order_mark_get_their_vectors(self):
+        (self.tree / "marked.txt").write_bytes(b"\xef\xbb\xbf" + b"The lighthouse keeper counts the ships at dusk.\n")
+        (self.tree / "wide.txt").write_bytes("The beekeeper moves the hives in spring.\n".encode("utf-16"))
+        self.index()
+        self.assertEqual(self.search("hives")["coverage"]["pending"], 0)
+        for query, path in (("harbour lamp attendant", "marked.txt"), ("honey insects", "wide.txt")):
+            hit = self.search(query, "--mode", "semantic", "-m", "1")["results"][0]
+            self.assertEqual((hit["path"], hit["freshness"]), (path, "fresh"))
+
     def test_lexical_only_leaves_the_vectors_pending(self):
         report = self.index("--lex-only")
         self.assertEqual(report["embedded"], 0)
