@@ -3,9 +3,10 @@
 
     python3 tools/make_goldens_arch.py [tests/golden/arch]
     python3 tools/make_goldens_arch.py --llama [tests/golden/arch]
+    python3 tools/make_goldens_arch.py --seeds tests/fuzz/corpus/gguf
 
 Needs torch, transformers and gguf (not needed to build or test); --llama compares the files with what llama.cpp (package
-llama_cpp) makes of them, and writes nothing. Weights are random, seeds fixed: the same versions give the same files.
+llama_cpp) makes of them, and writes nothing; --seeds cuts them to two layers for the fuzzer. Weights are random, seeds fixed: the same versions give the same files.
 
     <name>.gguf  metadata and tensors under llama.cpp's names
     <name>.txt   ids <tab> vector: by transformers in double precision, pooled as the file says, through its dense layers
@@ -283,8 +284,32 @@ def compare_llama(out):
         print(f"{path.stem:12} lowest cosine {low:.7f} largest difference {worst:.2e}")
 
 
+def make_seeds(goldens, out):
+    """Each golden network with its first two layers only, in half precision."""
+    for path in sorted(goldens.glob("*.gguf")):
+        reader = gguf.GGUFReader(path)
+        arch = reader.fields["general.architecture"].contents()
+        writer = gguf.GGUFWriter(out / f"arch_{path.stem}.gguf", arch)
+        for name, field in reader.fields.items():
+            if name.startswith("GGUF.") or name == "general.architecture":
+                continue
+            value = 2 if name.endswith(".block_count") else field.contents()
+            writer.add_key_value(name, value, field.types[0], field.types[-1] if len(field.types) > 1 else None)
+        for tensor in reader.tensors:
+            number = tensor.name.split(".")[1]
+            if not (tensor.name.startswith("blk.") and int(number) >= 2):
+                values = tensor.data.astype(np.float16) if tensor.data.ndim == 2 else tensor.data
+                writer.add_tensor(tensor.name, values)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
 def main():
-    words = [w for w in sys.argv[1:] if w != "--llama"]
+    words = [w for w in sys.argv[1:] if not w.startswith("--")]
+    if "--seeds" in sys.argv:
+        return make_seeds(pathlib.Path("tests/golden/arch"), pathlib.Path(words[0]))
     out = pathlib.Path(words[0] if words else "tests/golden/arch")
     if "--llama" in sys.argv:
         return compare_llama(out)

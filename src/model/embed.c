@@ -21,6 +21,7 @@ enum {
     /* Tokens of a batch: enough that a row's share of streaming the weights (42 MB) is small, few enough that activations
      * stay near the L2 cache. */
     BATCH_TOKENS = 256,
+    WINDOW_IDS = 1 << 22, /* 16 MB of them: models of 32,768 tokens get windows of 128 texts */
 };
 
 typedef struct {
@@ -212,7 +213,10 @@ static Err embed_window(EmbedJob *j, Pool *pool) {
 
 /* All texts, a window at a time. */
 static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float *out, EmbedInfo *info) {
-    size_t window = n < WINDOW ? n : WINDOW;
+    size_t window = WINDOW_IDS / j->m->max_tokens;
+    if (window > WINDOW) window = WINDOW;
+    if (window < 1) window = 1;
+    if (window > n) window = n;
     Arena a = {0};
     Err err = ERR_OK;
     j->ids = arena_array(&a, int32_t, window * j->m->max_tokens);

@@ -58,6 +58,18 @@ static unsigned read_tensors(const Gguf *g) {
     return sum;
 }
 
+static void try_reranker(Str bytes) {
+    const Str docs[] = {STR("read it"), STR("")};
+    const ModelOpts opts = {.reranker = true};
+    Model *m = NULL;
+    float scores[2];
+    if (model_open_bytes(&m, bytes, "fuzz.gguf", kern_table(), &opts)) return;
+    if (model_rerank(m, NULL, STR("the file"), docs, 2, NULL, scores) == ERR_OK)
+        for (size_t i = 0; i < 2; i++)
+            if (!isfinite(scores[i])) abort();
+    model_close(m);
+}
+
 static void try_model(Str bytes) {
     static const char words[] = "the file: read(it) \xff\xe2\x96\x81 na\xc3\xafve";
     Model *m = NULL;
@@ -83,5 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     gguf_close(g);
     arena_free(&a);
     try_model(bytes);
+    try_reranker(bytes);
     return 0;
 }
