@@ -135,14 +135,13 @@ static const Flag import_flags[] = {
     FLAG_JSON,
     {0}};
 
-static const Flag pull_flags[] = {
-    {.name = "name",
-     .type = FLAG_VALUE,
-     .arg = "NAME",
-     .help = "the model's name here (default: the file's or the repository's)"},
-    FLAG_PROGRESS,
-    FLAG_JSON,
-    {0}};
+static const Flag pull_flags[] = {{.name = "name",
+                                   .type = FLAG_VALUE,
+                                   .arg = "NAME",
+                                   .help = "the model's name here (default: the file's or the repository's)"},
+                                  FLAG_PROGRESS,
+                                  FLAG_JSON,
+                                  {0}};
 
 static const Flag embed_flags[] = {
     FLAG_MODEL,
@@ -166,6 +165,15 @@ static const Flag eval_flags[] = {
      .arg = "FILE",
      .help = "write the ranked documents there, as TREC has them"},
     FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag bench_embed_flags[] = {
+    {.name = "input", .type = FLAG_VALUE, .arg = "FILE", .help = "texts, as {\"text\": …} a line"},
+    {.name = "threads", .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_MODEL_THREADS)},
+    {.name = "precision", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_MODEL_PRECISION)},
+    FLAG_MODEL,
     FLAG_JSON,
     {0},
 };
@@ -317,10 +325,12 @@ const Command commands[] = {
      .group = "model",
      .usage = "ORG/NAME[/FILE][@REVISION]",
      .summary = "get a model from a hub",
-     .text = "From Hugging Face, or the hub that HF_ENDPOINT names: the file, or without one the repository's only GGUF, else\n"
-             "its folder of safetensors, which is imported. A download that was cut goes on where it was; every file's\n"
-             "length and hash are checked. Files lie in the hub's own cache (HF_HUB_CACHE, HF_HOME), shared with other\n"
-             "programs. HF_TOKEN opens private models; HF_HUB_OFFLINE=1 uses the cache alone.",
+     .text =
+         "From Hugging Face, or the hub that HF_ENDPOINT names: the file, or without one the repository's only GGUF, "
+         "else\n"
+         "its folder of safetensors, which is imported. A download that was cut goes on where it was; every file's\n"
+         "length and hash are checked. Files lie in the hub's own cache (HF_HUB_CACHE, HF_HOME), shared with other\n"
+         "programs. HF_TOKEN opens private models; HF_HUB_OFFLINE=1 uses the cache alone.",
      .flags = pull_flags,
      .min_args = 1,
      .max_args = 1,
@@ -372,6 +382,18 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_eval_run,
      .examples = "pythia eval run ./scifact --mode hybrid --run-file run.trec"},
+    {.name = "bench embed",
+     .group = "check",
+     .usage = "--input TEXTS.jsonl",
+     .summary = "speed of the embedding engine",
+     .text =
+         "One line of JSON: texts and tokens a second, the milliseconds of a short query, operations a second and the\n"
+         "machine's own limit. gops is 0 for networks other than BERT. cpu_texts_per_s counts CPU time, which a busy\n"
+         "machine distorts less.",
+     .flags = bench_embed_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_bench_embed,
+     .examples = "pythia bench embed --input texts.jsonl --threads 1 --precision fast"},
     {.name = "doctor",
      .group = "check",
      .usage = "",

@@ -141,6 +141,7 @@ static const struct {
     {"collection", "collections"},
     {"model", "models: list, make from a folder, check"},
     {"eval", "retrieval quality on a BEIR folder"},
+    {"bench", "speed on this machine, as JSON"},
     {"config", "settings, and where each comes from"},
 };
 

@@ -270,4 +270,23 @@ typedef struct {
  * nothing), one chunk a document. */
 MUST_USE Err pythia_eval(Pythia *p, Arena *a, const EvalRequest *rq, EvalReport *out);
 
+/* ---- bench ---- */
+typedef struct {
+    const char *input; /* {"text": …} a line */
+    Str model;         /* "": configuration; so are threads and precision */
+} BenchEmbedRequest;
+typedef struct {
+    double texts_per_s, tokens_per_s; /* best of three runs over all texts */
+    double cpu_texts_per_s;           /* by CPU time: what a busy machine still can measure */
+    double p50_ms, p95_ms;            /* one short query at a time */
+    double first_vector_ms;           /* opening the model and embedding a query */
+    double rss_mb;                    /* highest so far, in this process */
+    double gops, peak_gops;           /* 10^9 operations a second: of the products, of the machine; gops 0: not known */
+    int64_t texts, tokens, threads;
+    const char *precision; /* in use: "f32", "exact", "fast" */
+    const char *cpu;       /* kernels */
+} BenchEmbedReport;
+/* ERR_INPUT names the line of input at fault. */
+MUST_USE Err pythia_bench_embed(Pythia *p, Arena *a, const BenchEmbedRequest *rq, BenchEmbedReport *out);
+
 #endif

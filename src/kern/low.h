@@ -81,6 +81,10 @@ typedef struct KernLow {
     int weight_max;            /* 127, or 63 where pairs of products are summed in 16 bits, which must not overflow */
     size_t tile;               /* rows computed at a time */
 
+    /* Products of numbers of 8, 16 or 32 bits out of registers or the L1 cache, `rounds` times a few dozen: what the core
+     * can do at best. Returns how many operations that was (a product and its sum are two). */
+    double (*spin)(int bits, size_t rounds);
+
     /* Packs up to 32 rows of k floats (NULL: zeros) into one panel, weights q = w / scale rounded. scale, sums [32] are
      * written for int8, NULL else. Weights must be finite. ~2 cycles a weight. */
     void (*pack)(LowType type, const float *const *rows /* [32] */, size_t k, void *panel, float *scale, float *sums);

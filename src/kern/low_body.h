@@ -364,11 +364,52 @@ static void low_attention(const LowAttention *a) {
 }
 #endif
 
+/* ---- the machine's limit ---- */
+
+/* Chains enough to hide an FMA's latency behind the others; the compiler may not merge them, because their sums differ. */
+static double low_spin_f32(size_t rounds) {
+    enum { CHAINS = LANES == 16 ? 24 : 10 };
+    Vec sums[CHAINS];
+    volatile float factor = 0.999f, sink = 0;
+    for (int i = 0; i < CHAINS; i++) sums[i] = vec_all((float)i);
+    Vec by = vec_all(factor);
+    for (size_t r = 0; r < rounds; r++) UNROLL for (int i = 0; i < CHAINS; i++) sums[i] = sums[i] * by + by;
+    for (int i = 0; i < CHAINS; i++) sink += sums[i][0];
+    (void)sink;
+    return 2.0 * LANES * CHAINS * (double)rounds;
+}
+
+static double low_spin(int bits, size_t rounds) {
+#if LOW_VNNI512
+    if (bits == 8) {
+        low_spin_int8(rounds ? rounds : 1);
+        return 2.0 * 64 * 28 * (double)rounds;
+    }
+#else
+    if (bits == 8) {
+        enum { STEPS = 32 };
+        static const char zeros[STEPS * PANEL_STEP_BYTES]; /* 4 KB: in the L1 cache */
+        int32_t sums[LOW_ROWS * LOW_WIDE];
+        for (size_t r = 0; r < rounds; r++)
+            low_tiles_int8[LOW_ROWS](zeros, STEPS * LOW_STEP_BYTES, zeros, STEPS, sums, LOW_WIDE * sizeof *sums);
+        return 2.0 * LOW_ROWS * LOW_WIDE * STEPS * LOW_STEP_BYTES * (double)rounds;
+    }
+#endif
+#if LOW_HAS_BF16
+    if (bits == 16) {
+        low_spin_bf16(rounds ? rounds : 1);
+        return 2.0 * 32 * 28 * (double)rounds;
+    }
+#endif
+    return low_spin_f32(rounds);
+}
+
 static const KernLow low_table = {
     .fast_bf16 = LOW_HAS_BF16,
     .fast_int8 = LANES > 4,
     .weight_max = LOW_WEIGHT_MAX,
     .tile = LOW_ROWS,
+    .spin = low_spin,
     .pack = low_pack,
     .gemm = low_gemm,
     .attention_scratch = low_attention_scratch,

@@ -92,3 +92,26 @@ static const LowTile low_tiles_int8[LOW_ROWS + 1] = T_TABLE(low_vnni);
 T_FUNCTIONS(low_bf16, "vdpbf16ps")
 static const LowTile low_tiles_bf16[LOW_ROWS + 1] = T_TABLE(low_bf16);
 #endif
+
+/* Products alone, in registers: what the core does at most. */
+#define T_SPIN(even, odd)                                                                                              \
+    T_SPIN_OP " %%zmm30, %%zmm28, %%zmm" even "\n\t" T_SPIN_OP " %%zmm31, %%zmm29, %%zmm" odd "\n\t"
+#define T_SPIN_FUNCTION(name)                                                                                          \
+    static void name(size_t rounds) {                                                                                  \
+        __asm__ volatile(T_EACH_14(T_ZERO) T_ZERO("28", "29")                                                          \
+                             T_ZERO("30", "31") ".p2align 5\n1:\n\t" T_EACH_14(T_SPIN) "dec %[k]\n\tjnz 1b\n\t"        \
+                         : [k] "+r"(rounds)                                                                            \
+                         :                                                                                             \
+                         : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",       \
+                           "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "xmm16", "xmm17", "xmm18", "xmm19",   \
+                           "xmm20", "xmm21", "xmm22", "xmm23", "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29",   \
+                           "xmm30", "xmm31");                                                                          \
+    }
+#define T_SPIN_OP "vpdpbusd"
+T_SPIN_FUNCTION(low_spin_int8)
+#undef T_SPIN_OP
+#if LOW_HAS_BF16
+#define T_SPIN_OP "vdpbf16ps"
+T_SPIN_FUNCTION(low_spin_bf16)
+#undef T_SPIN_OP
+#endif

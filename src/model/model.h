@@ -115,6 +115,10 @@ MUST_USE Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs
 /* The kernels in use ("avx512") and those this CPU can run; ERR_USAGE when PYTHIA_CPU names others. */
 MUST_USE Err model_kernels(const char **name, const char **possible);
 
+/* 10^9 operations a second that all threads of the pool reach together in products of this precision, from registers: the
+ * best of seven short loops (some 50 ms in all). What an engine's speed is a share of. */
+MUST_USE Err model_peak_gops(Pool *pool, ModelPrecision precision, double *out);
+
 /* ---- models on disk (registry.c) ---- */
 
 /* Turns a Hugging Face folder (config.json, model.safetensors, vocab.txt or tokenizer.json, 1_Pooling/config.json,

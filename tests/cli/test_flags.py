@@ -9,11 +9,11 @@ import unittest
 
 from harness import PythiaTest, main
 
-COMMANDS = ["search", "get", "index", "status", "why", "runs", "collection", "model", "embed", "tokenize", "eval", "doctor",
+COMMANDS = ["search", "get", "index", "status", "why", "runs", "collection", "model", "embed", "tokenize", "eval", "bench", "doctor",
             "verify", "config", "completion", "help", "version"]
 LEAVES = ["search", "get", "index", "status", "why", "runs list", "runs show", "collection list", "collection show",
           "collection rename", "collection rm", "model list", "model import", "model verify", "embed", "tokenize", "eval run",
-          "doctor", "verify", "config list", "config get", "config set", "config path", "config trust", "completion", "help",
+          "bench embed", "doctor", "verify", "config list", "config get", "config set", "config path", "config trust", "completion", "help",
           "version"]
 
 
