@@ -45,7 +45,8 @@ static Str document_text(EmbedJob *j, const StoreChunk *c) {
     const char *root = arena_cstr(&j->doc_arena, j->c->root), *path = arena_cstr(&j->doc_arena, c->path);
     const char *full = root && path ? path_join(&j->doc_arena, root, path) : NULL;
     Str bytes;
-    if (!full || file_read(&j->doc_arena, full, (size_t)1 << 31, &bytes) || text_decode(&j->doc_arena, bytes, &j->doc_text))
+    if (!full || file_read(&j->doc_arena, full, (size_t)1 << 31, &bytes) ||
+        text_decode(&j->doc_arena, bytes, &j->doc_text))
         j->doc_text = (Str){NULL, 0};
     return j->doc_text;
 }
@@ -171,8 +172,7 @@ static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
             break;
         }
         if ((err = deadline_check(&stop))) break;
-        if ((err = store_pending(j->store, j->c->id, &j->c->model_id, after, pending, most, &n)) || n == 0)
-            break;
+        if ((err = store_pending(j->store, j->c->id, &j->c->model_id, after, pending, most, &n)) || n == 0) break;
         after = pending[n - 1].chunk;
         if ((err = fill_batch(j, &a, pending, n, rows, &kept))) break;
         if ((err = write_batch(j, pending, kept, rows))) break;

@@ -27,9 +27,9 @@ struct Pythia {
     Pool *pool;
     Model *models[ENGINE_MODELS_MAX];
     size_t n_models;
-    EmbedCache *cache;     /* of queries' vectors */
-    MemoryLevel pressure;  /* as last seen */
-    Pool *small_pools[3];  /* for the levels above MEMORY_CALM; opened when needed */
+    EmbedCache *cache;    /* of queries' vectors */
+    MemoryLevel pressure; /* as last seen */
+    Pool *small_pools[3]; /* for the levels above MEMORY_CALM; opened when needed */
 };
 
 /* ---- pythia.c: what is opened once ---- */
@@ -42,7 +42,7 @@ MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the 
  * configured one. */
 MUST_USE Err engine_model_as(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
-unsigned engine_attempts(const Pythia *p); /* network.attempts, 1 to 100 */
+unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
