@@ -164,7 +164,9 @@ static Err word_encode(Encode *e, Str word) {
     const Unigram *u = e->u;
     int32_t id = -1;
     if (word.n <= u->table.longest) id = tok_table_get(&u->table, tok_hash_of(word.p, word.n), word.p, word.n);
-    uint8_t whole = id < 0 ? WHOLE_NO : atomic_load_explicit(&u->whole[id], memory_order_relaxed);
+    /* The unknown token's own text is unknown like any other. */
+    bool known = id >= 0 && id != u->unk;
+    uint8_t whole = known ? atomic_load_explicit(&u->whole[id], memory_order_relaxed) : WHOLE_NO;
     if (whole == WHOLE_YES) {
         tok_sink_add(e->sink, id);
         return ERR_OK;

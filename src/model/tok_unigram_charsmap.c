@@ -11,6 +11,8 @@
 #include "base/utf8.h"
 
 enum { CLUSTER_WHOLE_MAX = 5 }; /* bytes */
+/* Bytes; the longest of NFKC has 33. A hostile map must not make a text a thousandfold. */
+enum { REPLACEMENT_MAX = 128 };
 
 /* ---- the trie ---- */
 
@@ -25,7 +27,8 @@ static uint32_t unit_label(uint32_t unit) { return unit & (1u << 31 | 0xFF); }
 static Str replacement_at(const TokCharsmap *m, uint32_t at) {
     if (at >= m->replacements.n) return (Str){NULL, 0};
     Str rest = str_from(m->replacements, at);
-    return str_upto(rest, (size_t)str_find_char(rest, '\0')); /* there is one: the last byte */
+    rest.n = (size_t)str_find_char(rest, '\0'); /* there is one: the last byte */
+    return rest.n > REPLACEMENT_MAX ? (Str){NULL, 0} : rest;
 }
 
 /* What the shortest prefix of s in the map becomes; p NULL when there is none. */
