@@ -8,12 +8,7 @@
 
 #include "base/log.h"
 
-enum {
-    BLOCK_AT = 128,
-    HEAD_USED = 88,
-    HEAD_CHECKED = 80,
-    KEPT_FROM = 1 << 20 /* bytes; less is packed within a millisecond */
-};
+enum { BLOCK_AT = 128, HEAD_USED = 88, HEAD_CHECKED = 80 };
 static const char magic[8] = "PYTHLOW";
 
 typedef struct {
@@ -86,7 +81,7 @@ void low_cache_open(const LowCacheKey *key, size_t bytes, FileMap *map, Str *blo
 }
 
 void low_cache_keep(const LowCacheKey *key, Str block) {
-    if (!key->path || block.n < KEPT_FROM) return;
+    if (!key->path) return;
     Arena a = {0};
     Head head = head_of(key, block.n);
     head.block_hash = xxh3_of(block);
