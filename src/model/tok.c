@@ -59,7 +59,7 @@ Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, s
 
 size_t tok_count(const Tok *t, Str text) {
     TokSink sink = {0};
-    /* When memory is out: at most a token a byte. */
+    /* When memory is out, a guess: a token a byte is the most that any but odd texts have. */
     return t->kind->encode(t, text, &sink) ? text.n : sink.n;
 }
 

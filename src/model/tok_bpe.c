@@ -9,12 +9,12 @@
  * A vocabulary of this kind spells bytes as letters (GPT-2's table: 'Ġ' is a space), so that a file of it is text. Here
  * tokens are their bytes; the spelling is kept for people.
  *
- * Merges become a table of (left id, right id) -> (rank, id), 16 bytes a slot. Reading them is most of opening: three
- * look-ups a line, one of which is saved as vocabularies list their tokens in the order of the merges.
+ * Merges become a table from (left id, right id) to a rank; reading them is most of opening: three look-ups a line, one of
+ * which is saved while a vocabulary lists its tokens in the order of the merges.
  *
  * Most words are a token. Whether the merges lead to it is a fact of the vocabulary, worked out the first time a word
- * comes up and kept in one byte a token (`whole`); from then on such a word costs one look-up: 2.5 times the speed on code
- * and prose alike. A cache of all words was no faster, as the rest seldom comes twice.
+ * comes up and kept in one byte a token (`whole`); from then on such a word costs one look-up. On code and prose with
+ * Qwen's vocabulary that makes 30 MB/s of 18.
  *
  * Threads: immutable once open, but for `whole`: atomic bytes that all threads would set alike.
  */
@@ -317,7 +317,7 @@ static Err merge_add(Bpe *b, const Tok *t, const char *name, const Line *m, uint
 }
 
 /* A look-up is a wait for memory, and a line needs four: those of the lines ahead are asked for early (Llama 3, 280,147
- * lines: 52 ms become 34). */
+ * lines: opening takes 50 ms instead of 64). */
 enum { MERGES_AHEAD = 16 };
 
 static Err merges_add(Bpe *b, const Tok *t, const Gguf *g, const Letters *letters, const Str *lines, size_t n) {

@@ -14,6 +14,7 @@
 typedef struct {
     const char *names;       /* "llama3 llama-v3 …" */
     const char *patterns[6]; /* applied one after the other, each within the pieces that those before it left */
+    bool letters;            /* ASCII letters, a space before them or not, are a word when ASCII or nothing follows */
     bool nfc;                /* the text is composed first */
     bool whole_words;        /* a word that is a token is that token, whatever the merges say ("ignore_merges") */
     bool add_bos, add_eos;   /* when the file does not say */
