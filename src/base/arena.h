@@ -31,7 +31,7 @@ void *arena_alloc(Arena *a, size_t size);
 /* count * size bytes with the product checked. */
 void *arena_alloc_array(Arena *a, size_t count, size_t size);
 
-#define arena_new(a, T) ((T *)arena_alloc((a), sizeof(T)))
+#define arena_new(a, T)          ((T *)arena_alloc((a), sizeof(T)))
 #define arena_array(a, T, count) ((T *)arena_alloc_array((a), (count), sizeof(T)))
 
 /* A NUL-terminated copy; {NULL,0} when memory is out. */

@@ -13,39 +13,61 @@
 #include "base/err.h"
 #include "base/str.h"
 
-typedef enum { CONFIG_STR, CONFIG_INT, CONFIG_FLOAT, CONFIG_BOOL, CONFIG_BYTES, CONFIG_DURATION, CONFIG_ENUM } ConfigType;
+typedef enum {
+    CONFIG_STR,
+    CONFIG_INT,
+    CONFIG_FLOAT,
+    CONFIG_BOOL,
+    CONFIG_BYTES,
+    CONFIG_DURATION,
+    CONFIG_ENUM
+} ConfigType;
 enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without trust */
 
 /* X(id, section, key, type, default, "a|b|c" for enums or "", flags, one line of help) */
-#define CONFIG_LIST(X)                                                                                                   \
-    X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0, "embedding model: a name from `pythia model list` or a GGUF file") \
-    X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                       \
-    X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0, "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own") \
-    X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT, "cut texts at so many tokens (0: the model's own limit)") \
-    X(MODEL_MEMORY, "model", "memory", BYTES, "0", "", 0, "memory to stay within (0: a quarter of the machine's)")       \
-    X(MEMORY_CACHE_SIZE, "memory", "cache_size", BYTES, "32M", "", 0, "embeddings of queries kept by a long-lived process") \
-    X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0, "percent of model.memory from which work is done by fewer workers") \
-    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat", CONFIG_PROJECT, "how vectors are searched")                     \
-    X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT, "larger files are skipped, with the reason kept") \
-    X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                         \
-    X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                      \
-    X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                        \
-    X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")               \
-    X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                      \
-    X(SEARCH_MODE, "search", "mode", ENUM, "hybrid", "hybrid|semantic|lexical", CONFIG_PROJECT, "how hits are found")    \
-    X(SEARCH_FUSION, "search", "fusion", ENUM, "convex", "convex|rrf", CONFIG_PROJECT, "how words and vectors are combined") \
-    X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT, "weight of the vectors in convex fusion, 0..1") \
-    X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")         \
-    X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT, "answer with what is found by then (0: none)") \
-    X(EMBED_REMOTE_URL, "embed_remote", "url", STR, "", "", 0, "service for models called remote:NAME, such as http://127.0.0.1:8081/v1") \
-    X(EMBED_REMOTE_MODEL, "embed_remote", "model", STR, "", "", 0, "the service's model when --model is just `remote`")   \
-    X(EMBED_REMOTE_KEY_ENV, "embed_remote", "key_env", STR, "", "", 0, "environment variable that holds the service's key") \
-    X(EMBED_REMOTE_TOKENIZER, "embed_remote", "tokenizer", STR, "", "", 0, "local model whose tokenizer counts the service's tokens (none: estimated)") \
-    X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")                 \
-    X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")       \
-    X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")       \
-    X(LOG_LEVEL, "log", "level", ENUM, "warn", "error|warn|info|debug|trace", 0, "what is logged on stderr")             \
-    X(UI_COLOR, "ui", "color", ENUM, "auto", "auto|always|never", 0, "colours and links on a terminal (NO_COLOR is honoured)") \
+#define CONFIG_LIST(X)                                                                                                 \
+    X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0,                                                   \
+      "embedding model: a name from `pythia model list` or a GGUF file")                                               \
+    X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                     \
+    X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0,                                       \
+      "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own")    \
+    X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT,                                           \
+      "cut texts at so many tokens (0: the model's own limit)")                                                        \
+    X(MODEL_MEMORY, "model", "memory", BYTES, "0", "", 0, "memory to stay within (0: a quarter of the machine's)")     \
+    X(MEMORY_CACHE_SIZE, "memory", "cache_size", BYTES, "32M", "", 0,                                                  \
+      "embeddings of queries kept by a long-lived process")                                                            \
+    X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0,                                            \
+      "percent of model.memory from which work is done by fewer workers")                                              \
+    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat", CONFIG_PROJECT, "how vectors are searched")                   \
+    X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT,                                  \
+      "larger files are skipped, with the reason kept")                                                                \
+    X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                       \
+    X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                    \
+    X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                      \
+    X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")             \
+    X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                    \
+    X(SEARCH_MODE, "search", "mode", ENUM, "hybrid", "hybrid|semantic|lexical", CONFIG_PROJECT, "how hits are found")  \
+    X(SEARCH_FUSION, "search", "fusion", ENUM, "convex", "convex|rrf", CONFIG_PROJECT,                                 \
+      "how words and vectors are combined")                                                                            \
+    X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT,                                               \
+      "weight of the vectors in convex fusion, 0..1")                                                                  \
+    X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")       \
+    X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT,                                        \
+      "answer with what is found by then (0: none)")                                                                   \
+    X(EMBED_REMOTE_URL, "embed_remote", "url", STR, "", "", 0,                                                         \
+      "service for models called remote:NAME, such as http://127.0.0.1:8081/v1")                                       \
+    X(EMBED_REMOTE_MODEL, "embed_remote", "model", STR, "", "", 0,                                                     \
+      "the service's model when --model is just `remote`")                                                             \
+    X(EMBED_REMOTE_KEY_ENV, "embed_remote", "key_env", STR, "", "", 0,                                                 \
+      "environment variable that holds the service's key")                                                             \
+    X(EMBED_REMOTE_TOKENIZER, "embed_remote", "tokenizer", STR, "", "", 0,                                             \
+      "local model whose tokenizer counts the service's tokens (none: estimated)")                                     \
+    X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")               \
+    X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")     \
+    X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")     \
+    X(LOG_LEVEL, "log", "level", ENUM, "warn", "error|warn|info|debug|trace", 0, "what is logged on stderr")           \
+    X(UI_COLOR, "ui", "color", ENUM, "auto", "auto|always|never", 0,                                                   \
+      "colours and links on a terminal (NO_COLOR is honoured)")                                                        \
     X(UI_PROGRESS, "ui", "progress", ENUM, "auto", "auto|plain|json|none", 0, "how progress is shown")
 
 typedef enum {
@@ -77,7 +99,7 @@ typedef struct {
     const char *user_file;    /* NULL: none */
     const char *project_file; /* NULL: none; the nearest .pythia.ini at or above the working folder */
     bool project_trusted;
-    char **environ;           /* NULL: none */
+    char **environ; /* NULL: none */
 } ConfigSources;
 
 /* Reads all sources. Errors: ERR_USAGE with file, line and key; ERR_IO. */
@@ -89,9 +111,10 @@ MUST_USE Err config_set(Config *c, ConfigKey key, Str value, const char *origin)
 /* "section.key" -> key; ERR_USAGE lists near names. */
 MUST_USE Err config_find(Str name, ConfigKey *out);
 
-Str config_text(const Config *c, ConfigKey key);           /* the value as text */
-const char *config_origin(const Config *c, ConfigKey key); /* "default", "environment PYTHIA_…", "/path/config.ini:12", "flag --limit" */
-int64_t config_int(const Config *c, ConfigKey key);        /* INT, BYTES, DURATION (ms), BOOL (0/1), ENUM (position) */
+Str config_text(const Config *c, ConfigKey key); /* the value as text */
+const char *config_origin(const Config *c,
+                          ConfigKey key); /* "default", "environment PYTHIA_…", "/path/config.ini:12", "flag --limit" */
+int64_t config_int(const Config *c, ConfigKey key); /* INT, BYTES, DURATION (ms), BOOL (0/1), ENUM (position) */
 double config_float(const Config *c, ConfigKey key);
 bool config_bool(const Config *c, ConfigKey key);
 size_t config_collections(const Config *c, const ConfigCollection **out);

@@ -12,32 +12,32 @@
 
 #include <stddef.h>
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE                     __attribute__((warn_unused_result))
 #define PRINTF_LIKE(fmt_at, args_at) __attribute__((format(printf, fmt_at, args_at)))
 
 /* X(name, exit code of the process, the "code" that scripts read in JSON). INTERFACE: exit codes. */
-#define ERR_LIST(X)                        \
-    X(OK, 0, "ok")                         \
-    X(NOTHING, 1, "nothing_found")         \
-    X(USAGE, 2, "usage")                   \
-    X(IO, 2, "io")                         \
-    X(NOMEM, 2, "out_of_memory")           \
-    X(LIMIT, 2, "limit")                   \
-    X(INPUT, 2, "bad_input")               \
-    X(UNSUPPORTED, 2, "unsupported")       \
-    X(INTERNAL, 2, "internal")             \
-    X(NO_COLLECTION, 3, "no_collection")   \
-    X(NO_DOCUMENT, 3, "no_document")       \
-    X(NO_INDEX, 3, "no_index")             \
-    X(MODEL_MISMATCH, 4, "model_mismatch") \
-    X(FORMAT, 4, "format_mismatch")        \
-    X(CORRUPT, 5, "corrupt")               \
-    X(BUSY, 6, "busy")                     \
-    X(NO_MODEL, 7, "model_missing")        \
-    X(NETWORK, 8, "network")               \
-    X(PARTIAL, 9, "partial")               \
-    X(GATE, 10, "gate_failed")             \
-    X(DEADLINE, 124, "deadline")           \
+#define ERR_LIST(X)                                                                                                    \
+    X(OK, 0, "ok")                                                                                                     \
+    X(NOTHING, 1, "nothing_found")                                                                                     \
+    X(USAGE, 2, "usage")                                                                                               \
+    X(IO, 2, "io")                                                                                                     \
+    X(NOMEM, 2, "out_of_memory")                                                                                       \
+    X(LIMIT, 2, "limit")                                                                                               \
+    X(INPUT, 2, "bad_input")                                                                                           \
+    X(UNSUPPORTED, 2, "unsupported")                                                                                   \
+    X(INTERNAL, 2, "internal")                                                                                         \
+    X(NO_COLLECTION, 3, "no_collection")                                                                               \
+    X(NO_DOCUMENT, 3, "no_document")                                                                                   \
+    X(NO_INDEX, 3, "no_index")                                                                                         \
+    X(MODEL_MISMATCH, 4, "model_mismatch")                                                                             \
+    X(FORMAT, 4, "format_mismatch")                                                                                    \
+    X(CORRUPT, 5, "corrupt")                                                                                           \
+    X(BUSY, 6, "busy")                                                                                                 \
+    X(NO_MODEL, 7, "model_missing")                                                                                    \
+    X(NETWORK, 8, "network")                                                                                           \
+    X(PARTIAL, 9, "partial")                                                                                           \
+    X(GATE, 10, "gate_failed")                                                                                         \
+    X(DEADLINE, 124, "deadline")                                                                                       \
     X(INTERRUPT, 130, "interrupted")
 
 typedef enum {
@@ -63,17 +63,17 @@ Err err_fix(Err code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Puts "prefix: " before this thread's error text, where the caller knows the object and the callee did not. */
 Err err_prefix(Err code, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-const char *err_text(void);         /* this thread's last text, "" before the first */
-const char *err_fix_text(void);     /* its mending command, "" when there is none */
-const char *err_name(Err code);     /* "model_mismatch" */
-int err_exit_code(Err code);        /* 4 */
+const char *err_text(void);     /* this thread's last text, "" before the first */
+const char *err_fix_text(void); /* its mending command, "" when there is none */
+const char *err_name(Err code); /* "model_mismatch" */
+int err_exit_code(Err code);    /* 4 */
 void err_save(ErrInfo *out, Err code);
 Err err_restore(const ErrInfo *info);
 
-#define TRY(call)                    \
-    do {                             \
-        Err try_err_ = (call);       \
-        if (try_err_) return try_err_; \
+#define TRY(call)                                                                                                      \
+    do {                                                                                                               \
+        Err try_err_ = (call);                                                                                         \
+        if (try_err_) return try_err_;                                                                                 \
     } while (0)
 
 #endif

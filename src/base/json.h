@@ -23,8 +23,8 @@ MUST_USE Err json_get_bool(const json_t *object, const char *key, bool *out);
 
 typedef struct {
     Buf *buf;
-    uint64_t more;   /* bit d: level d has a member already */
-    unsigned depth;  /* at most 63 */
+    uint64_t more;  /* bit d: level d has a member already */
+    unsigned depth; /* at most 63 */
     bool after_key;
 } JsonOut;
 
@@ -32,13 +32,13 @@ static inline JsonOut jout_to(Buf *b) { return (JsonOut){.buf = b}; }
 void jout_begin(JsonOut *j, char open); /* '{' or '[' */
 void jout_end(JsonOut *j, char close);  /* '}' or ']' */
 void jout_key(JsonOut *j, const char *key);
-void jout_str(JsonOut *j, Str s);       /* ill-formed UTF-8 becomes U+FFFD; NULL p writes null */
+void jout_str(JsonOut *j, Str s); /* ill-formed UTF-8 becomes U+FFFD; NULL p writes null */
 void jout_i64(JsonOut *j, int64_t v);
-void jout_f64(JsonOut *j, double v);    /* shortest that reads back to the same double; NaN and infinities: null */
+void jout_f64(JsonOut *j, double v); /* shortest that reads back to the same double; NaN and infinities: null */
 void jout_f32(JsonOut *j, float v);
 void jout_bool(JsonOut *j, bool v);
 void jout_null(JsonOut *j);
-void jout_raw(JsonOut *j, Str json);    /* text that is JSON already */
+void jout_raw(JsonOut *j, Str json); /* text that is JSON already */
 
 /* key and value in one call. */
 void jout_kv_str(JsonOut *j, const char *key, Str s);

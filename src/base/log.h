@@ -14,9 +14,9 @@ void log_set_json(bool json);
 bool log_level_parse(Str s, LogLevel *out);
 void log_line(LogLevel level, const char *room, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-#define LOG(level, room, ...)                                                        \
-    do {                                                                             \
-        if ((level) <= log_level()) log_line((level), (room), __VA_ARGS__);          \
+#define LOG(level, room, ...)                                                                                          \
+    do {                                                                                                               \
+        if ((level) <= log_level()) log_line((level), (room), __VA_ARGS__);                                            \
     } while (0)
 
 #endif

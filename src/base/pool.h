@@ -30,10 +30,10 @@ size_t pool_cores(void);
 /* A bounded queue of pointers between threads. Closing wakes everybody: push fails, pop drains then ends. */
 typedef struct Queue Queue;
 MUST_USE Err queue_open(Queue **out, size_t capacity);
-void queue_close(Queue *q); /* no more pushes */
-void queue_free(Queue *q);  /* nobody may use it any more */
-bool queue_push(Queue *q, void *item);  /* waits while full; false when closed */
-bool queue_pop(Queue *q, void **item);  /* waits while empty; false when closed and empty */
+void queue_close(Queue *q);            /* no more pushes */
+void queue_free(Queue *q);             /* nobody may use it any more */
+bool queue_push(Queue *q, void *item); /* waits while full; false when closed */
+bool queue_pop(Queue *q, void **item); /* waits while empty; false when closed and empty */
 
 /* A joinable thread that carries its error. */
 typedef struct Thread Thread;

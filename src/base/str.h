@@ -21,7 +21,7 @@ typedef struct {
 } Str;
 
 #define STR(literal) ((Str){(literal), sizeof(literal) - 1})
-#define STR_FMT(s) (int)((s).n > 4096 ? 4096 : (s).n), (s).p /* for "%.*s"; errors never print more than 4 KB */
+#define STR_FMT(s)   (int)((s).n > 4096 ? 4096 : (s).n), (s).p /* for "%.*s"; errors never print more than 4 KB */
 
 static inline Str str_of(const char *z) { return (Str){z, z ? strlen(z) : 0}; }
 static inline Str str_make(const char *p, size_t n) { return (Str){p, n}; }
@@ -30,12 +30,12 @@ static inline Str str_upto(Str s, size_t n) { return (Str){s.p, n < s.n ? n : s.
 static inline bool str_eq(Str a, Str b) { return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0); }
 static inline bool str_is(Str a, const char *z) { return str_eq(a, str_of(z)); }
 
-int str_cmp(Str a, Str b);                   /* bytewise, shorter first: <0, 0, >0 */
+int str_cmp(Str a, Str b); /* bytewise, shorter first: <0, 0, >0 */
 bool str_starts(Str s, Str prefix);
 bool str_ends(Str s, Str suffix);
-bool str_eq_nocase(Str a, Str b);            /* ASCII letters only */
-Str str_trim(Str s);                         /* without spaces, tabs, CR and LF at both ends */
-ptrdiff_t str_find(Str s, Str needle);       /* first position, or -1; "" is found at 0 */
+bool str_eq_nocase(Str a, Str b);      /* ASCII letters only */
+Str str_trim(Str s);                   /* without spaces, tabs, CR and LF at both ends */
+ptrdiff_t str_find(Str s, Str needle); /* first position, or -1; "" is found at 0 */
 ptrdiff_t str_find_char(Str s, char c);
 ptrdiff_t str_rfind_char(Str s, char c);
 
@@ -49,12 +49,12 @@ bool str_line(Str *rest, Str *line);
 /* Whole-string numbers: no sign where unsigned, no blanks, no overflow; false and *out untouched otherwise. */
 bool str_to_i64(Str s, int64_t *out);
 bool str_to_u64(Str s, uint64_t *out);
-bool str_to_f64(Str s, double *out);         /* decimal point whatever the locale; refuses NaN and infinities */
+bool str_to_f64(Str s, double *out); /* decimal point whatever the locale; refuses NaN and infinities */
 /* "64", "64K", "1.5M", "2G" (powers of 1024) */
 bool str_to_bytes(Str s, uint64_t *out);
 
 typedef struct {
-    char *p;    /* NUL-terminated, NULL when never used */
+    char *p; /* NUL-terminated, NULL when never used */
     size_t n;
     size_t cap;
     bool failed;
@@ -66,10 +66,10 @@ void buf_add_z(Buf *b, const char *z);
 void buf_char(Buf *b, char c);
 void buf_printf(Buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void buf_vprintf(Buf *b, const char *fmt, va_list args);
-bool buf_reserve(Buf *b, size_t more);       /* false and failed when memory is out */
-void buf_clear(Buf *b);                      /* empty, memory and `failed` kept */
-void buf_free(Buf *b);                       /* back to {0} */
-MUST_USE Err buf_ok(const Buf *b);           /* ERR_NOMEM when an append was dropped */
+bool buf_reserve(Buf *b, size_t more); /* false and failed when memory is out */
+void buf_clear(Buf *b);                /* empty, memory and `failed` kept */
+void buf_free(Buf *b);                 /* back to {0} */
+MUST_USE Err buf_ok(const Buf *b);     /* ERR_NOMEM when an append was dropped */
 static inline Str buf_str(const Buf *b) { return (Str){b->p ? b->p : "", b->n}; }
 
 #endif

@@ -8,13 +8,13 @@
 
 /* A document as ingest hands it on: bytes that are text, UTF-8 (repaired where it was not). */
 typedef struct {
-    Str uri;   /* "file:///abs/path", "upload://sha256:<hex>", "eval:<id>" */
-    Str path;  /* relative to the collection's root, '/' between parts; bytes as the file system has them */
+    Str uri;  /* "file:///abs/path", "upload://sha256:<hex>", "eval:<id>" */
+    Str path; /* relative to the collection's root, '/' between parts; bytes as the file system has them */
     Str text;
-    Str title; /* may be empty */
-    Str lang;  /* "c", "python", "markdown", "text"; "" unknown */
-    Sha256 sha256;    /* of the original bytes */
-    int64_t size;     /* of the original, bytes */
+    Str title;     /* may be empty */
+    Str lang;      /* "c", "python", "markdown", "text"; "" unknown */
+    Sha256 sha256; /* of the original bytes */
+    int64_t size;  /* of the original, bytes */
     int64_t mtime_ns;
 } Doc;
 
@@ -32,11 +32,15 @@ typedef struct {
 
 /* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of; between: all. */
 typedef struct {
-    const Str *paths;    size_t n_paths;    /* folders or files, relative to the collection's root */
-    const Str *globs;    size_t n_globs;    /* gitignore-like; "!g" excludes */
-    const Str *langs;    size_t n_langs;
-    const Str *kinds;    size_t n_kinds;
-    int64_t since_ms, until_ms;             /* document mtime, Unix ms; 0: open */
+    const Str *paths;
+    size_t n_paths; /* folders or files, relative to the collection's root */
+    const Str *globs;
+    size_t n_globs; /* gitignore-like; "!g" excludes */
+    const Str *langs;
+    size_t n_langs;
+    const Str *kinds;
+    size_t n_kinds;
+    int64_t since_ms, until_ms; /* document mtime, Unix ms; 0: open */
 } Filter;
 
 static inline bool filter_is_empty(const Filter *f) {

@@ -206,17 +206,17 @@ MUST_USE Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n);
 MUST_USE Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name,
                                  PythiaModel *out); /* name "": the folder's */
 typedef struct {
-    Str what;                  /* ORG/NAME[/FILE][@REVISION] */
-    Str name;                  /* "": after the file or the repository */
-    IndexProgressFn progress;  /* stage "download": done and total in bytes; "wait": another process downloads it */
+    Str what;                 /* ORG/NAME[/FILE][@REVISION] */
+    Str name;                 /* "": after the file or the repository */
+    IndexProgressFn progress; /* stage "download": done and total in bytes; "wait": another process downloads it */
     void *progress_ctx;
 } PullRequest;
 typedef struct {
     PythiaModel model;
-    Str commit;                    /* of the repository */
-    Str source;                    /* where it lies in the hub's cache */
-    int64_t fetched, resumed;      /* bytes that came now, and that a cut download had left */
-    bool folder;                   /* imported from a Hugging Face folder; else a GGUF, linked */
+    Str commit;               /* of the repository */
+    Str source;               /* where it lies in the hub's cache */
+    int64_t fetched, resumed; /* bytes that came now, and that a cut download had left */
+    bool folder;              /* imported from a Hugging Face folder; else a GGUF, linked */
 } PullReport;
 /* From the hub into its cache (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE), then into the models folder:
  * a GGUF by a link, a folder by an import. ERR_USAGE when a file of that name is there that no pull made. */

@@ -16,18 +16,20 @@
 #include "base/str.h"
 
 typedef struct {
-    bool hidden;              /* hidden files too */
-    bool no_ignore;           /* no ignore file is read */
-    const Str *include; size_t n_include; /* globs: only these (empty: all) */
-    const Str *exclude; size_t n_exclude; /* globs: not these */
+    bool hidden;    /* hidden files too */
+    bool no_ignore; /* no ignore file is read */
+    const Str *include;
+    size_t n_include; /* globs: only these (empty: all) */
+    const Str *exclude;
+    size_t n_exclude;          /* globs: not these */
     const char *global_ignore; /* core.excludesFile; NULL: none */
     const Deadline *deadline;
 } WalkOpts;
 
 typedef struct {
-    Str path;      /* relative to the root, '/' between parts */
+    Str path; /* relative to the root, '/' between parts */
     FileInfo info;
-    Str reason;    /* "" a candidate; else why it is left out: "ignored by .gitignore:3: *.o", "hidden", "link to a folder", "fifo" … */
+    Str reason; /* "" a candidate; else why it is left out: "ignored by .gitignore:3: *.o", "hidden", "link to a folder", "fifo" … */
 } WalkEntry;
 
 /* Called for every file in order, and once for every folder left out (path ends in '/'). Strings live during the call. A

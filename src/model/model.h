@@ -61,12 +61,12 @@ MUST_USE Err model_open(Model **out, const char *path, const ModelOpts *opts);
 void model_close(Model *m); /* NULL is fine */
 
 typedef struct {
-    const char *url;   /* "http://127.0.0.1:8081/v1", or that of /embeddings itself */
-    const char *model; /* what the service calls it */
-    const char *key, *key_env; /* NULL: none; key_env is named in messages, the key never */
-    const char *tokenizer;     /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
-    size_t max_tokens;         /* 0: 512 */
-    size_t dim;                /* 0: asked for */
+    const char *url;              /* "http://127.0.0.1:8081/v1", or that of /embeddings itself */
+    const char *model;            /* what the service calls it */
+    const char *key, *key_env;    /* NULL: none; key_env is named in messages, the key never */
+    const char *tokenizer;        /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
+    size_t max_tokens;            /* 0: 512 */
+    size_t dim;                   /* 0: asked for */
     int64_t connect_ms, stall_ms; /* 0: http.h's */
     unsigned attempts;            /* 0: 5 */
     int64_t pause_ms;             /* after the first failure; 0: 500 */

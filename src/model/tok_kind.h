@@ -18,10 +18,10 @@ static inline void tok_sink_add(TokSink *sink, int32_t id) {
 }
 
 typedef struct {
-    const char *name;                                      /* as tokenizer.ggml.model has it */
-    Err (*open)(Tok *t, const Gguf *g);                    /* fills t->impl, vocab, special; memory from t->arena */
+    const char *name;                                     /* as tokenizer.ggml.model has it */
+    Err (*open)(Tok *t, const Gguf *g);                   /* fills t->impl, vocab, special; memory from t->arena */
     Err (*encode)(const Tok *t, Str text, TokSink *sink); /* without special ones around */
-    void (*close)(Tok *t);                                 /* what the arena does not own; NULL: nothing */
+    void (*close)(Tok *t);                                /* what the arena does not own; NULL: nothing */
 } TokKind;
 
 struct Tok {

@@ -198,10 +198,20 @@ static void a_byte_order_mark_decides_what_bytes_mean(void **state) {
     } cases[] = {
         {{"plain\xFF", 6}, "plain\xFF"},
         {{"\xEF\xBB\xBFwith mark", 12}, "with mark"},
-        {{"\xFF\xFE" "a\0\xE9\0", 6}, "a\xC3\xA9"},
+        {{"\xFF\xFE"
+          "a\0\xE9\0",
+          6},
+         "a\xC3\xA9"},
         {{"\xFE\xFF\0a\xD8\x3D\xDE\0", 8}, "a\xF0\x9F\x98\x80"},
-        {{"\xFF\xFE\x3D\xD8" "a\0", 6}, "\xEF\xBF\xBD" "a"}, /* a lone surrogate */
-        {{"\xFF\xFE" "a\0b", 5}, "a\xEF\xBF\xBD"},            /* a rest at the end */
+        {{"\xFF\xFE\x3D\xD8"
+          "a\0",
+          6},
+         "\xEF\xBF\xBD"
+         "a"}, /* a lone surrogate */
+        {{"\xFF\xFE"
+          "a\0b",
+          5},
+         "a\xEF\xBF\xBD"}, /* a rest at the end */
         {{"\xFF\xFE\0\0a\0\0\0", 8}, "a"},
         {{"\0\0\xFE\xFF\0\x11\0\0", 8}, "\xEF\xBF\xBD"}, /* above U+10FFFF */
         {{"\xFF\xFE", 2}, ""},

@@ -20,9 +20,7 @@ static void need(bool holds) {
     }
 }
 
-static int analyze(void *with, Str text, StoreTermSink sink, void *ctx) {
-    return analyzer_run(with, text, sink, ctx);
-}
+static int analyze(void *with, Str text, StoreTermSink sink, void *ctx) { return analyzer_run(with, text, sink, ctx); }
 
 static void clean(void) {
     store_close(store);
