@@ -9,13 +9,13 @@
 #include "base/file.h"
 #include "ingest/read.h"
 
-/* clang-format off: the tables are read in rows */
+/* The tables are read in rows. */
+/* clang-format off */
 /* X(name, class) */
 #define LANG_LIST(X)                                                                                                   \
     X(ada, CODE)                                                                                                       \
     X(asciidoc, PROSE)                                                                                                 \
-    X(asm, CODE)                                                                                                       \
-    X(astro, CODE) X(awk, CODE) X(bash, CODE) X(batch, CODE) X(bibtex, DATA) X(c, CODE) X(clojure, CODE)               \
+    X(asm, CODE) X(astro, CODE) X(awk, CODE) X(bash, CODE) X(batch, CODE) X(bibtex, DATA) X(c, CODE) X(clojure, CODE)  \
         X(cmake, CODE) X(cobol, CODE) X(coffeescript, CODE) X(cpp, CODE) X(crystal, CODE) X(csharp, CODE) X(css, CODE) \
             X(csv, DATA) X(cuda, CODE) X(cython, CODE) X(d, CODE) X(dart, CODE) X(diff, DATA) X(dockerfile, CODE)      \
                 X(elisp, CODE) X(elixir, CODE) X(elm, CODE) X(erlang, CODE) X(fish, CODE) X(fortran, CODE)             \
