@@ -226,7 +226,8 @@ static void tokens_of_numbers(GgufWriter *w, Arena *a) {
 static void a_vocabulary_that_lies_is_refused(void **state) {
     (void)state;
     check_refused(no_keys, ERR_CORRUPT, "tokenizer.ggml.model");
-    check_refused(other_kind, ERR_UNSUPPORTED, "model 'made.gguf' has a tokenizer of kind 'frob'; known: 'bert', 'gpt2'");
+    check_refused(other_kind, ERR_UNSUPPORTED,
+                  "model 'made.gguf' has a tokenizer of kind 'frob'; known: 'bert', 'gpt2'");
     check_refused(no_tokens, ERR_CORRUPT, "tokenizer.ggml.tokens");
     check_refused(empty_vocabulary, ERR_CORRUPT, "empty vocabulary");
     check_refused(no_unknown, ERR_CORRUPT, "no token for the unknown");
