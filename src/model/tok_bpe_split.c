@@ -173,6 +173,7 @@ void tok_split_close(TokSplit *s) {
 typedef struct {
     const TokSplit *split;
     pcre2_match_data *match; /* one for all levels: what it says is taken out before the next call */
+    pcre2_match_context *limits;
     TokWord word;
     void *ctx;
 } Cut;
@@ -205,8 +206,8 @@ static Err cut_piece(const Cut *c, size_t level, Str piece) {
             continue;
         }
         int found = c->split->machine_code
-                        ? pcre2_jit_match(code, bytes, piece.n, at, PCRE2_NO_UTF_CHECK, c->match, NULL)
-                        : pcre2_match(code, bytes, piece.n, at, PCRE2_NO_UTF_CHECK, c->match, NULL);
+                        ? pcre2_jit_match(code, bytes, piece.n, at, PCRE2_NO_UTF_CHECK, c->match, c->limits)
+                        : pcre2_match(code, bytes, piece.n, at, PCRE2_NO_UTF_CHECK, c->match, c->limits);
         if (found == PCRE2_ERROR_NOMATCH) return piece_done(c, level, str_from(piece, at));
         if (found < 0) return pcre_error(ERR_LIMIT, "the pre-tokenizer cannot cut the text", found);
         const PCRE2_SIZE *where = pcre2_get_ovector_pointer(c->match);
@@ -219,10 +220,25 @@ static Err cut_piece(const Cut *c, size_t level, Str piece) {
     return ERR_OK;
 }
 
+/* Steps of a match that a text of n bytes may take: the patterns need a few a byte (all of it may be one match). PCRE2's own
+ * limit, ten million, is less than a text of 10 MB needs, and its interpreter's memory grows with the same. */
+static uint32_t steps_allowed(size_t n) {
+    const size_t least = 100000, each = 16;
+    return n < (UINT32_MAX - least) / each ? (uint32_t)(least + each * n) : UINT32_MAX;
+}
+
 Err tok_split(const TokSplit *s, Str text, TokWord word, void *ctx) {
-    Cut cut = {.split = s, .match = pcre2_match_data_create(1, NULL), .word = word, .ctx = ctx};
-    if (!cut.match) return err_set(ERR_NOMEM, "out of memory for cutting a text");
-    Err err = cut_piece(&cut, 0, text);
+    Cut cut = {.split = s, .word = word, .ctx = ctx};
+    cut.match = pcre2_match_data_create(1, NULL);
+    cut.limits = pcre2_match_context_create(NULL);
+    Err err = ERR_OK;
+    if (cut.match && cut.limits) {
+        pcre2_set_match_limit(cut.limits, steps_allowed(text.n));
+        err = cut_piece(&cut, 0, text);
+    } else {
+        err = err_set(ERR_NOMEM, "out of memory for cutting a text");
+    }
+    pcre2_match_context_free(cut.limits);
     pcre2_match_data_free(cut.match);
     return err;
 }

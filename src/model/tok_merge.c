@@ -45,7 +45,7 @@ typedef struct {
 typedef struct {
     TokSymbol *symbols; /* [count]; n is 0 where one was merged away */
     Link *links;        /* [count] */
-    Entry *heap;        /* [3 count]: a merge takes one out and puts two in at most */
+    Entry *heap;        /* [2 count]: a merge takes one out and puts two in at most */
     size_t size;
 } Heap;
 
@@ -104,7 +104,8 @@ static Err merge_long(TokSymbol *symbols, size_t *count, TokPairOf pair_of, cons
     size_t n = *count, left = 0;
     Heap h = {.symbols = symbols, .links = arena_array(scratch, Link, n)};
     if (!h.links) return arena_error();
-    if (n > SIZE_MAX / 3 || !(h.heap = arena_array(scratch, Entry, 3 * n))) return arena_error();
+    h.heap = arena_array(scratch, Entry, 2 * n); /* n fits 32 bits */
+    if (!h.heap) return arena_error();
     for (uint32_t i = 0; i < n; i++) h.links[i] = (Link){i ? i - 1 : NONE, i + 1 < n ? i + 1 : NONE};
     for (uint32_t i = 0; i + 1 < n; i++) h.size += entry_of(&h, i, pair_of, ctx, &h.heap[h.size]);
     for (size_t i = h.size / 2; i-- > 0;) heap_down(&h, i);

@@ -26,7 +26,7 @@ typedef struct {
 typedef TokPair (*TokPairOf)(const void *ctx, const TokSymbol *left, const TokSymbol *right);
 
 /* Merges symbols [*n] in place; *n is how many are left. Cost: up to TOK_MERGE_SMALL symbols a scan a merge, with no
- * memory (~10 ns a symbol); beyond, O(n log n) with a heap in scratch, some 36 bytes a symbol. Errors: ERR_NOMEM. */
+ * memory (~10 ns a symbol); beyond, O(n log n) with a heap in scratch, 40 bytes a symbol. Errors: ERR_NOMEM. */
 enum { TOK_MERGE_SMALL = 48 };
 MUST_USE Err tok_merge(TokSymbol *symbols, size_t *n, TokPairOf pair_of, const void *ctx, Arena *scratch);
 
