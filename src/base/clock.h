@@ -5,8 +5,9 @@
 #include "base/err.h"
 #include "base/str.h"
 
-int64_t clock_mono_ns(void); /* steady, for durations and deadlines */
-int64_t clock_wall_ms(void); /* Unix time in milliseconds */
+int64_t clock_mono_ns(void);            /* steady, for durations and deadlines */
+double clock_ms_since(int64_t mono_ns); /* milliseconds since a value of clock_mono_ns */
+int64_t clock_wall_ms(void);            /* Unix time in milliseconds */
 
 /* "2026-11-21T04:45:00Z" for Unix milliseconds. */
 void clock_iso(int64_t wall_ms, char out[32]);

@@ -132,6 +132,19 @@ bool settings_exclude(const IndexSettings *s, Str path) {
     return !wanted;
 }
 
+Err reason_add(Arena *a, PathReason **list, size_t *n, Str path, Str reason) {
+    if ((*n & (*n - 1)) == 0) { /* grows at powers of two */
+        PathReason *more = arena_array(a, PathReason, *n ? *n * 2 : 1);
+        if (!more) return arena_error();
+        if (*n) memcpy(more, *list, *n * sizeof *more);
+        *list = more;
+    }
+    PathReason r = {arena_str(a, path), arena_str(a, reason)};
+    if (!r.path.p || !r.reason.p) return arena_error();
+    (*list)[(*n)++] = r;
+    return ERR_OK;
+}
+
 /* ---- public ids ---- */
 
 /* Multiplying by an odd number is a bijection modulo a power of two: 25 bits make five letters, and every ten bits more

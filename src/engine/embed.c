@@ -143,15 +143,9 @@ static Err write_batch(EmbedJob *j, const StorePending *pending, size_t n, const
     uint32_t before = j->c->rows;
     j->c->rows = count;
     if (!err) err = store_collection_put(j->store, j->c);
-    if (!err) err = store_commit(j->store);
-    if (err) {
-        j->c->rows = before;
-        ErrInfo told;
-        err_save(&told, err);
-        store_rollback(j->store);
-        return err_restore(&told);
-    }
-    return ERR_OK;
+    err = engine_commit(j->store, err);
+    if (err) j->c->rows = before;
+    return err;
 }
 
 static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
@@ -215,14 +209,7 @@ static Err compact(Pythia *p, Store *s, StoreCollection *c, VecIndex *ix) {
     next.rows = rows;
     err = store_embedding_remap(s, c->id, map, c->rows);
     if (!err) err = store_collection_put(s, &next);
-    if (!err) err = store_commit(s);
-    if (err) {
-        ErrInfo told;
-        err_save(&told, err);
-        store_rollback(s);
-        err = err_restore(&told);
-        goto done;
-    }
+    if ((err = engine_commit(s, err))) goto done;
     *c = next;
     err = vec_drop(dir, old);
 done:
@@ -237,9 +224,7 @@ Err engine_sweep(Pythia *p, Store *s, StoreCollection *c) {
     VecIndex *ix = NULL;
     VecStats stats;
     TRY(store_begin(s));
-    Err err = store_embedding_sweep(s, &a, c->id, &slots, &n);
-    if (!err) err = store_commit(s);
-    if (err) store_rollback(s);
+    Err err = engine_commit(s, store_embedding_sweep(s, &a, c->id, &slots, &n));
     if (err || n == 0 || c->dim == 0) goto done;
     if ((err = engine_open_index(p, c, true, &ix))) goto done;
     if ((err = vec_remove(ix, slots, n))) goto done;

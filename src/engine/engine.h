@@ -36,6 +36,8 @@ struct Pythia {
 MUST_USE Err engine_store(Pythia *p, bool write, Store **out); /* ERR_NO_COLLECTION when there is none and !write */
 /* A store at another folder (eval); the caller closes it. */
 MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out);
+/* Ends a transaction: commits when err is ERR_OK, else rolls back and hands err and its text on. */
+MUST_USE Err engine_commit(Store *s, Err err);
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
 /* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
@@ -86,6 +88,9 @@ MUST_USE Err settings_write(Arena *a, const IndexSettings *s, Str *json);
 
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
+
+/* Appends a copy of path and reason to a list in the arena. */
+MUST_USE Err reason_add(Arena *a, PathReason **list, size_t *n, Str path, Str reason);
 
 /* Public ids of chunks: "k" and five or more letters of Crockford's base 32, scrambled so that neighbours differ. */
 void chunk_id_write(int64_t chunk, char out[24]);

@@ -170,13 +170,7 @@ static Err put_documents(Eval *e) {
         TRY(store_begin(e->store));
         for (size_t end = done + EVAL_BATCH; !err && done < e->n_docs && done < end; done++)
             err = put_document(e, &e->docs[done]);
-        if (!err) err = store_commit(e->store);
-        if (err) {
-            ErrInfo told;
-            err_save(&told, err);
-            store_rollback(e->store);
-            return err_restore(&told);
-        }
+        TRY(engine_commit(e->store, err));
         tell(e, "read", done, e->n_docs, false);
     }
     return ERR_OK;
@@ -218,10 +212,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
                              .generation = 1,
                              .settings = STR("")};
     TRY(store_begin(e->store));
-    err = store_collection_put(e->store, &e->c);
-    if (!err) return store_commit(e->store);
-    store_rollback(e->store);
-    return err;
+    return engine_commit(e->store, store_collection_put(e->store, &e->c));
 }
 
 static Err index_corpus(Eval *e, SearchMode mode) {
@@ -293,7 +284,7 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
     rq.query = query->text;
     int64_t start = clock_mono_ns();
     Err err = search(&scratch, &source, 1, &rq, &reply);
-    e->latency[e->n_done++] = (double)(clock_mono_ns() - start) * 1e-6;
+    e->latency[e->n_done++] = clock_ms_since(start);
     if (!err) err = score(e, q, n, &reply);
     for (size_t i = 0; !err && e->rq->run_file && i < reply.n; i++) {
         Str doc = str_from(reply.hits[i].chunk.uri, 5);

@@ -119,7 +119,7 @@ static Err open_source(Find *f, size_t i) {
     s->index = ix;
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
-    f->out->timing.open_ms += (double)(clock_mono_ns() - opened) * 1e-6;
+    f->out->timing.open_ms += clock_ms_since(opened);
     TRY(engine_cache(f->p, &s->cache));
     return engine_pool_under(f->p, engine_pressure(f->p), &s->pool);
 }
@@ -232,7 +232,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     TRY(name_langs(&f));
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
     TRY(engine_store(p, false, &f.store));
-    out->timing.open_ms = (double)(clock_mono_ns() - start) * 1e-6;
+    out->timing.open_ms = clock_ms_since(start);
     TRY(choose_collections(&f));
     SearchRequest sr = {.query = rq->query,
                         .mode = f.mode,
@@ -244,6 +244,6 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
                         .freshness = true,
                         .deadline = &stop};
     TRY(find_all(&f, &sr));
-    out->took_ms = (double)(clock_mono_ns() - start) * 1e-6;
+    out->took_ms = clock_ms_since(start);
     return ERR_OK;
 }

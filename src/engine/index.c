@@ -150,19 +150,6 @@ static Err read_one(void *ctx, size_t i, size_t worker) {
 
 /* ---- writing, one thread ---- */
 
-static Err add_reason(Arena *a, PathReason **list, size_t *n, Str path, Str reason) {
-    if ((*n & (*n - 1)) == 0) { /* grows at powers of two */
-        PathReason *more = arena_array(a, PathReason, *n ? *n * 2 : 1);
-        if (!more) return arena_error();
-        if (*n) memcpy(more, *list, *n * sizeof *more);
-        *list = more;
-    }
-    PathReason r = {arena_str(a, path), arena_str(a, reason)};
-    if (!r.path.p || !r.reason.p) return arena_error();
-    (*list)[(*n)++] = r;
-    return ERR_OK;
-}
-
 static Err write_skipped(IndexJob *j, ReadSlot *r) {
     IndexReport *rep = j->report;
     Doc doc = r->doc;
@@ -177,7 +164,7 @@ static Err write_skipped(IndexJob *j, ReadSlot *r) {
     }
     if (r->failed) {
         rep->failed++;
-        TRY(add_reason(j->out, &rep->failures, &rep->n_failures, doc.path, r->skip));
+        TRY(reason_add(j->out, &rep->failures, &rep->n_failures, doc.path, r->skip));
     } else
         rep->skipped++;
     return store_put_skipped(j->store, j->c.id, &doc, r->failed ? DOC_FAILED : DOC_SKIPPED, r->skip, j->now_ms);
@@ -226,11 +213,7 @@ static Err write_batch(IndexJob *j, ReadSlot *slots, size_t n) {
     if (!err)
         err = store_run_beat(j->store, j->report->run, STR("read"), (int64_t)j->done, (int64_t)j->n_todo,
                              clock_wall_ms());
-    if (!err) return store_commit(j->store);
-    ErrInfo told;
-    err_save(&told, err);
-    store_rollback(j->store);
-    return err_restore(&told);
+    return engine_commit(j->store, err);
 }
 
 Err index_read_all(IndexJob *j) {
@@ -267,11 +250,7 @@ Err index_remove_vanished(IndexJob *j) {
         err = store_remove(j->store, k->id);
         if (k->state == DOC_ACTIVE) j->report->removed++;
     }
-    if (!err) return store_commit(j->store);
-    ErrInfo told;
-    err_save(&told, err);
-    store_rollback(j->store);
-    return err_restore(&told);
+    return engine_commit(j->store, err);
 }
 
 /* ---- looking ---- */
@@ -317,7 +296,7 @@ static Err plan_one(IndexJob *j, Arena *a, Found *f) {
         else
             r->added++;
     }
-    return what.p ? add_reason(j->out, &r->plan, &r->n_plan, f->path, what) : arena_error();
+    return what.p ? reason_add(j->out, &r->plan, &r->n_plan, f->path, what) : arena_error();
 }
 
 /* What would be done, without doing it. */
@@ -335,7 +314,7 @@ Err index_plan(IndexJob *j) {
     for (Known *k = j->known_list; k; k = k->next) {
         if (!k->vanished || k->state != DOC_ACTIVE) continue;
         r->removed++;
-        TRY(add_reason(j->out, &r->plan, &r->n_plan, k->path, STR("remove")));
+        TRY(reason_add(j->out, &r->plan, &r->n_plan, k->path, STR("remove")));
     }
     return ERR_OK;
 }

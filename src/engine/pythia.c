@@ -82,6 +82,14 @@ Err engine_store(Pythia *p, bool write, Store **out) {
     return ERR_OK;
 }
 
+Err engine_commit(Store *s, Err err) {
+    if (!err) return store_commit(s); /* which rolls back by itself when it fails */
+    ErrInfo told;
+    err_save(&told, err);
+    store_rollback(s);
+    return err_restore(&told);
+}
+
 Err engine_pool(Pythia *p, Pool **out) {
     if (!p->pool) {
         int64_t threads = config_int(p->opts.config, CONF_MODEL_THREADS);

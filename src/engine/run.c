@@ -166,13 +166,7 @@ static Err save_collection(IndexJob *j) {
     TRY(store_begin(j->store));
     Err err = anew ? store_embedding_clear(j->store, j->c.id) : ERR_OK;
     if (!err) err = store_collection_put(j->store, &j->c);
-    if (!err) err = store_commit(j->store);
-    if (err) {
-        ErrInfo told;
-        err_save(&told, err);
-        store_rollback(j->store);
-        return err_restore(&told);
-    }
+    TRY(engine_commit(j->store, err));
     const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);
     if (!dir) return arena_error();
     return anew ? vec_drop(dir, old) : ERR_OK;
@@ -223,10 +217,7 @@ static Err note_pending(IndexJob *j) {
     j->c.pending = n.pending;
     j->c.pending_files = n.pending_files;
     TRY(store_begin(j->store));
-    Err err = store_collection_put(j->store, &j->c);
-    if (!err) return store_commit(j->store);
-    store_rollback(j->store);
-    return err;
+    return engine_commit(j->store, store_collection_put(j->store, &j->c));
 }
 
 static Err run_and_record(IndexJob *j) {

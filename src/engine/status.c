@@ -108,11 +108,7 @@ Err pythia_collection_rename(Pythia *p, Str from, Str to) {
     if (!err) {
         c.name = to;
         err = store_begin(s);
-        if (!err) err = store_collection_put(s, &c);
-        if (!err)
-            err = store_commit(s);
-        else
-            store_rollback(s);
+        if (!err) err = engine_commit(s, store_collection_put(s, &c));
     }
     arena_free(&a);
     return err;
@@ -131,13 +127,8 @@ Err pythia_collection_remove(Pythia *p, Str name) {
         goto done;
     }
     if ((err = store_begin(s))) goto done;
-    err = store_collection_remove(s, c.id);
-    if (!err) err = store_commit(s);
-    if (err)
-        store_rollback(s);
-    else
-        err = file_remove_tree(
-            dir); /* after the commit: files without a row are garbage, a row without files is damage */
+    if ((err = engine_commit(s, store_collection_remove(s, c.id)))) goto done;
+    err = file_remove_tree(dir); /* after the commit: files without a row are garbage, a row without files is damage */
 done:
     arena_free(&a);
     return err;
@@ -155,17 +146,7 @@ typedef struct {
 } Look;
 
 static Err push(Arena *a, PathReason **list, size_t *n, Str path, Str reason) {
-    if (*n >= STATUS_LIST_MAX) return ERR_OK;
-    if ((*n & (*n - 1)) == 0) {
-        PathReason *more = arena_array(a, PathReason, *n ? *n * 2 : 1);
-        if (!more) return arena_error();
-        if (*n) memcpy(more, *list, *n * sizeof *more);
-        *list = more;
-    }
-    PathReason r = {arena_str(a, path), arena_str(a, reason)};
-    if (!r.path.p || !r.reason.p) return arena_error();
-    (*list)[(*n)++] = r;
-    return ERR_OK;
+    return *n < STATUS_LIST_MAX ? reason_add(a, list, n, path, reason) : ERR_OK;
 }
 
 /* "binary" of "binary (NUL at byte 12)". */

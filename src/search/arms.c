@@ -7,8 +7,6 @@ const Filter *source_filter(const SearchSource *s, const SearchRequest *rq) {
     return s->filter ? s->filter : &rq->filter;
 }
 
-static double ms_since(int64_t start_ns) { return (double)(clock_mono_ns() - start_ns) * 1e-6; }
-
 /* ---- words ---- */
 
 Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
@@ -106,7 +104,7 @@ static Err embed_query(VectorArm *arm, ArmSource *s) {
     EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = arm->deadline};
     Err err = model_embed_cached(s->source->model, s->source->cache, s->source->pool, arm->text, &opts, s->query);
     if (!err) *s->embedded = true;
-    arm->embed_ms += ms_since(start);
+    arm->embed_ms += clock_ms_since(start);
     return err;
 }
 
@@ -129,7 +127,7 @@ Err arm_run(void *ctx) {
         Err err = embed_query(arm, s);
         int64_t start = clock_mono_ns();
         if (!err) err = source_scan(s, arm->deadline);
-        arm->scan_ms += ms_since(start);
+        arm->scan_ms += clock_ms_since(start);
         if (err == ERR_DEADLINE)
             arm->deadline_hit = true;
         else if (err)
@@ -163,7 +161,7 @@ static Err source_collect(Arena *a, VectorArm *arm, size_t i, size_t want, int64
         TRY(hits_place(a, s, s->k * 4));
         int64_t start = clock_mono_ns();
         Err err = source_scan(s, arm->deadline);
-        arm->scan_ms += ms_since(start);
+        arm->scan_ms += clock_ms_since(start);
         if (err && err != ERR_DEADLINE) return err;
         arm->deadline_hit |= err == ERR_DEADLINE;
         TRY(slots_to_chunks(a, s, ids, slot_of, n));

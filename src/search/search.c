@@ -44,8 +44,6 @@ typedef struct {
     SearchReply *out;
 } Search;
 
-static double ms_since(int64_t start_ns) { return (double)(clock_mono_ns() - start_ns) * 1e-6; }
-
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
 /* ---- before ---- */
@@ -75,7 +73,7 @@ static Err words_run(Search *s, Candidate **list, size_t *n) {
     size_t depth = larger(LEXICAL_DEPTH, s->rq->limit * LEXICAL_PER_HIT);
     TRY(lexical_arm(s->a, s->sources, s->n_sources, s->rq, s->query.words, depth, list, n));
     candidates_rank_lexical(*list, *n);
-    s->out->lexical_ms = ms_since(start);
+    s->out->lexical_ms = clock_ms_since(start);
     return ERR_OK;
 }
 
@@ -210,7 +208,7 @@ static Err fuse(Search *s) {
     TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
     while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;
     s->out->total = s->n_all;
-    s->out->fuse_ms = ms_since(start);
+    s->out->fuse_ms = clock_ms_since(start);
     return ERR_OK;
 }
 
@@ -260,7 +258,7 @@ static Err hits_take(Search *s) {
     if (!s->rq->freshness) return ERR_OK;
     int64_t start = clock_mono_ns();
     TRY(fresh_fill(s->a, s->sources, source_of, s->out->hits, s->out->n));
-    s->out->fresh_ms = ms_since(start);
+    s->out->fresh_ms = clock_ms_since(start);
     return ERR_OK;
 }
 
