@@ -117,5 +117,5 @@ Err deadline_check(const Deadline *d) {
     if (!d) return ERR_OK;
     if (d->cancel && *d->cancel) return err_set(ERR_INTERRUPT, "interrupted");
     if (d->at_ns && clock_mono_ns() >= d->at_ns) return err_set(ERR_DEADLINE, "the deadline was reached");
-    return ERR_OK;
+    return d->border ? d->border(d->ctx) : ERR_OK;
 }

@@ -226,7 +226,7 @@ static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float 
     j->batches = arena_array(&a, Batch, window);
     if (!j->ids || !j->counts || !j->seconds || !j->order || !j->batches) err = arena_error();
     for (size_t from = 0; !err && from < n; from += window) {
-        j->first = from;
+        j->first = j->opts->first + from;
         j->n = n - from < window ? n - from : window;
         j->texts = texts + from;
         j->out = out + from * j->width;

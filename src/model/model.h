@@ -97,6 +97,7 @@ typedef struct {
     const Deadline *deadline; /* NULL: none */
     bool truncate_error;      /* a text over the limit is ERR_LIMIT instead of being cut */
     size_t dimensions;        /* of a vector: its first so many, normalised again (Matryoshka); 0: all */
+    size_t first;             /* the first text's number in messages */
 } EmbedOpts;
 
 /* out: [n, dim] ([n, opts->dimensions]) row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts need
