@@ -4,6 +4,9 @@
  * 0..count-1 one at a time in order; which worker takes which is not fixed, so bodies write only to their own index's
  * place (then results do not depend on the number of threads).
  *
+ * A loop costs 0.3 us where the workers are awake (they stay so for 50 us after the last piece) and never waits for one
+ * that is not: its pieces may all fall to the caller. So bodies must not wait for each other.
+ *
  * Threads: one pool_for at a time (a second caller waits). Bodies must not call pool_for on the same pool.
  */
 #ifndef PYTHIA_BASE_POOL_H

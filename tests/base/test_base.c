@@ -431,6 +431,59 @@ static void a_pool_does_every_piece_once_and_tells_the_first_error(void **state)
     CHECK_ERR(pool_for(NULL, 64, fail_at_odd, NULL), ERR_INPUT, "piece 1");
 }
 
+typedef struct {
+    Pool *pool;
+    uint64_t out[64];
+} LoopUser;
+
+/* Short loops one behind the other, of which workers see the end of one and the start of the next. */
+static Err run_short_loops(void *ctx) {
+    LoopUser *u = ctx;
+    for (size_t round = 0; round < 3000; round++) {
+        size_t n = 2 + round % 63;
+        memset(u->out, 0xFF, sizeof u->out);
+        TRY(pool_for(u->pool, n, square, u->out));
+        for (size_t i = 0; i < 64; i++)
+            if (u->out[i] != (i < n ? i * i : UINT64_MAX)) return err_set(ERR_INTERNAL, "piece %zu of %zu", i, n);
+        if (round % 100 == 0 && pool_for(u->pool, n, fail_at_odd, NULL) != ERR_INPUT)
+            return err_set(ERR_INTERNAL, "the error of round %zu is lost", round);
+    }
+    return ERR_OK;
+}
+
+static void threads_take_turns_with_a_pool_of_short_loops(void **state) {
+    (void)state;
+    for (size_t threads = 2; threads <= 5; threads += 3) { /* with and without cores for all */
+        Pool *p = NULL;
+        Thread *other = NULL;
+        CHECK_OK(pool_open(&p, threads));
+        LoopUser users[2] = {{.pool = p}, {.pool = p}};
+        CHECK_OK(thread_start(&other, run_short_loops, &users[1]));
+        CHECK_OK(run_short_loops(&users[0]));
+        CHECK_OK(thread_join(other));
+        pool_close(p);
+    }
+}
+
+/* The first piece goes to the caller or to a worker; the other thread has time to fall asleep. */
+static Err long_first(void *ctx, size_t index, size_t worker) {
+    int64_t end = clock_mono_ns() + (index == 0 ? 2000000 : 0);
+    while (clock_mono_ns() < end) continue;
+    return square(ctx, index, worker);
+}
+
+static void a_pool_wakes_those_that_sleep(void **state) {
+    (void)state;
+    Pool *p = NULL;
+    CHECK_OK(pool_open(&p, 3));
+    for (int round = 0; round < 20; round++) {
+        uint64_t out[3] = {9, 9, 9};
+        CHECK_OK(pool_for(p, 3, long_first, out));
+        for (size_t i = 0; i < 3; i++) CHECK(out[i] == i * i);
+    }
+    pool_close(p);
+}
+
 static Err produce(void *ctx) {
     Queue *q = ctx;
     for (size_t i = 1; i <= 1000; i++)
@@ -496,6 +549,8 @@ int main(void) {
         cmocka_unit_test(a_tree_is_removed_without_following_links),
         cmocka_unit_test(a_lock_is_held_by_one),
         cmocka_unit_test(a_pool_does_every_piece_once_and_tells_the_first_error),
+        cmocka_unit_test(threads_take_turns_with_a_pool_of_short_loops),
+        cmocka_unit_test(a_pool_wakes_those_that_sleep),
         cmocka_unit_test(a_queue_hands_over_in_order_and_ends),
         cmocka_unit_test(hashes_are_the_known_ones),
     };
