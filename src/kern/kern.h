@@ -19,6 +19,7 @@
 
 #include "base/err.h"
 #include "kern/low.h"
+#include "kern/quant.h"
 
 enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
 
@@ -46,20 +47,28 @@ typedef struct {
 
 typedef enum { KERN_GATE_SILU, KERN_GATE_GELU, KERN_GATE_GELU_TANH } KernGate;
 
+/* Keys and values of one head that stay packed from call to call, as a decoder's cache keeps them:
+ * keys [places / panel][head_dim][panel], values [kern_panels(kern, head_dim)][places][panel], both from `keep`. */
+typedef struct {
+    float *keys, *values;
+    size_t places; /* that there is room for, a multiple of the level's panel */
+} KernKept;
+
 /* The query heads of one sequence that share a head of keys and values, each seeing a span of the keys around its own
  * place: query i stands at place first + i and sees keys [place - before, place + after], cut to those there are.
  * Encoders: before and after SIZE_MAX, or half a window each; decoders: after 0, and first tokens in a cache of keys.
  * first + queries <= keys. A query gets the same bits alone as among others. */
 typedef struct {
-    const float *q;     /* [queries][heads, head_dim], q_stride floats from query to query */
-    const float *k, *v; /* [keys][head_dim], stride floats from key to key */
+    const float *q;       /* [queries][heads, head_dim], q_stride floats from query to query */
+    const float *k, *v;   /* [keys][head_dim], stride floats from key to key; nothing when kept */
+    const KernKept *kept; /* NULL, or the keys and values, packed already */
     size_t q_stride, stride;
     size_t queries, keys, first, heads, head_dim;
     size_t before, after;
     float scale; /* > 0 */
     float *out;  /* [queries][heads, head_dim], out_stride floats from query to query */
     size_t out_stride;
-    float *scratch; /* [kern_attention_scratch(kern, keys, head_dim)] */
+    float *scratch; /* [kern_attention_scratch(kern, keys, head_dim)]; kept: [kern_kept_scratch(kern, keys)] */
 } KernSpan;
 
 typedef struct {
@@ -87,6 +96,10 @@ typedef struct {
 
     void (*attention)(const KernAttention *a);
     void (*attention_span)(const KernSpan *a);
+
+    /* Packs the keys and values of n tokens, stride floats from token to token, as places [first, first + n) of kept. */
+    void (*keep)(const KernKept *kept, const float *k, const float *v, size_t stride, size_t head_dim, size_t first,
+                 size_t n);
 
     /* out = (r - mean(r)) / sqrt(variance(r) + eps) * weight + bias for each row r = x (+ residual unless NULL). The
      * variance is that of the centred row (two passes). out may be x or residual. */
@@ -141,6 +154,17 @@ static inline size_t kern_panels(const Kern *kern, size_t n) { return (n + kern-
 static inline size_t kern_attention_scratch(const Kern *kern, size_t tokens, size_t head_dim) {
     size_t wide = kern_panels(kern, tokens) * kern->panel;
     return wide * head_dim + kern_panels(kern, head_dim) * kern->panel * tokens + kern->tile * wide;
+}
+
+/* Floats of scratch that a span of kept keys wants; floats that keys and values of so many places are kept in. */
+static inline size_t kern_kept_scratch(const Kern *kern, size_t keys) {
+    return kern_panels(kern, keys) * kern->panel * kern->tile;
+}
+static inline size_t kern_kept_keys(const Kern *kern, size_t places, size_t head_dim) {
+    return kern_panels(kern, places) * kern->panel * head_dim;
+}
+static inline size_t kern_kept_values(const Kern *kern, size_t places, size_t head_dim) {
+    return kern_panels(kern, places) * kern->panel * kern_panels(kern, head_dim) * kern->panel;
 }
 
 #endif

@@ -414,6 +414,7 @@ const Kern KERN_TABLE = {
     .gemm = gemm,
     .attention = attention,
     .attention_span = attention_span,
+    .keep = keep,
     .layernorm = layernorm,
     .rmsnorm = rmsnorm,
     .rope = rope,

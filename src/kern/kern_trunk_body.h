@@ -86,15 +86,17 @@ INLINE void softmax_span(float *scores, size_t from, size_t to, size_t wide, flo
 typedef struct {
     const KernSpan *span;
     const float *keys, *values; /* packed */
+    size_t places;              /* from one panel of values to the next */
     float *scores;              /* [TILE_ROWS][wide] */
     size_t wide;                /* keys, rounded up to panels */
+    size_t step;                /* places from one row of a tile to the next: 1, or 0 where rows are heads */
 } SpanJob;
 
 /* Queries [from, from + rows) of one head, against the panels of keys that one of them sees. */
 INLINE void span_tile(const SpanJob *j, size_t head, size_t from, size_t rows) {
     static const float no_bias[PANEL];
     const KernSpan *a = j->span;
-    size_t place = a->first + from, last = place + rows - 1;
+    size_t place = a->first + from * j->step, last = place + (rows - 1) * j->step;
     size_t lo = place > a->before ? (place - a->before) / PANEL * PANEL : 0;
     size_t hi = a->after < a->keys - 1 - last ? last + a->after + 1 : a->keys;
     size_t wide = (hi - lo + PANEL - 1) / PANEL * PANEL;
@@ -106,31 +108,64 @@ INLINE void span_tile(const SpanJob *j, size_t head, size_t from, size_t rows) {
         tiles[rows](&t);
     }
     for (size_t r = 0; r < rows; r++) {
-        size_t p = place + r, begin = p > a->before ? p - a->before : 0;
+        size_t p = place + r * j->step, begin = p > a->before ? p - a->before : 0;
         size_t end = a->after < a->keys - 1 - p ? p + a->after + 1 : a->keys;
         softmax_span(j->scores + r * j->wide, begin - lo, end - lo, wide, a->scale);
     }
     t = (Tile){.a = j->scores, .lda = j->wide, .k = hi - lo, .bias = no_bias, .ldo = a->out_stride};
     for (size_t d = 0; d < a->head_dim; d += PANEL) {
-        t.b = j->values + d * a->keys + lo * PANEL;
+        t.b = j->values + d * j->places + lo * PANEL;
         t.out = a->out + from * a->out_stride + head * a->head_dim + d;
         t.cols = a->head_dim - d < PANEL ? a->head_dim - d : PANEL;
         tiles[rows](&t);
     }
 }
 
-/* Keys and values are packed once for all heads that share them. */
+/* Key by key into their lanes: a step of a decoder keeps one, a prompt some hundred among which this is not seen. */
+static void keep(const KernKept *kept, const float *k, const float *v, size_t stride, size_t head_dim, size_t first,
+                 size_t n) {
+    for (size_t place = first; place < first + n; place++, k += stride, v += stride) {
+        float *key = kept->keys + place / PANEL * PANEL * head_dim + place % PANEL;
+        for (size_t d = 0; d < head_dim; d++) key[d * PANEL] = k[d];
+        for (size_t d = 0; d < head_dim; d += PANEL) {
+            float *row = kept->values + d * kept->places + place * PANEL;
+            size_t cols = head_dim - d < PANEL ? head_dim - d : PANEL;
+            memcpy(row, v + d, cols * sizeof *row);
+            memset(row + cols, 0, (PANEL - cols) * sizeof *row);
+        }
+    }
+}
+
+/* Keys and values are packed once for all heads that share them, or were before. */
 static void attention_span(const KernSpan *a) {
     size_t wide = (a->keys + PANEL - 1) / PANEL * PANEL, dims = (a->head_dim + PANEL - 1) / PANEL * PANEL;
-    float *keys = a->scratch, *values = keys + wide * a->head_dim;
-    const SpanJob job = {a, keys, values, values + dims * a->keys, wide};
-    const KernAttention shared = {
-        .k = a->k, .v = a->v, .stride = a->stride, .tokens = a->keys, .head_dim = a->head_dim};
-    attention_pack(&shared, keys, values);
-    size_t n_tiles = (a->queries + TILE_ROWS - 1) / TILE_ROWS;
-    for (size_t head = 0; head < a->heads; head++)
+    /* One query: its heads are the rows of tiles, so that the keys are read once for all of them. */
+    KernSpan heads = *a;
+    if (a->queries == 1) {
+        heads.queries = a->heads;
+        heads.heads = 1;
+        heads.q_stride = heads.out_stride = a->head_dim;
+    }
+    SpanJob job = {.span = &heads, .wide = wide, .step = a->queries > 1};
+    if (a->kept) {
+        job.keys = a->kept->keys;
+        job.values = a->kept->values;
+        job.places = a->kept->places;
+        job.scores = a->scratch;
+    } else {
+        float *keys = a->scratch, *values = keys + wide * a->head_dim;
+        const KernAttention shared = {
+            .k = a->k, .v = a->v, .stride = a->stride, .tokens = a->keys, .head_dim = a->head_dim};
+        attention_pack(&shared, keys, values);
+        job.keys = keys;
+        job.values = values;
+        job.places = a->keys;
+        job.scores = values + dims * a->keys;
+    }
+    size_t queries = heads.queries, n_tiles = (queries + TILE_ROWS - 1) / TILE_ROWS;
+    for (size_t head = 0; head < heads.heads; head++)
         for (size_t i = 0; i < n_tiles; i++) {
-            size_t from = a->queries * i / n_tiles;
-            span_tile(&job, head, from, a->queries * (i + 1) / n_tiles - from);
+            size_t from = queries * i / n_tiles;
+            span_tile(&job, head, from, queries * (i + 1) / n_tiles - from);
         }
 }

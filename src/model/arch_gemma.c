@@ -51,6 +51,7 @@ const NetArch arch_gemma3 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .decodes = true,
 };
 
 const NetArch arch_gemma_embedding = {

@@ -29,6 +29,7 @@ const NetArch arch_qwen2 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .decodes = true,
 };
 
 const NetArch arch_qwen3 = {
@@ -38,4 +39,5 @@ const NetArch arch_qwen3 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .decodes = true,
 };

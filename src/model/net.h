@@ -51,6 +51,7 @@ typedef struct NetArch {
     /* *hidden: [n_tokens, dim], inside the scratch. ids and lengths are the caller's duty. */
     Err (*run)(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden);
     const struct NetArch *low; /* the same in int8 and bf16; NULL: there is none */
+    bool decodes;              /* decode.h takes its networks */
 } NetArch;
 
 extern const NetArch arch_bert, arch_bert_low;

@@ -265,6 +265,38 @@ static void a_query_alone_gives_the_bits_it_gives_among_others(void **state) {
     }
 }
 
+/* Kept in pieces of three places, in room for more: the panels' edges fall anywhere. */
+static void kept_keys_give_the_bits_of_keys_as_they_lie(void **state) {
+    (void)state;
+    EACH_LEVEL(kern) {
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+            Span p = span_make(kern, &shapes[i]);
+            size_t places = (kern_panels(kern, p.a.keys) + 1) * kern->panel, floats = p.a.queries * p.a.out_stride;
+            KernKept kept = {numbers(kern_kept_keys(kern, places, p.a.head_dim)),
+                             numbers(kern_kept_values(kern, places, p.a.head_dim)), places};
+            float *scratch = malloc(kern_kept_scratch(kern, p.a.keys) * sizeof *scratch), *want = numbers(floats);
+            assert_non_null(scratch);
+            kern->attention_span(&p.a);
+            memcpy(want, p.out, floats * sizeof *want);
+            for (size_t at = 0; at < p.a.keys; at += 3)
+                kern->keep(&kept, p.k + at * p.a.stride, p.a.v + at * p.a.stride, p.a.stride, p.a.head_dim, at,
+                           p.a.keys - at < 3 ? p.a.keys - at : 3);
+            p.a.k = p.a.v = NULL;
+            p.a.kept = &kept;
+            p.a.scratch = scratch;
+            kern->attention_span(&p.a);
+            for (size_t r = 0; r < p.a.queries; r++)
+                CHECK(memcmp(want + r * p.a.out_stride, p.out + r * p.a.out_stride,
+                             p.a.heads * p.a.head_dim * sizeof *want) == 0);
+            free(kept.keys);
+            free(kept.values);
+            free(scratch);
+            free(want);
+            span_free(&p);
+        }
+    }
+}
+
 int main(void) {
     n_levels = kern_levels(levels, LEVELS_MAX);
     const struct CMUnitTest tests[] = {
@@ -276,6 +308,7 @@ int main(void) {
         cmocka_unit_test(a_gate_s_row_does_not_depend_on_its_company),
         cmocka_unit_test(a_span_mixes_the_values_it_sees),
         cmocka_unit_test(a_query_alone_gives_the_bits_it_gives_among_others),
+        cmocka_unit_test(kept_keys_give_the_bits_of_keys_as_they_lie),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
