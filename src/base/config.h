@@ -28,6 +28,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
 #define CONFIG_LIST(X)                                                                                                 \
     X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0,                                                   \
       "embedding model: a name from `pythia model list` or a GGUF file")                                               \
+    X(MODEL_RERANK, "model", "rerank", STR, "ms-marco-minilm-l6-v2", "", 0,                                            \
+      "reranker: a name from `pythia model list` or a GGUF file")                                                      \
     X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                     \
     X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0,                                       \
       "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own")    \

@@ -122,6 +122,7 @@ Err cmd_model_import(Cli *cli);
 Err cmd_model_list(Cli *cli);
 Err cmd_model_pull(Cli *cli);
 Err cmd_model_verify(Cli *cli);
+Err cmd_rerank(Cli *cli);
 Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);
 Err cmd_search(Cli *cli);

@@ -154,6 +154,19 @@ static const Flag embed_flags[] = {
     {0},
 };
 
+static const Flag rerank_flags[] = {
+    {.name = "model", .type = FLAG_VALUE, .arg = "MODEL", .key = KEY(CONF_MODEL_RERANK)},
+    {.name = "top", .type = FLAG_VALUE, .arg = "N", .help = "only the best N"},
+    {.name = "format",
+     .type = FLAG_VALUE,
+     .arg = "FORMAT",
+     .values = "text|json|jsonl",
+     .help = "how they are printed (text on a terminal, else jsonl)"},
+    {.name = "json", .help = "the same as --format json: one envelope, errors too"},
+    {.name = "jsonl", .help = "the same as --format jsonl: one text a line"},
+    {0},
+};
+
 static const Flag tokenize_flags[] = {FLAG_MODEL, FLAG_JSON, {0}};
 
 static const Flag eval_flags[] = {
@@ -371,6 +384,27 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_tokenize,
      .examples = "pythia tokenize \"naïve\""},
+    {.name = "rerank",
+     .group = "model",
+     .usage = "QUERY [TEXT… | -]",
+     .summary = "texts, the best answer to a query first",
+     .text =
+         "A cross-encoder reads the query and each text together: slower than vectors, and better. With - each line of\n"
+         "stdin is {\"id\"?, \"text\"} and each line of stdout {\"id\"?, \"index\", \"score\", \"logit\", "
+         "\"tokens\",\n"
+         "\"truncated\"}, the best first; index counts the texts from 0. `pythia rerank -` reads pairs, {\"id\"?, "
+         "\"query\",\n"
+         "\"text\"}, and keeps their order. score is 0 to 1, the logistic function of the model's own logit. A bad line "
+         "gives\n"
+         "{\"index\", \"error\": …} and exit code 9.",
+     .flags = rerank_flags,
+     .min_args = 1,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_rerank,
+     .examples = "pythia rerank \"who closes the socket\" - < texts.jsonl\n"
+                 "pythia rerank \"opening hours\" \"Open 9 to 5\" \"By the river\" --top 1\n"
+                 "pythia rerank - < pairs.jsonl"},
     {.name = "eval run",
      .group = "check",
      .usage = "DIR",

@@ -18,6 +18,10 @@
 
 enum { ENGINE_MODELS_MAX = 8 };
 
+/* model.rerank when nobody set it, and where it comes from. */
+#define ENGINE_RERANKER            "ms-marco-minilm-l6-v2"
+#define ENGINE_RERANKER_REPOSITORY "cross-encoder/ms-marco-MiniLM-L6-v2"
+
 struct Pythia {
     PythiaOpts opts;
     Arena arena; /* lives as long as the Pythia */
@@ -43,6 +47,8 @@ MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the 
 /* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
  * configured one. */
 MUST_USE Err engine_model_as(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
+/* The reranker called name; "": the configured one. In exact precision, whatever embeds; cut at its own limit. */
+MUST_USE Err engine_reranker(Pythia *p, Str name, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
 unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */

@@ -122,6 +122,41 @@ static ModelPrecision configured_precision(const Pythia *p) {
 
 Err engine_model(Pythia *p, Str name, Model **out) { return engine_model_as(p, name, NULL, out); }
 
+/* The model of a file, opened once. */
+static Err model_of_path(Pythia *p, const char *path, const ModelOpts *opts, Model **out) {
+    for (size_t i = 0; i < p->n_models; i++) {
+        const ModelInfo *info = model_info(p->models[i]);
+        bool alike = (info->precision == MODEL_FAST) == (opts->precision == MODEL_FAST);
+        if (alike && str_is(info->path, path)) {
+            *out = p->models[i];
+            return ERR_OK;
+        }
+    }
+    if (p->n_models == ENGINE_MODELS_MAX)
+        return err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
+    TRY(model_open(out, path, opts));
+    p->models[p->n_models++] = *out;
+    LOG(LOG_INFO, "engine", "model open path=%s", path);
+    return ERR_OK;
+}
+
+Err engine_reranker(Pythia *p, Str name, Model **out) {
+    Arena a = {0};
+    const char *path = NULL, *dir = engine_models_dir(p, &a);
+    *out = NULL;
+    if (name.n == 0) name = config_text(p->opts.config, CONF_MODEL_RERANK);
+    Err err = dir ? model_resolve(&a, dir, name, &path) : arena_error();
+    if (!err) err = model_of_path(p, path, &(ModelOpts){.precision = MODEL_EXACT, .reranker = true}, out);
+    if (err == ERR_NO_MODEL || err == ERR_UNSUPPORTED) {
+        if (str_is(name, ENGINE_RERANKER))
+            err_fix(err, "pythia model pull " ENGINE_RERANKER_REPOSITORY " --name " ENGINE_RERANKER);
+        else
+            err_fix(err, "pythia model list");
+    }
+    arena_free(&a);
+    return err;
+}
+
 Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
     Arena a = {0};
     ModelPrecision precision = configured_precision(p);
@@ -145,20 +180,8 @@ Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
         else if (memcmp(&file, id, sizeof file) == 0 && precision == MODEL_FAST)
             precision = MODEL_EXACT;
     }
-    for (size_t i = 0; i < p->n_models && !*out; i++) {
-        const ModelInfo *info = model_info(p->models[i]);
-        bool alike = (info->precision == MODEL_FAST) == (precision == MODEL_FAST);
-        if (alike && str_is(info->path, path)) *out = p->models[i];
-    }
-    if (*out) goto done;
-    if (p->n_models == ENGINE_MODELS_MAX) {
-        err = err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
-        goto done;
-    }
     ModelOpts opts = {.max_tokens = (size_t)config_int(p->opts.config, CONF_MODEL_MAX_TOKENS), .precision = precision};
-    if ((err = model_open(out, path, &opts))) goto done;
-    p->models[p->n_models++] = *out;
-    LOG(LOG_INFO, "engine", "model open path=%s", path);
+    err = model_of_path(p, path, &opts, out);
 done:
     arena_free(&a);
     return err;

@@ -233,6 +233,20 @@ MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str 
                           size_t *dim, int32_t **tokens, bool **truncated);
 MUST_USE Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n);
 
+typedef struct {
+    Str model; /* "": configuration (model.rerank) */
+    Str query;
+} PythiaRerank;
+typedef struct {
+    double score; /* 0..1: the logit through the logistic function */
+    float logit;  /* as the model gives it */
+    int32_t tokens;
+    bool truncated; /* query and text together were longer than the model takes */
+} PythiaRanked;
+/* out: [n] in the arena, in the order of the texts. ERR_NO_MODEL with the command that gets one; ERR_UNSUPPORTED: the model
+ * is no reranker. */
+MUST_USE Err pythia_rerank(Pythia *p, Arena *a, const PythiaRerank *rq, const Str *texts, size_t n, PythiaRanked **out);
+
 /* ---- memory ---- */
 typedef struct {
     int level;                           /* 0 calm to 3 critical: 8, 4, 2, 1 eighths of workers and caches */

@@ -252,8 +252,8 @@ Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const Em
     return n ? embed_all(&j, pool, texts, n, out, info) : ERR_OK;
 }
 
-Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t n, const EmbedOpts *opts,
-                 float *scores) {
+Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t n, const EmbedOpts *opts, float *scores,
+                 EmbedInfo *info) {
     Pair pair;
     Arena a = {0};
     EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = 1, .pair = &pair};
@@ -262,7 +262,7 @@ Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t 
         return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     if (n == 0) return ERR_OK;
     Err err = pair_open(&pair, &a, m->tok, m->max_tokens, query);
-    if (!err) err = embed_all(&j, pool, docs, n, scores, NULL);
+    if (!err) err = embed_all(&j, pool, docs, n, scores, info);
     arena_free(&a);
     return err;
 }

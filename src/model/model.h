@@ -108,10 +108,11 @@ MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */,
                          float *out, EmbedInfo *info);
 
 /* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no bounds,
- * comparable within a query). Query and document are cut together to the model's limit, the longer one first. opts: kind
- * and dimensions mean nothing here. Errors as model_embed's; ERR_UNSUPPORTED: the model was not opened as a reranker. */
+ * comparable within a query). Query and document are cut together to the model's limit, the longer one first; info [n] or
+ * NULL tells of each pair. opts: kind and dimensions mean nothing here. Errors as model_embed's; ERR_UNSUPPORTED: the model
+ * was not opened as a reranker. */
 MUST_USE Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs /* [n] */, size_t n,
-                          const EmbedOpts *opts, float *scores /* [n] */);
+                          const EmbedOpts *opts, float *scores /* [n] */, EmbedInfo *info);
 
 /* The kernels in use ("avx512") and those this CPU can run; ERR_USAGE when PYTHIA_CPU names others. */
 MUST_USE Err model_kernels(const char **name, const char **possible);

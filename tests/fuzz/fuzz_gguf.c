@@ -64,7 +64,7 @@ static void try_reranker(Str bytes) {
     Model *m = NULL;
     float scores[2];
     if (model_open_bytes(&m, bytes, "fuzz.gguf", kern_table(), &opts)) return;
-    if (model_rerank(m, NULL, STR("the file"), docs, 2, NULL, scores) == ERR_OK)
+    if (model_rerank(m, NULL, STR("the file"), docs, 2, NULL, scores, NULL) == ERR_OK)
         for (size_t i = 0; i < 2; i++)
             if (!isfinite(scores[i])) abort();
     model_close(m);

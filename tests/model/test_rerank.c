@@ -79,18 +79,18 @@ static void reranking_scores_each_document_by_itself(void **state) {
     float scores[DOCS], shared[DOCS], one = 0;
     Model *m = tiny_open(RANK, kern_table(), &as_reranker, &bytes);
     CHECK_OK(pool_open(&pool, 3));
-    CHECK_OK(model_rerank(m, NULL, query, docs, DOCS, NULL, scores));
-    CHECK_OK(model_rerank(m, pool, query, docs, DOCS, NULL, shared));
+    CHECK_OK(model_rerank(m, NULL, query, docs, DOCS, NULL, scores, NULL));
+    CHECK_OK(model_rerank(m, pool, query, docs, DOCS, NULL, shared, NULL));
     CHECK(memcmp(scores, shared, sizeof scores) == 0);
     for (size_t i = 0; i < DOCS; i++) {
-        CHECK_OK(model_rerank(m, NULL, query, &docs[i], 1, NULL, &one));
+        CHECK_OK(model_rerank(m, NULL, query, &docs[i], 1, NULL, &one, NULL));
         CHECK(memcmp(&one, &scores[i], sizeof one) == 0);
     }
     for (size_t i = 0; i < 3; i++) {
         one = score_by_hand(m, query, docs[i]);
         CHECK(memcmp(&one, &scores[i], sizeof one) == 0);
     }
-    CHECK_OK(model_rerank(m, NULL, query, docs, 0, NULL, scores));
+    CHECK_OK(model_rerank(m, NULL, query, docs, 0, NULL, scores, NULL));
     pool_close(pool);
     model_close(m);
     buf_free(&bytes);
@@ -147,12 +147,12 @@ static void a_limit_of_tokens_holds_for_pairs(void **state) {
     const ModelOpts four = {.reranker = true, .max_tokens = 4}, twelve = {.reranker = true, .max_tokens = 12};
     const EmbedOpts strict = {.truncate_error = true};
     Model *m = tiny_open(RANK, kern_table(), &four, &bytes);
-    CHECK_ERR(model_rerank(m, NULL, STR("the file"), docs, 1, NULL, &score), ERR_LIMIT,
+    CHECK_ERR(model_rerank(m, NULL, STR("the file"), docs, 1, NULL, &score, NULL), ERR_LIMIT,
               "4 tokens leave no room for a pair of texts");
     model_close(m);
     m = tiny_open(RANK, kern_table(), &twelve, &bytes);
-    CHECK_OK(model_rerank(m, NULL, STR("the file"), &docs[3], 1, NULL, &score));
-    CHECK_ERR(model_rerank(m, NULL, STR("the file"), &docs[3], 1, &strict, &score), ERR_LIMIT, "takes 12");
+    CHECK_OK(model_rerank(m, NULL, STR("the file"), &docs[3], 1, NULL, &score, NULL));
+    CHECK_ERR(model_rerank(m, NULL, STR("the file"), &docs[3], 1, &strict, &score, NULL), ERR_LIMIT, "takes 12");
     model_close(m);
     buf_free(&bytes);
 }
@@ -166,7 +166,7 @@ static void rerankers_rank_and_embedders_embed(void **state) {
     CHECK_ERR(tiny_try(&bytes, NULL), ERR_UNSUPPORTED, "is a reranker, it cannot embed");
     model_close(m);
     m = tiny_open(TINY, kern_table(), NULL, &other);
-    CHECK_ERR(model_rerank(m, NULL, docs[0], docs, 1, NULL, out), ERR_UNSUPPORTED, "is not a reranker");
+    CHECK_ERR(model_rerank(m, NULL, docs[0], docs, 1, NULL, out, NULL), ERR_UNSUPPORTED, "is not a reranker");
     CHECK_ERR(tiny_try(&other, &as_reranker), ERR_UNSUPPORTED, "is not a reranker");
     model_close(m);
     buf_free(&bytes);
