@@ -3,6 +3,8 @@
 # -ffast-math, which would turn denormals off for the whole process, and no -fassociative-math: kern.h promises that a
 # row's result does not depend on its company, so the order of sums is the source's.
 set(KERN_MATH -O3 -fno-trapping-math -ffp-contract=fast)
+# Products of quantised blocks give the same bits at every level: no contraction there (src/kern/quant.h).
+set(QUANT_MATH -O3 -fno-trapping-math -ffp-contract=off)
 set(KERN_scalar)
 set(KERN_avx2)
 set(KERN_avxvnni)
@@ -25,5 +27,14 @@ if(TARGET pythia_kern)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/kern_${level}.c TARGET_DIRECTORY pythia_kern
                                 PROPERTIES COMPILE_OPTIONS "${KERN_MATH};${KERN_${level}}"
                                            OBJECT_DEPENDS "${KERN_HEADERS}")
+  endforeach()
+  set(QUANT_HEADERS)
+  foreach(header quant_impl.h quant_unpack.h quant_body.h)
+    list(APPEND QUANT_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
+  endforeach()
+  foreach(level scalar)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant_${level}.c TARGET_DIRECTORY pythia_kern
+                                PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}}"
+                                           OBJECT_DEPENDS "${QUANT_HEADERS}")
   endforeach()
 endif()

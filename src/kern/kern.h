@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "kern/low.h"
 #include "kern/quant.h"
+#include "kern/quant.h"
 
 enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
 
@@ -72,10 +73,11 @@ typedef struct {
 } KernSpan;
 
 typedef struct {
-    const char *name;   /* "avx2": what PYTHIA_CPU calls it */
-    size_t panel;       /* outputs a panel of a KernMatrix */
-    size_t tile;        /* rows that gemm computes at a time */
-    const KernLow *low; /* the same in int8 and bfloat16 */
+    const char *name;       /* "avx2": what PYTHIA_CPU calls it */
+    size_t panel;           /* outputs a panel of a KernMatrix */
+    size_t tile;            /* rows that gemm computes at a time */
+    const KernLow *low;     /* the same in int8 and bfloat16 */
+    const KernQuant *quant; /* products on the blocks of a GGUF */
 
     /* Inner product of a and b [n]. 384 floats: 15 ns. */
     float (*dot)(const float *a, const float *b, size_t n);

@@ -1,7 +1,8 @@
 /* kern_body.h - the kernels, written once in the compiler's vector extensions (gcc and clang) and compiled by each
  * kern_<level>.c for its instruction set.
  *
- * The includer defines LANES (floats a vector), TILE_ROWS (rows of a gemm tile), KERN_NAME and KERN_TABLE.
+ * The includer defines LANES (floats a vector), TILE_ROWS (rows of a gemm tile), KERN_NAME, KERN_TABLE
+ * and KERN_QUANT (quant.h).
  *
  * Floating point is strict but for contraction of a * b + c: sums have as many accumulators as the code says, in the order
  * it says. That is what makes a row's result independent of its company (see kern.h); where several accumulators pay, they
@@ -408,6 +409,7 @@ const Kern KERN_TABLE = {
     .panel = PANEL,
     .tile = TILE_ROWS,
     .low = &low_table,
+    .quant = &KERN_QUANT,
     .dot = dot,
     .dot_rows = dot_rows,
     .pack = pack,

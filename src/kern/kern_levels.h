@@ -11,4 +11,6 @@ extern const Kern kern_avx512;
 extern const Kern kern_avx512vnni;
 extern const Kern kern_avx512bf16;
 
+extern const KernQuant quant_scalar;
+
 #endif

@@ -5,5 +5,6 @@
 #define TILE_ROWS  5
 #define KERN_NAME  "scalar"
 #define KERN_TABLE kern_scalar
+#define KERN_QUANT quant_scalar
 
 #include "kern/kern_body.h"
