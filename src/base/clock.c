@@ -115,7 +115,7 @@ Err clock_parse_duration(Str s, int64_t *out_ms) {
 
 Err deadline_check(const Deadline *d) {
     if (!d) return ERR_OK;
-    if (d->cancel && *d->cancel) return err_set(ERR_INTERRUPT, "interrupted");
+    if (d->cancel && __atomic_load_n(d->cancel, __ATOMIC_RELAXED)) return err_set(ERR_INTERRUPT, "interrupted");
     if (d->at_ns && clock_mono_ns() >= d->at_ns) return err_set(ERR_DEADLINE, "the deadline was reached");
     return d->border ? d->border(d->ctx) : ERR_OK;
 }

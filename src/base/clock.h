@@ -24,7 +24,7 @@ MUST_USE Err clock_parse_duration(Str s, int64_t *out_ms);
  * thread works, several at once. Immutable but for the flag. */
 typedef struct {
     int64_t at_ns;              /* clock_mono_ns value, 0: none */
-    const volatile int *cancel; /* nonzero: stop; may be NULL */
+    const volatile int *cancel; /* nonzero: stop, set by a signal or a thread; may be NULL */
     Err (*border)(void *ctx);   /* may be NULL */
     void *ctx;
 } Deadline;
