@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/file.h"
 #include "index/vec_kind.h"
@@ -67,6 +68,13 @@ Err vec_sync(VecIndex *ix, uint32_t *rows) {
     return ix->kind->sync(ix, rows);
 }
 
+bool vec_build_due(const VecIndex *ix) { return ix->kind->build_due && ix->kind->build_due(ix); }
+
+Err vec_build(VecIndex *ix, Pool *pool, const Deadline *deadline) {
+    TRY(need_writer(ix));
+    return ix->kind->build ? ix->kind->build(ix, pool, deadline) : ERR_OK;
+}
+
 Err vec_remove(VecIndex *ix, const uint32_t *slots, size_t n) {
     TRY(need_writer(ix));
     return n ? ix->kind->remove(ix, slots, n) : ERR_OK;
@@ -74,12 +82,49 @@ Err vec_remove(VecIndex *ix, const uint32_t *slots, size_t n) {
 
 Err vec_row(const VecIndex *ix, uint32_t slot, float *out) { return ix->kind->row(ix, slot, out); }
 
+Err vec_scratch_open(VecScratch **out) {
+    *out = calloc(1, sizeof **out);
+    return *out ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a search");
+}
+
+void vec_scratch_close(VecScratch *s) {
+    if (!s) return;
+    free(s->bytes);
+    free(s);
+}
+
+Err vec_scratch_need(VecScratch *s, size_t bytes, void **out) {
+    if (bytes > s->cap) {
+        size_t cap = (bytes + bytes / 2 + 63) / 64 * 64;
+        free(s->bytes);
+        s->cap = 0;
+        s->bytes = aligned_alloc(64, cap);
+        if (!s->bytes) return err_set(ERR_NOMEM, "out of memory for a search: %zu bytes", cap);
+        s->cap = cap;
+    }
+    *out = s->bytes;
+    return ERR_OK;
+}
+
+static Err search_kind(const VecIndex *ix, const float *query, const VecQuery *asked, VecHit *out, size_t *n) {
+    VecScratch own = {NULL, 0};
+    VecReport unread = {0};
+    VecQuery q = *asked;
+    if (!q.scratch) q.scratch = &own;
+    if (!q.report) q.report = &unread;
+    if (!(q.effort > 0)) q.effort = 1;
+    *q.report = (VecReport){0};
+    Err err = ix->kind->search(ix, query, &q, out, n);
+    free(own.bytes);
+    return err;
+}
+
 Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n) {
     *n = 0;
     size_t unfit = vec_first_unfit(query, ix->dim);
     if (unfit < ix->dim)
         return err_set(ERR_INPUT, "the query's vector is not finite: number %zu is %g", unfit, (double)query[unfit]);
-    return q->k ? ix->kind->search(ix, query, q, out, n) : ERR_OK;
+    return q->k ? search_kind(ix, query, q, out, n) : ERR_OK;
 }
 
 Err vec_check(const VecIndex *ix, Buf *report) { return ix->kind->check(ix, report); }

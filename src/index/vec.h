@@ -9,6 +9,11 @@
  * open. Rows behind the committed count are the leftovers of a crash: a writer cuts them off, a reader ignores them. So
  * the store's commit is the only commit, and kill -9 at any moment loses nothing committed.
  *
+ * Two parts: the rows, appended and committed as told above, and what a kind builds over them so that a search need not
+ * look at each (partitions, a graph, codes). vec_build makes the second part anew over the rows synced so far and puts it
+ * beside the old one; rows behind it are compared one by one until the next vec_build. It is derived from the rows and
+ * from VecParams alone, the same for the same seed, so it needs no commit: a search takes the longest that fits.
+ *
  * Threads: any number of searches beside one writer, in this process or another. A reader keeps the rows it was opened
  * with; vec_search, vec_row, vec_stats and vec_check of a writer's own handle see the rows of its last vec_sync.
  */
@@ -19,10 +24,27 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/hash.h"
+#include "base/pool.h"
 
 typedef struct VecIndex VecIndex;
 
 #define VEC_DIM_MAX 16384
+
+/* How an index is built; 0 is the default everywhere. What a kind has no use for, it does not look at. */
+typedef struct {
+    uint32_t partitions;      /* flat, ivfpq: 0 lets the number of rows decide */
+    uint32_t sub_vectors;     /* ivfpq: 48 */
+    uint32_t iterations;      /* of k-means */
+    uint32_t graph_degree;    /* hnsw: M (16); compact: of the pruned graph */
+    uint32_t ef_construction; /* hnsw: 200 */
+    bool keep_f32;            /* flat, hnsw: rows of f32 beside the int8 ones, for the last few candidates */
+    uint64_t seed;
+} VecParams;
+
+/* Computes rows anew for kinds that keep none: out[i] is the row of slots[i]. Called from the thread that searches, with
+ * the best first, a batch at a time. Errors end the search. */
+typedef Err (*VecFetch)(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline,
+                        float *out /* [n, dim] */);
 
 typedef struct {
     const char *kind; /* "flat" */
@@ -32,6 +54,9 @@ typedef struct {
     uint64_t generation; /* names the files; another one in the file is ERR_FORMAT */
     uint32_t committed;  /* rows that count: 0, or a count that vec_sync gave */
     bool writer;         /* takes the folder's lock: ERR_BUSY when another process has it */
+    VecParams params;    /* of vec_build; a reader takes what the files say */
+    VecFetch fetch;      /* compact; others never call it */
+    void *fetch_ctx;
 } VecSpec;
 
 typedef struct {
@@ -39,17 +64,37 @@ typedef struct {
     float score; /* inner product */
 } VecHit;
 
+/* What a search did. */
+typedef struct {
+    uint32_t scanned;    /* codes or graph nodes looked at */
+    uint32_t reranked;   /* rows compared */
+    uint32_t recomputed; /* rows asked of VecFetch */
+    bool proven;         /* the error bounds show that no other row belongs among the k */
+} VecReport;
+
+/* Memory that searches of one thread reuse. */
+typedef struct VecScratch VecScratch;
+MUST_USE Err vec_scratch_open(VecScratch **out);
+void vec_scratch_close(VecScratch *s); /* NULL is fine */
+
 typedef struct {
     size_t k;
     const uint64_t *allowed;  /* bitmap over slots [(rows of vec_stats + 63) / 64], bit 1: may be returned; NULL: all */
     const Deadline *deadline; /* NULL: none; when it is reached the best so far is returned with ERR_DEADLINE */
+    bool exact;               /* every row compared, in the numbers kept */
+    float effort;        /* 1 (0 counts as it): the kind's default, for recall@10 >= 0.95; 2 looks at about twice as
+                                 much. efSearch, nprobe and thresholds follow from it */
+    size_t budget;       /* compact: rows computed anew at most; 0: no bound */
+    VecScratch *scratch; /* for one thread; NULL: taken and given back by the call */
+    VecReport *report;   /* NULL: not asked for */
 } VecQuery;
 
 typedef struct {
     const char *kind;
     size_t dim;
     uint32_t rows, removed;
-    int64_t bytes; /* on disk */
+    uint32_t built; /* rows that vec_build covered; those behind are compared one by one */
+    int64_t bytes;  /* on disk, all of it */
 } VecStats;
 
 /* Missing files with committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the command that
@@ -63,11 +108,18 @@ void vec_close(VecIndex *ix); /* NULL is fine */
 MUST_USE Err vec_add(VecIndex *ix, const float *rows, size_t n, uint32_t *first);
 /* Durable on disk from here; *rows is the count to commit. */
 MUST_USE Err vec_sync(VecIndex *ix, uint32_t *rows);
+/* Whether vec_build would pay now: enough rows behind what is built, or enough of it removed. */
+bool vec_build_due(const VecIndex *ix);
+/* Builds over all synced rows, durable at return; searches of this handle use it from then on. The same files for the same
+ * rows, params and seed, whatever the pool. pool NULL: this thread alone. A deadline or an interrupt (ERR_DEADLINE,
+ * ERR_INTERRUPT) and every other failure leave what was built before. Nothing to do is ERR_OK. */
+MUST_USE Err vec_build(VecIndex *ix, Pool *pool, const Deadline *deadline);
 /* Slots that no chunk needs any more: no search returns them, vec_compact drops them. To be called when the transaction
  * that let go of them is committed, never before: there is no way back. Kept in a tombstone file, not synced: lost
  * tombstones do no harm. ERR_INPUT when a slot is not below the row count. */
 MUST_USE Err vec_remove(VecIndex *ix, const uint32_t *slots, size_t n);
-/* Copies one row, removed ones too. ERR_INPUT when slot is not below the row count, ERR_CORRUPT as vec_search. */
+/* Copies one row, removed ones too; as exactly as the kind keeps it (int8: within 0.4 % of its largest number; kinds that
+ * keep no rows: ERR_UNSUPPORTED). ERR_INPUT when slot is not below the row count, ERR_CORRUPT as vec_search. */
 MUST_USE Err vec_row(const VecIndex *ix, uint32_t slot, float *out /* [dim] */);
 /* out: [k], by falling score, ties by rising slot; *n of them. k over the row count gives them all. A block whose
  * checksum is wrong is ERR_CORRUPT. query: [dim]; NaN, Inf: ERR_INPUT. */

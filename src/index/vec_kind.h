@@ -1,7 +1,7 @@
 /* vec_kind.h - what a kind of vector index is to vec.c: a row of pointers. Seen by vec.c and the kinds alone.
  *
  * vec.c has checked everything that does not depend on the kind before it calls: pointers, dim, finite numbers, k > 0.
- * Contracts of the calls are those of vec.h.
+ * Contracts of the calls are those of vec.h; a query has scratch, report and effort set.
  */
 #ifndef PYTHIA_INDEX_VEC_KIND_H
 #define PYTHIA_INDEX_VEC_KIND_H
@@ -19,6 +19,8 @@ typedef struct {
     Err (*search)(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n);
     Err (*check)(const VecIndex *ix, Buf *report);
     void (*stats)(const VecIndex *ix, VecStats *out);
+    bool (*build_due)(const VecIndex *ix);                            /* NULL: never */
+    Err (*build)(VecIndex *ix, Pool *pool, const Deadline *deadline); /* NULL: there is nothing to build */
     Err (*compact)(VecIndex *ix, uint32_t *map_out, uint32_t *rows_out);
 } VecKind;
 
@@ -28,6 +30,13 @@ struct VecIndex {
     size_t dim;
     bool writer;
 };
+
+/* Bytes that grow on demand, aligned to 64; what they hold is the search's own. */
+struct VecScratch {
+    void *bytes;
+    size_t cap;
+};
+MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);
 
 extern const VecKind flat_kind; /* flat.c */
 
