@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "check.h"
 #include "kern/kern.h"
+#include "kern/quant_exact.h"
 
 enum { LEVELS_MAX = 8, N_TYPES = 11 };
 
@@ -345,6 +346,66 @@ static void weights_are_read_to_their_ends_and_no_further(void **state) {
     CHECK_INT(munmap(map, size + 2 * page), 0);
 }
 
+/* ---- exact ---- */
+
+typedef struct {
+    double value, size; /* size: sum of the products' magnitudes */
+} Exact;
+
+static Exact exact_product(const Case *c, const float *decoded, size_t i, size_t j, bool bf16) {
+    Exact e = {(double)c->bias[j], fabs((double)c->bias[j])};
+    for (size_t d = 0; d < c->w.k; d++) {
+        float w = decoded[d], x = c->x[i * c->w.k + d];
+        double product = bf16 ? (double)bf16_float(bf16_of(w)) * (double)bf16_float(bf16_of(x)) : (double)w * (double)x;
+        e.value += product;
+        e.size += fabs(product);
+    }
+    return e;
+}
+
+static void check_exact(const Kern *kern, const Case *c, bool bf16) {
+    size_t n = c->w.n, k = c->w.k, ldo = low_wide(n), from = LOW_WIDE;
+    float *out = room(c->m * ldo * sizeof *out), *part = room(c->m * ldo * sizeof *part);
+    float *decoded = room(k * sizeof *decoded);
+    void *scratch = room(bf16 ? quant_bf16_scratch_bytes(k) : quant_f32_scratch_bytes(kern, k));
+    Bf16 *halves = room(c->m * low_wide(k) * sizeof *halves);
+    for (size_t i = 0; i < c->m; i++)
+        for (size_t d = 0; d < k; d++) halves[i * low_wide(k) + d] = bf16_of(c->x[i * k + d]);
+    LowRows a = {halves, low_wide(k), NULL, NULL}, last = {halves + (c->m - 1) * low_wide(k), low_wide(k), NULL, NULL};
+    if (bf16) {
+        quant_gemm_bf16(kern, &c->w, 0, n, LOW_OUT_F32, &a, c->m, out, ldo, scratch);
+        quant_gemm_bf16(kern, &c->w, from, n, LOW_OUT_F32, &last, 1, part, ldo, scratch);
+    } else {
+        quant_gemm_f32(kern, &c->w, 0, n, KERN_PLAIN, c->x, k, c->m, out, ldo, scratch);
+        from = 3;
+        quant_gemm_f32(kern, &c->w, from, n, KERN_PLAIN, c->x + (c->m - 1) * k, k, 1, part, ldo, scratch);
+    }
+    CHECK(memcmp(part + from, out + (c->m - 1) * ldo + from, (n - from) * sizeof *out) == 0);
+    for (size_t j = 0; j < n; j++) {
+        block_format(c->w.type)->decode((const uint8_t *)c->w.rows + j * c->w.row_bytes, k, decoded);
+        for (size_t i = 0; i < c->m; i++) {
+            Exact e = exact_product(c, decoded, i, j, bf16);
+            CHECK_NEAR(out[i * ldo + j], e.value, e.size * (double)(k + 2) * 0x1p-24);
+        }
+    }
+    free(out);
+    free(part);
+    free(decoded);
+    free(scratch);
+    free(halves);
+}
+
+static void exact_products_are_those_of_the_decoded_weights(void **state) {
+    (void)state;
+    for (size_t t = 0; t < N_TYPES; t++) {
+        size_t items = block_format(types[t])->items;
+        Case c = case_make(types[t], 15, 75, items == 1 ? 301 : items == 32 ? 352 : 512, false);
+        for (size_t level = 0; level < n_levels; level++)
+            for (int bf16 = 0; bf16 < 2; bf16++) check_exact(levels[level], &c, bf16);
+        case_free(&c);
+    }
+}
+
 /* ---- what is refused ---- */
 
 static void rows_with_scales_that_are_no_numbers_are_found(void **state) {
@@ -396,6 +457,7 @@ int main(void) {
         cmocka_unit_test(every_level_makes_the_same_rows),
         cmocka_unit_test(an_output_does_not_depend_on_its_company),
         cmocka_unit_test(weights_are_read_to_their_ends_and_no_further),
+        cmocka_unit_test(exact_products_are_those_of_the_decoded_weights),
         cmocka_unit_test(rows_with_scales_that_are_no_numbers_are_found),
         cmocka_unit_test(what_fits_is_told),
     };
