@@ -5,7 +5,7 @@ Usage: fit_polynomials.py    (needs numpy; nothing in the build does)
 
 Each fit is a weighted least squares whose weights are raised where the error is largest until it is level (Lawson's
 iteration), which tends to the minimax polynomial. Used by src/kern/kern_body.h (exp, GELU) and src/kern/low_body.h (GELU of
-the low precisions).
+the low precisions) with low_attention_bf16.h (exp2).
 """
 from math import erf, erfc, log, sqrt
 
@@ -45,6 +45,13 @@ def fit_exp():
     show("exp, degree 6", [1, 1, 0.5, *q], error)
 
 
+def fit_exp2():
+    """2^r on [0, 1]."""
+    r = nodes(0, 1)
+    q, error = lawson(np.stack([r**k for k in range(4)], 1), np.exp2(r), 1 / np.exp2(r))
+    show("exp2, degree 3", q, error)
+
+
 def fit_tail():
     """ln Q(t), the upper tail of the standard normal, on [0, 6]; what counts is the error of t Q(t)."""
     t = nodes(1e-4, 6)
@@ -76,6 +83,7 @@ def fit_gelu(terms, bound):
 
 if __name__ == "__main__":
     fit_exp()
+    fit_exp2()
     fit_tail()
     fit_gelu(6, 4.2)
     fit_gelu(9, 5.0)

@@ -9,6 +9,10 @@
  * A worker without work looks out for the next loop for SPIN_NS, then sleeps; so does the caller that waits for the last
  * pieces. Waking costs 5 us on the side that wakes and some 50 on the other, so that the loops of one query, which follow
  * each other within microseconds, meet workers that are awake. A pool of more threads than cores does not spin at all.
+ *
+ * On a machine that is busy a worker may lose its core while it holds a piece, and a loop of 20 us lasts until it gets it
+ * back, milliseconds later. After that happened the caller begins the next CAUTIOUS_LOOPS by itself; what is not done within
+ * ALONE_NS is a long loop, where sharing pays in any case, and is handed out as usual.
  */
 #include "base/pool.h"
 
@@ -20,7 +24,12 @@
 
 #include "base/clock.h"
 
-enum { SPIN_NS = 50 * 1000, SPIN_LOOKS = 32 /* between two looks at the clock */ };
+enum {
+    SPIN_NS = 50 * 1000,
+    SPIN_LOOKS = 32, /* between two looks at the clock */
+    ALONE_NS = 200 * 1000,
+    CAUTIOUS_LOOPS = 256 /* some ten queries */
+};
 
 #if defined(__x86_64__)
 static void spin_pause(void) { __builtin_ia32_pause(); }
@@ -50,6 +59,7 @@ struct Pool {
     pthread_cond_t rest;  /* the last piece is done */
     bool quitting;
     bool spins;
+    size_t cautious;            /* loops that the caller still begins alone; guarded by turn */
     size_t threads;             /* workers, the caller among them */
     pthread_t *handles;         /* [threads - 1] */
     PoolSeat *seats;            /* [threads - 1] */
@@ -202,12 +212,12 @@ static void pool_wake(Pool *p, size_t pieces) {
     for (size_t i = 0; i < pieces; i++) (void)pthread_cond_signal(&p->wake);
 }
 
-/* Until the pieces that others hold are done. */
-static void pool_wait(Pool *p, size_t count) {
+/* Until the pieces that others hold are done; false when it had to sleep for that. */
+static bool pool_wait(Pool *p, size_t count) {
     int64_t end = clock_mono_ns() + (p->spins ? SPIN_NS : 0);
     do {
         for (int i = 0; i < SPIN_LOOKS; i++) {
-            if (pool_is_done(p, count)) return;
+            if (pool_is_done(p, count)) return true;
             spin_pause();
         }
     } while (clock_mono_ns() < end);
@@ -216,20 +226,45 @@ static void pool_wait(Pool *p, size_t count) {
     while (!pool_is_done(p, count)) (void)pthread_cond_wait(&p->rest, &p->lock);
     atomic_store(&p->waiting, false);
     (void)pthread_mutex_unlock(&p->lock);
+    return false;
+}
+
+/* The first pieces, for ALONE_NS at most; how many. */
+static size_t pool_begin_alone(Pool *p, size_t count, int64_t start) {
+    size_t i = 0;
+    while (i < count && !atomic_load(&p->failed) && clock_mono_ns() - start < ALONE_NS) {
+        Err err = p->body(p->ctx, i, 0);
+        if (err) pool_note_error(p, i, err);
+        i++;
+    }
+    return atomic_load(&p->failed) ? count : i;
+}
+
+/* Hands out the pieces from `first` on and waits for them. */
+static void pool_share(Pool *p, size_t first, size_t count, int64_t start) {
+    atomic_store(&p->done, first);
+    atomic_store(&p->claim, (uint64_t)count << 32 | first);
+    pool_wake(p, count - first - 1);
+    pool_work(p, 0);
+    if (pool_is_done(p, count)) return;
+    bool short_loop = clock_mono_ns() - start < ALONE_NS;
+    if (!pool_wait(p, count) && short_loop) p->cautious = CAUTIOUS_LOOPS;
 }
 
 Err pool_for(Pool *p, size_t count, PoolBody body, void *ctx) {
     if (!p || p->threads == 1 || count <= 1) return pool_alone(count, body, ctx);
     if (count > UINT32_MAX) return err_set(ERR_LIMIT, "a loop of %zu pieces is longer than %u", count, UINT32_MAX);
     (void)pthread_mutex_lock(&p->turn);
+    size_t first = 0;
+    int64_t start = clock_mono_ns();
     p->body = body;
     p->ctx = ctx;
-    atomic_store(&p->done, 0);
     atomic_store(&p->failed, false);
-    atomic_store(&p->claim, (uint64_t)count << 32);
-    pool_wake(p, count - 1);
-    pool_work(p, 0);
-    if (!pool_is_done(p, count)) pool_wait(p, count);
+    if (p->cautious) {
+        p->cautious--;
+        first = pool_begin_alone(p, count, start);
+    }
+    if (first < count) pool_share(p, first, count, start);
     Err err = atomic_load(&p->failed) ? err_restore(&p->error) : ERR_OK;
     (void)pthread_mutex_unlock(&p->turn);
     return err;

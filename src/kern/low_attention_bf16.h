@@ -5,15 +5,15 @@
  * The maximum is subtracted first: exponents of 107 were seen in real texts.
  */
 
-/* 2^x for x <= 0, 7.5e-5 relative: a fifth of what rounding to bf16 takes away. Below 2^-126 it stays there. */
+/* 2^x for x <= 0, 7.5e-5 relative: a fifth of what rounding to bf16 takes away. x less its floor, a polynomial on [0, 1]
+ * (tools/fit_polynomials.py), times 2^floor: five instructions. */
 INLINE Vec low_exp2(Vec x) {
-    const Vec magic = vec_all(0x1.8p23f); /* its addition rounds to a whole number in the low bits */
-    x = low_max(x, vec_all(-126.0f));
-    Vec shifted = x + magic, r = x - (shifted - magic);
-    Vec p = r * 0x1.c3f756p-5f + 0x1.f0de1cp-3f;
-    p = p * r + 0x1.62f31ap-1f;
-    p = p * r + 0x1.fff692p-1f;
-    return (Vec)((VecInt)p + ((VecInt)shifted << 23));
+    enum { TO_FLOOR = 1 };
+    Vec r = (Vec)_mm512_reduce_ps((__m512)x, TO_FLOOR);
+    Vec p = r * 0x1.3f96a0p-4f + 0x1.cefc52p-3f;
+    p = p * r + 0x1.64444ap-1f;
+    p = p * r + 0x1.fff632p-1f;
+    return (Vec)_mm512_scalef_ps((__m512)p, (__m512)x);
 }
 
 /* 16 x 16 32-bit numbers across the diagonal: four rounds of exchanging blocks of 1, 2, 4, 8. */
@@ -76,16 +76,14 @@ INLINE float low_softmax(float *scores, size_t tokens, Bf16 *powers) {
     for (size_t i = tokens; i < wide; i++) scores[i] = -INFINITY;
     Vec high = vec_load(scores), sums[2] = {{0}};
     for (size_t i = LANES; i < wide; i += LANES) high = low_max(high, vec_load(scores + i));
-    float top = vec_highest(high);
+    float top = low_highest(high);
     for (size_t i = 0; i < wide; i += 2 * LANES) UNROLL for (size_t s = 0; s < 2; s++) {
             size_t at = i + s * LANES;
-            Vec e = low_exp2(vec_load(scores + at) - top);
-            if (at + LANES > tokens)
-                for (size_t l = 0; l < LANES; l++) e[l] = at + l < tokens ? e[l] : 0.0f;
+            Vec e = low_exp2(vec_load(scores + at) - top); /* 0 of -infinity */
             sums[s] += e;
             low_store(powers + at, e);
         }
-    return 1.0f / vec_sum(sums[0] + sums[1]);
+    return 1.0f / low_sum(sums[0] + sums[1]);
 }
 
 typedef struct {

@@ -39,16 +39,31 @@ typedef void (*LowTile)(const void *a, size_t lda, const void *b, size_t steps, 
 
 typedef uint8_t VecByte __attribute__((vector_size(LANES)));
 
-/* gcc makes compare-and-blend of the plain expression at 512 bits. */
+/* gcc makes compare-and-blend of the plain expression at 512 bits, and sends sums over a vector through memory: the loads of
+ * what was just stored in other widths waited for 8 % of attention's time. */
 #if LANES == 16 && defined(__AVX512F__)
 INLINE Vec low_min(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m512)b); }
 INLINE Vec low_max(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
+INLINE float low_sum(Vec v) { return _mm512_reduce_add_ps((__m512)v); }
+INLINE float low_highest(Vec v) { return _mm512_reduce_max_ps((__m512)v); }
 #elif LANES == 8 && defined(__AVX2__)
 INLINE Vec low_min(Vec a, Vec b) { return (Vec)_mm256_min_ps((__m256)a, (__m256)b); }
 INLINE Vec low_max(Vec a, Vec b) { return (Vec)_mm256_max_ps((__m256)a, (__m256)b); }
+INLINE float low_sum(Vec v) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+INLINE float low_highest(Vec v) {
+    __m128 x = _mm_max_ps(_mm256_castps256_ps128((__m256)v), _mm256_extractf128_ps((__m256)v, 1));
+    x = _mm_max_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_max_ss(x, _mm_movehdup_ps(x)));
+}
 #else
 INLINE Vec low_min(Vec a, Vec b) { return vec_min(a, b); }
 INLINE Vec low_max(Vec a, Vec b) { return vec_max(a, b); }
+INLINE float low_sum(Vec v) { return vec_sum(v); }
+INLINE float low_highest(Vec v) { return vec_highest(v); }
 #endif
 
 INLINE Vec low_load(const Bf16 *p) {
@@ -256,7 +271,7 @@ typedef struct {
 
 /* From the least to the highest of a row, 0 between them, to 0..255. */
 INLINE LowScale low_scale_of(Vec least, Vec most) {
-    float low = -vec_highest(-least), high = vec_highest(most);
+    float low = -low_highest(-least), high = low_highest(most);
     low = low < 0 ? low : 0;
     high = high > 0 ? high : 0;
     float range = high - low;
@@ -265,10 +280,23 @@ INLINE LowScale low_scale_of(Vec least, Vec most) {
     return (LowScale){inverse, (float)(int32_t)(0.5f - low * inverse), range / 255.0f};
 }
 
-INLINE void low_store_bytes(uint8_t *out, Vec x, LowScale s) {
-    Vec u = low_min(low_max(x * s.inverse + (s.zero + 0.5f), vec_all(0)), vec_all(255.0f));
-    VecByte bytes = __builtin_convertvector(__builtin_convertvector(u, VecInt), VecByte);
+INLINE VecInt low_round(Vec x, LowScale s) { return __builtin_convertvector(x * s.inverse + (s.zero + 0.5f), VecInt); }
+
+/* x [LOW_WIDE] as numbers within [0, 255]. */
+INLINE void low_store_bytes(uint8_t *out, const Vec *x, LowScale s) {
+#if LANES == 16 && defined(__AVX512BW__)
+    /* Narrowing with saturation instead of limits; packing leaves the blocks of 4 in another order. */
+    __m512i words = _mm512_packus_epi32((__m512i)low_round(x[0], s), (__m512i)low_round(x[1], s));
+    words = _mm512_permutexvar_epi64(_mm512_setr_epi64(0, 2, 4, 6, 1, 3, 5, 7), words);
+    __m256i bytes = _mm512_cvtusepi16_epi8(words);
     memcpy(out, &bytes, sizeof bytes);
+#else
+    for (size_t v = 0; v < LOW_WIDE / LANES; v++) {
+        Vec u = low_min(low_max(x[v] * s.inverse + (s.zero + 0.5f), vec_all(0)), vec_all(255.0f));
+        VecByte bytes = __builtin_convertvector(__builtin_convertvector(u, VecInt), VecByte);
+        memcpy(out + v * LANES, &bytes, sizeof bytes);
+    }
+#endif
 }
 
 static void low_quantize(const Bf16 *in, size_t m, size_t n, uint8_t *out, float *scale, float *zero) {
@@ -280,7 +308,11 @@ static void low_quantize(const Bf16 *in, size_t m, size_t n, uint8_t *out, float
             most = low_max(most, x);
         }
         LowScale s = low_scale_of(least, most);
-        for (size_t i = 0; i < n; i += LANES) low_store_bytes(out + i, low_load(in + i), s);
+        for (size_t i = 0; i < n; i += LOW_WIDE) {
+            Vec x[LOW_WIDE / LANES];
+            UNROLL for (size_t v = 0; v < LOW_WIDE / LANES; v++) x[v] = low_load(in + i + v * LANES);
+            low_store_bytes(out + i, x, s);
+        }
         scale[r] = s.scale;
         zero[r] = s.zero;
     }
@@ -294,8 +326,8 @@ INLINE Vec low_inside(Vec x, size_t i, size_t n) {
     return x;
 }
 
-/* One row: x = norm(x + y). Widths are whole vectors, so that the rest behind n is 0 and stays 0. */
-INLINE void low_norm_row(float *x, const float *y, const float *weight, const float *bias, float eps, size_t n) {
+/* One row: x = norm(x + y), and within what. Widths are whole vectors, so that the rest behind n is 0 and stays 0. */
+INLINE LowScale low_norm_row(float *x, const float *y, const float *weight, const float *bias, float eps, size_t n) {
     size_t wide = low_wide(n);
     Vec sums[2] = {{0}}, squares[2] = {{0}};
     for (size_t i = 0; i < wide; i += 2 * LANES) UNROLL for (size_t s = 0; s < 2; s++) {
@@ -306,14 +338,20 @@ INLINE void low_norm_row(float *x, const float *y, const float *weight, const fl
             vec_store(x + at, v);
             sums[s] += v;
         }
-    float mean = vec_sum(sums[0] + sums[1]) / (float)n;
+    float mean = low_sum(sums[0] + sums[1]) / (float)n;
     for (size_t i = 0; i < wide; i += 2 * LANES) UNROLL for (size_t s = 0; s < 2; s++) {
             Vec d = low_inside(vec_load(x + i + s * LANES) - mean, i + s * LANES, n);
             squares[s] += d * d;
         }
-    float scale = 1.0f / sqrtf(vec_sum(squares[0] + squares[1]) / (float)n + eps);
-    for (size_t i = 0; i < wide; i += LANES)
-        vec_store(x + i, (vec_load(x + i) - mean) * scale * vec_load(weight + i) + vec_load(bias + i));
+    float scale = 1.0f / sqrtf(low_sum(squares[0] + squares[1]) / (float)n + eps);
+    Vec least = {0}, most = {0};
+    for (size_t i = 0; i < wide; i += LANES) {
+        Vec v = (vec_load(x + i) - mean) * scale * vec_load(weight + i) + vec_load(bias + i);
+        least = low_min(least, v);
+        most = low_max(most, v);
+        vec_store(x + i, v);
+    }
+    return low_scale_of(least, most);
 }
 
 static void low_layernorm(LowType type, const float *y, const float *weight, const float *bias, float eps, size_t m,
@@ -321,20 +359,16 @@ static void low_layernorm(LowType type, const float *y, const float *weight, con
     size_t wide = low_wide(n);
     for (size_t r = 0; r < m; r++) {
         float *x = io->x + r * stride;
-        low_norm_row(x, y ? y + r * stride : NULL, weight, bias, eps, n);
+        LowScale s = low_norm_row(x, y ? y + r * stride : NULL, weight, bias, eps, n);
         if (type == LOW_BF16) {
             for (size_t i = 0; i < wide; i += LANES) low_store((Bf16 *)io->rows + r * stride + i, vec_load(x + i));
             continue;
         }
-        Vec least = {0}, most = {0};
-        for (size_t i = 0; i < wide; i += LANES) {
-            Vec v = vec_load(x + i);
-            least = low_min(least, v);
-            most = low_max(most, v);
+        for (size_t i = 0; i < wide; i += LOW_WIDE) {
+            Vec v[LOW_WIDE / LANES];
+            memcpy(v, x + i, sizeof v);
+            low_store_bytes((uint8_t *)io->rows + r * stride + i, v, s);
         }
-        LowScale s = low_scale_of(least, most);
-        for (size_t i = 0; i < wide; i += LANES)
-            low_store_bytes((uint8_t *)io->rows + r * stride + i, vec_load(x + i), s);
         io->scale[r] = s.scale;
         io->zero[r] = s.zero;
     }

@@ -306,6 +306,7 @@ typedef struct {
     const BertLow *b;
     const NetBatch *batch;
     Pool *pool;
+    size_t layer;
     float *x, *y;          /* [m, wide(dim)] */
     char *rows;            /* u8 or bf16 [m, wide(dim)] */
     Bf16 *mixed;           /* [m, wide(dim)] */
@@ -349,10 +350,9 @@ static size_t low_scratch(const void *net, size_t n_tokens, size_t longest, size
     return work_cut(&w, NULL, n_tokens, longest, threads);
 }
 
-static Err attention_piece(void *ctx, size_t piece, size_t worker) {
-    const Work *w = ctx;
+static void attend(const Work *w, size_t text, size_t head, size_t worker) {
     const BertLow *b = w->b;
-    size_t text = piece / b->n_heads, head_dim = b->dim / b->n_heads, at = piece % b->n_heads * head_dim;
+    size_t head_dim = b->dim / b->n_heads, at = head * head_dim;
     size_t start = w->batch->starts[text], stride = low_wide(3 * b->dim);
     const Bf16 *q = w->qkv + start * stride + at;
     b->kern->low->attention(&(LowAttention){
@@ -366,7 +366,37 @@ static Err attention_piece(void *ctx, size_t piece, size_t worker) {
         .out_stride = low_wide(b->dim),
         .scratch = w->attention + worker * w->attention_each,
     });
+}
+
+static Err attention_piece(void *ctx, size_t piece, size_t worker) {
+    const Work *w = ctx;
+    attend(w, piece / w->b->n_heads, piece % w->b->n_heads, worker);
     return ERR_OK;
+}
+
+/* A head from its query, key and value on: what one thread makes stays in its cache, and a layer has a loop less. */
+static Err head_piece(void *ctx, size_t head, size_t worker) {
+    const Work *w = ctx;
+    const BertLow *b = w->b;
+    const LowMatrix *qkv = &b->layers[w->layer].qkv;
+    size_t wide = low_wide(b->dim), panels = b->dim / b->n_heads / LOW_WIDE;
+    const LowRows x = {w->rows, wide, w->scale, w->zero};
+    for (size_t i = 0; i < NET_PARTS_MAX; i++) {
+        size_t from = i * (b->dim / LOW_WIDE) + head * panels;
+        b->kern->low->gemm(qkv, from, from + panels, LOW_OUT_BF16, &x, w->batch->n_tokens, w->qkv,
+                           low_wide(3 * b->dim));
+    }
+    for (size_t text = 0; text < w->batch->n_texts; text++) attend(w, text, head, worker);
+    return ERR_OK;
+}
+
+static Err low_heads(Work *w, const LowRows *x) {
+    const BertLow *b = w->b;
+    size_t m = w->batch->n_tokens, threads = pool_size(w->pool);
+    if (threads > 1 && b->n_heads >= 2 * threads && b->dim / b->n_heads % LOW_WIDE == 0)
+        return pool_for(w->pool, b->n_heads, head_piece, w);
+    TRY(net_linear_low(b->kern, w->pool, &b->layers[w->layer].qkv, LOW_OUT_BF16, x, m, w->qkv));
+    return pool_for(w->pool, w->batch->n_texts * b->n_heads, attention_piece, w);
 }
 
 static void embed_tokens(const Work *w) {
@@ -396,15 +426,12 @@ static LowRows requantize(const Work *w, const Bf16 *in, size_t n) {
     return (LowRows){w->bytes, wide, w->scale2, w->zero2};
 }
 
-static Err low_layer(const Work *w, size_t l) {
+static Err low_layer(Work *w) {
     const BertLow *b = w->b;
-    const LowLayer *layer = &b->layers[l];
+    const LowLayer *layer = &b->layers[w->layer];
     size_t m = w->batch->n_tokens, dim = low_wide(b->dim);
     const LowRows x = {w->rows, dim, w->scale, w->zero};
-    /* A short text's heads are done before another thread wakes. */
-    Pool *heads_pool = m * w->batch->longest >= 8192 ? w->pool : NULL;
-    TRY(net_linear_low(b->kern, w->pool, &layer->qkv, LOW_OUT_BF16, &x, m, w->qkv));
-    TRY(pool_for(heads_pool, w->batch->n_texts * b->n_heads, attention_piece, (void *)(uintptr_t)w));
+    TRY(low_heads(w, &x));
     LowRows mixed = requantize(w, w->mixed, b->dim);
     TRY(net_linear_low(b->kern, w->pool, &layer->output, LOW_OUT_F32, &mixed, m, w->y));
     norm(w, w->y, layer->output_norm);
@@ -423,9 +450,9 @@ static Err low_run(const void *net, const NetBatch *batch, const NetRun *run, co
     if (b->dim % LOW_WIDE) memset(w.mixed, 0, batch->n_tokens * wide * sizeof *w.mixed); /* heads leave the rest */
     embed_tokens(&w);
     norm(&w, NULL, b->token_norm);
-    for (size_t l = 0; l < b->n_layers; l++) {
+    for (; w.layer < b->n_layers; w.layer++) {
         TRY(deadline_check(run->deadline));
-        TRY(low_layer(&w, l));
+        TRY(low_layer(&w));
     }
     for (size_t r = 1; wide != b->dim && r < batch->n_tokens; r++)
         memmove(w.x + r * b->dim, w.x + r * wide, b->dim * sizeof *w.x);

@@ -279,7 +279,7 @@ static Err low_piece(void *ctx, size_t piece, size_t worker) {
 Err net_linear_low(const Kern *kern, Pool *pool, const LowMatrix *w, LowOut kind, const LowRows *a, size_t m,
                    void *out) {
     LowJob j = {.kern = kern, .w = w, .kind = kind, .a = a, .m = m, .out = out, .panels = low_panels(w->n)};
-    j.pieces = m * w->n < 4 * LINEAR_ALONE / w->k ? 1 : 2 * pool_size(pool);
+    j.pieces = m * w->n < LINEAR_ALONE / w->k ? 1 : 4 * pool_size(pool); /* small ones: all end together */
     if (j.pieces > j.panels) j.pieces = j.panels;
     return pool_for(pool, j.pieces, low_piece, &j);
 }
