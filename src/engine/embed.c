@@ -105,9 +105,10 @@ static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, fl
     for (size_t i = 0; i < n; i++) {
         bool found = false;
         TRY(reuse_row(j, &pending[i].hash, rows + *kept * j->dim, &found));
-        if (found)
+        if (found) {
             j->report->reused++;
-        else {
+            core_count_chunks(j->p->core, 1, 0);
+        } else {
             TRY(chunk_text(j, a, &pending[i], &texts[n_texts]));
             if (!texts[n_texts].p) {
                 j->report->lost++;
@@ -118,16 +119,17 @@ static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, fl
         pending[(*kept)++] = pending[i];
     }
     if (n_texts == 0) return ERR_OK;
-    TRY(engine_pool_under(j->p, j->pressure, &pool));
+    TRY(engine_pool_under(j->p, SCHED_BACKGROUND, j->pressure, &pool));
     EmbedOpts opts = {.kind = EMBED_DOCUMENT, .deadline = &stop};
     int64_t start = clock_mono_ns();
-    TRY(model_embed(j->model, pool, texts, n_texts, &opts, fresh, info));
+    TRY(sched_embed(core_sched(j->p->core), SCHED_BACKGROUND, j->model, pool, texts, n_texts, &opts, fresh, info));
     j->report->seconds += (double)(clock_mono_ns() - start) * 1e-9;
     for (size_t t = 0; t < n_texts; t++) {
         memcpy(rows + place[t] * j->dim, fresh + t * j->dim, j->dim * sizeof *fresh);
         j->report->tokens += info[t].tokens;
     }
     j->report->embedded += (int64_t)n_texts;
+    core_count_chunks(j->p->core, 0, n_texts);
     return ERR_OK;
 }
 

@@ -1,13 +1,14 @@
 /* engine.h - inside of the engine room: the Pythia itself and what its files share. Not seen by cli and serve.
  *
- * What is opened lazily and kept: the store (read-only until a call needs to write), the analyser, the thread pool,
- * models by path. Index files are opened per call, because their committed row count comes from the store's last commit.
+ * What is opened lazily and kept: the store (read-only until a call needs to write), the analyser; in the core, which
+ * several may share: thread pools and models. Index files are opened per call, because their committed row count comes from the store's last commit.
  */
 #ifndef PYTHIA_ENGINE_ENGINE_H
 #define PYTHIA_ENGINE_ENGINE_H
 
 #include "base/memory.h"
 #include "base/pool.h"
+#include "engine/core.h"
 #include "engine/pythia.h"
 #include "index/analyze.h"
 #include "index/vec.h"
@@ -15,8 +16,6 @@
 #include "model/model.h"
 #include "search/search.h"
 #include "store/store.h"
-
-enum { ENGINE_MODELS_MAX = 8 };
 
 /* model.rerank when nobody set it, and where it comes from. */
 #define ENGINE_RERANKER            "ms-marco-minilm-l6-v2"
@@ -28,12 +27,7 @@ struct Pythia {
     Store *store;
     bool store_writable;
     Analyzer *analyzer;
-    Pool *pool;
-    Model *models[ENGINE_MODELS_MAX];
-    size_t n_models;
-    EmbedCache *cache;    /* of queries' vectors */
-    MemoryLevel pressure; /* as last seen */
-    Pool *small_pools[3]; /* for the levels above MEMORY_CALM; opened when needed */
+    Core *core; /* models, threads, the cache of queries' vectors; perhaps shared */
 };
 
 /* ---- pythia.c: what is opened once ---- */
@@ -42,6 +36,7 @@ MUST_USE Err engine_store(Pythia *p, bool write, Store **out); /* ERR_NO_COLLECT
 MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out);
 /* Ends a transaction: commits when err is ERR_OK, else rolls back and hands err and its text on. */
 MUST_USE Err engine_commit(Store *s, Err err);
+/* All workers, for what is no work of a model; NULL when there is one. */
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
 /* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
@@ -57,11 +52,12 @@ const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ig
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
 
 /* ---- memory.c ---- */
-MUST_USE Err engine_cache(Pythia *p, EmbedCache **out);
+/* The cache of queries' vectors, as large as the level leaves it. */
+MUST_USE Err engine_cache(Pythia *p, MemoryLevel level, EmbedCache **out);
 /* Looks at the memory in use; the cache follows. Cost: some 30 us. */
 MemoryLevel engine_pressure(Pythia *p);
-/* The pool at that level: memory_shared of its workers; NULL when one is left. */
-MUST_USE Err engine_pool_under(Pythia *p, MemoryLevel level, Pool **out);
+/* The pool of that class at that level: memory_shared of its workers; NULL when one is left. */
+MUST_USE Err engine_pool_under(Pythia *p, SchedClass line, MemoryLevel level, Pool **out);
 
 /* ---- remote.c: models called "remote:NAME" ---- */
 bool engine_is_remote(Str name);

@@ -120,8 +120,10 @@ static Err open_source(Find *f, size_t i) {
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
     f->out->timing.open_ms += clock_ms_since(opened);
-    TRY(engine_cache(f->p, &s->cache));
-    return engine_pool_under(f->p, engine_pressure(f->p), &s->pool);
+    MemoryLevel level = engine_pressure(f->p);
+    s->sched = core_sched(f->p->core);
+    TRY(engine_cache(f->p, level, &s->cache));
+    return engine_pool_under(f->p, SCHED_INTERACTIVE, level, &s->pool);
 }
 
 static void close_sources(Find *f) {

@@ -18,37 +18,40 @@ static size_t cache_size(const Pythia *p, MemoryLevel level) {
     return size > 0 ? (size_t)size / 8 * memory_share(level) : 0;
 }
 
-Err engine_cache(Pythia *p, EmbedCache **out) {
-    *out = NULL;
-    if (!p->cache) TRY(embed_cache_open(&p->cache, cache_size(p, p->pressure)));
-    *out = p->cache;
-    return ERR_OK;
+Err engine_cache(Pythia *p, MemoryLevel level, EmbedCache **out) {
+    return core_cache(p->core, cache_size(p, level), out);
 }
 
 MemoryLevel engine_pressure(Pythia *p) {
     MemoryNow now;
     memory_read(&now);
     MemoryLevel level = memory_level(&now, budget_of(p, &now), config_float(p->opts.config, CONF_MEMORY_THRESHOLD));
-    if (level == p->pressure) return level;
-    LOG(level > p->pressure ? LOG_WARN : LOG_INFO, "engine", "memory pressure level=%d share=%zu/8 anonymous_mb=%lld",
+    MemoryLevel before = core_level(p->core, level, cache_size(p, level));
+    if (level == before) return level;
+    LOG(level > before ? LOG_WARN : LOG_INFO, "engine", "memory pressure level=%d share=%zu/8 anonymous_mb=%lld",
         (int)level, memory_share(level), (long long)(now.anonymous >> 20));
-    bool rising = level > p->pressure;
-    p->pressure = level;
-    if (p->cache) embed_cache_resize(p->cache, cache_size(p, level));
-    if (rising) sys_memory_trim();
+    if (level > before) sys_memory_trim();
     return level;
 }
 
-Err engine_pool_under(Pythia *p, MemoryLevel level, Pool **out) {
-    TRY(engine_pool(p, out));
-    if (level == MEMORY_CALM) return ERR_OK;
-    size_t threads = memory_shared(pool_size(*out), level);
-    *out = NULL; /* one worker: the caller itself */
-    if (threads == 1) return ERR_OK;
-    Pool **small = &p->small_pools[level - 1];
-    if (!*small) TRY(pool_open(small, threads));
-    *out = *small;
-    return ERR_OK;
+Err engine_pool_under(Pythia *p, SchedClass line, MemoryLevel level, Pool **out) {
+    int64_t threads = config_int(p->opts.config, CONF_MODEL_THREADS);
+    return core_pool(p->core, line, level, threads > 0 ? (size_t)threads : 0, out);
+}
+
+void pythia_work(Pythia *p, PythiaWork *out) {
+    CoreChunks chunks = core_chunks(p->core);
+    *out = (PythiaWork){.chunk_hits = (int64_t)chunks.hits, .chunk_misses = (int64_t)chunks.misses};
+    for (int i = 0; i < PYTHIA_CLASSES; i++) {
+        SchedStats s;
+        sched_stats(core_sched(p->core), (SchedClass)i, &s);
+        out->lines[i].depth = (int64_t)s.depth;
+        out->lines[i].done = (int64_t)s.done;
+        out->lines[i].refused = (int64_t)s.refused;
+        out->lines[i].left_early = (int64_t)s.left;
+        out->lines[i].merged = (int64_t)s.merged;
+        out->lines[i].paused_ms = s.paused_ns / 1000000;
+    }
 }
 
 void pythia_memory(Pythia *p, PythiaMemory *out) {
@@ -58,8 +61,9 @@ void pythia_memory(Pythia *p, PythiaMemory *out) {
                           .anonymous = now.anonymous,
                           .resident = now.resident,
                           .budget = budget_of(p, &now)};
-    EmbedCacheStats s = {.max_bytes = cache_size(p, p->pressure)};
-    if (p->cache) embed_cache_stats(p->cache, &s);
+    EmbedCache *cache = NULL;
+    EmbedCacheStats s = {.max_bytes = cache_size(p, (MemoryLevel)out->level)};
+    if (!engine_cache(p, (MemoryLevel)out->level, &cache)) embed_cache_stats(cache, &s);
     out->cache_bytes = (int64_t)s.bytes;
     out->cache_max_bytes = (int64_t)s.max_bytes;
     out->cache_hits = (int64_t)s.hits;

@@ -129,7 +129,7 @@ Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, s
     Model *m = NULL;
     Pool *pool = NULL;
     TRY(engine_model(p, rq->model, &m));
-    TRY(engine_pool(p, &pool));
+    TRY(engine_pool_under(p, SCHED_INTERACTIVE, engine_pressure(p), &pool));
     *dim = model_info(m)->dim;
     *out = arena_alloc_array(a, n, *dim * sizeof **out);
     *tokens = arena_array(a, int32_t, n);
@@ -138,7 +138,7 @@ Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, s
     if (!*out || !*tokens || !*truncated || !info) return arena_error();
     Deadline stop = engine_deadline(p, 0);
     EmbedOpts opts = {.kind = rq->query ? EMBED_QUERY : EMBED_DOCUMENT, .deadline = &stop};
-    TRY(model_embed(m, pool, texts, n, &opts, *out, info));
+    TRY(sched_embed(core_sched(p->core), SCHED_INTERACTIVE, m, pool, texts, n, &opts, *out, info));
     for (size_t i = 0; i < n; i++) {
         (*tokens)[i] = info[i].tokens;
         (*truncated)[i] = info[i].truncated;

@@ -35,22 +35,24 @@ Err pythia_open(Pythia **out, const PythiaOpts *opts) {
     p->opts = *opts;
     p->opts.home = arena_cstr(&p->arena, str_of(opts->home));
     p->opts.cwd = arena_cstr(&p->arena, str_of(opts->cwd));
-    if (!p->opts.home || !p->opts.cwd) {
+    Err err = p->opts.home && p->opts.cwd ? ERR_OK : arena_error();
+    if (!err && opts->beside)
+        p->core = core_join(opts->beside->core);
+    else if (!err)
+        err = core_open(&p->core);
+    p->opts.beside = NULL; /* which may be closed before */
+    if (err)
         pythia_close(p);
-        return arena_error();
-    }
-    *out = p;
-    return ERR_OK;
+    else
+        *out = p;
+    return err;
 }
 
 void pythia_close(Pythia *p) {
     if (!p) return;
     store_close(p->store);
     analyzer_close(p->analyzer);
-    for (size_t i = 0; i < p->n_models; i++) model_close(p->models[i]);
-    embed_cache_close(p->cache);
-    for (size_t i = 0; i < sizeof p->small_pools / sizeof *p->small_pools; i++) pool_close(p->small_pools[i]);
-    pool_close(p->pool);
+    core_leave(p->core);
     arena_free(&p->arena);
     free(p);
 }
@@ -90,14 +92,7 @@ Err engine_commit(Store *s, Err err) {
     return err_restore(&told);
 }
 
-Err engine_pool(Pythia *p, Pool **out) {
-    if (!p->pool) {
-        int64_t threads = config_int(p->opts.config, CONF_MODEL_THREADS);
-        TRY(pool_open(&p->pool, threads > 0 ? (size_t)threads : 0));
-    }
-    *out = p->pool;
-    return ERR_OK;
-}
+Err engine_pool(Pythia *p, Pool **out) { return engine_pool_under(p, SCHED_BACKGROUND, MEMORY_CALM, out); }
 
 const char *engine_env(const Pythia *p, const char *name) { return env_get(p->opts.environ, name); }
 
@@ -122,22 +117,28 @@ static ModelPrecision configured_precision(const Pythia *p) {
 
 Err engine_model(Pythia *p, Str name, Model **out) { return engine_model_as(p, name, NULL, out); }
 
+typedef struct {
+    const char *path;
+    const ModelOpts *opts;
+} ModelFile;
+
+static bool file_is(const void *ctx, const Model *m) {
+    const ModelFile *f = ctx;
+    const ModelInfo *info = model_info(m);
+    return (info->precision == MODEL_FAST) == (f->opts->precision == MODEL_FAST) && str_is(info->path, f->path);
+}
+
+static Err file_open(void *ctx, Model **out) {
+    const ModelFile *f = ctx;
+    TRY(model_open(out, f->path, f->opts));
+    LOG(LOG_INFO, "engine", "model open path=%s", f->path);
+    return ERR_OK;
+}
+
 /* The model of a file, opened once. */
 static Err model_of_path(Pythia *p, const char *path, const ModelOpts *opts, Model **out) {
-    for (size_t i = 0; i < p->n_models; i++) {
-        const ModelInfo *info = model_info(p->models[i]);
-        bool alike = (info->precision == MODEL_FAST) == (opts->precision == MODEL_FAST);
-        if (alike && str_is(info->path, path)) {
-            *out = p->models[i];
-            return ERR_OK;
-        }
-    }
-    if (p->n_models == ENGINE_MODELS_MAX)
-        return err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
-    TRY(model_open(out, path, opts));
-    p->models[p->n_models++] = *out;
-    LOG(LOG_INFO, "engine", "model open path=%s", path);
-    return ERR_OK;
+    ModelFile f = {path, opts};
+    return core_model(p->core, file_is, file_open, &f, out);
 }
 
 Err engine_reranker(Pythia *p, Str name, Model **out) {

@@ -3,7 +3,8 @@
  * A Pythia holds the configuration, the store and the models in use. Requests are plain structs, replies live in the
  * caller's arena. Errors are Err with a text and a mending command (err.h).
  *
- * Threads: a Pythia is for one thread at a time; models are shared inside.
+ * Threads: a Pythia is for one thread at a time. A program of several threads opens one for each, `beside` the first: they
+ * share models, and queries go before indexing.
  */
 #ifndef PYTHIA_ENGINE_PYTHIA_H
 #define PYTHIA_ENGINE_PYTHIA_H
@@ -24,12 +25,14 @@ typedef struct {
     const char *cwd;            /* folder that relative paths start from */
     char **environ;             /* for XDG_CONFIG_HOME and HOME; NULL: none */
     const volatile int *cancel; /* set by a signal: work stops cleanly at the next border; may be NULL */
+    Pythia *beside;             /* shares its models, threads and caches; of the same configuration. NULL: its own */
 } PythiaOpts;
 
 /* $PYTHIA_HOME, else $XDG_DATA_HOME/pythia, else ~/.local/share/pythia. ERR_USAGE when none can be told. */
 MUST_USE Err pythia_home(Arena *a, char **environ, const char **out);
 
-MUST_USE Err pythia_open(Pythia **out, const PythiaOpts *opts); /* cheap: store and models open at first use */
+/* Cheap: store and models open at first use. opts->beside must be open meanwhile, not longer. */
+MUST_USE Err pythia_open(Pythia **out, const PythiaOpts *opts);
 void pythia_close(Pythia *p);
 
 /* ---- index ---- */
@@ -254,6 +257,19 @@ typedef struct {
     int64_t cache_bytes, cache_max_bytes, cache_hits, cache_misses;
 } PythiaMemory;
 void pythia_memory(Pythia *p, PythiaMemory *out);
+
+/* What the engine has in hand and has done, this Pythia and those beside it; by class: interactive, background. */
+enum { PYTHIA_INTERACTIVE, PYTHIA_BACKGROUND, PYTHIA_CLASSES };
+typedef struct {
+    struct {
+        int64_t depth;                     /* calls that wait or work now */
+        int64_t done, refused, left_early; /* left: deadline, cancelled */
+        int64_t merged;                    /* of done: in the batch of another */
+        int64_t paused_ms;                 /* background: stood still for queries */
+    } lines[PYTHIA_CLASSES];
+    int64_t chunk_hits, chunk_misses; /* texts of chunks whose vector was there already, and those computed */
+} PythiaWork;
+void pythia_work(Pythia *p, PythiaWork *out);
 
 /* ---- checking ---- */
 /* Everything of a collection (or all, ""): store, index, model, kernels; one line a finding; ERR_CORRUPT when damaged. */

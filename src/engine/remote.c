@@ -51,6 +51,23 @@ static Err service_opts(Pythia *p, Arena *a, Str name, size_t dim, ModelRemoteOp
     return tokenizer.n ? model_resolve(a, dir, tokenizer, &o->tokenizer) : ERR_OK;
 }
 
+typedef struct {
+    const ModelRemoteOpts *opts;
+    Str whole; /* "remote:NAME" */
+} Service;
+
+static bool service_is(const void *ctx, const Model *m) {
+    const Service *s = ctx;
+    return str_eq(model_info(m)->path, s->whole);
+}
+
+static Err service_open(void *ctx, Model **out) {
+    const Service *s = ctx;
+    TRY(model_open_remote(out, s->opts));
+    LOG(LOG_INFO, "engine", "model open name=%.*s url=%s", STR_FMT(s->whole), s->opts->url);
+    return ERR_OK;
+}
+
 Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out) {
     Arena a = {0};
     ModelRemoteOpts opts;
@@ -58,14 +75,10 @@ Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out) {
     *out = NULL;
     Err err = service_opts(p, &a, name, dim, &opts);
     opts.deadline = &stop;
-    Str whole = err ? (Str){NULL, 0} : arena_printf(&a, "remote:%s", opts.model);
-    for (size_t i = 0; !err && i < p->n_models && !*out; i++)
-        if (str_eq(model_info(p->models[i])->path, whole)) *out = p->models[i];
-    if (!err && !*out && p->n_models == ENGINE_MODELS_MAX)
-        err = err_set(ERR_LIMIT, "more than %d models in one call", ENGINE_MODELS_MAX);
-    if (!err && !*out && !(err = model_open_remote(out, &opts))) {
-        p->models[p->n_models++] = *out;
-        LOG(LOG_INFO, "engine", "model open name=%.*s url=%s", STR_FMT(whole), opts.url);
+    Service service = {&opts, {NULL, 0}};
+    if (!err) {
+        service.whole = arena_printf(&a, "remote:%s", opts.model);
+        err = service.whole.p ? core_model(p->core, service_is, service_open, &service, out) : arena_error();
     }
     arena_free(&a);
     return err;

@@ -152,15 +152,17 @@ void embed_cache_stats(EmbedCache *c, EmbedCacheStats *out) {
 }
 
 /* A text that is to be refused when it is too long must be looked at, not looked up. */
-Err model_embed_cached(const Model *m, EmbedCache *c, Pool *pool, Str text, const EmbedOpts *opts, float *out) {
-    if (!c || (opts && opts->truncate_error)) return model_embed(m, pool, &text, 1, opts, out, NULL);
+Err model_embed_cached(const Model *m, EmbedCache *c, Sched *s, Pool *pool, Str text, const EmbedOpts *opts,
+                       float *out) {
+    if (!c || (opts && opts->truncate_error))
+        return sched_embed(s, SCHED_INTERACTIVE, m, pool, &text, 1, opts, out, NULL);
     const ModelInfo *info = model_info(m);
     size_t dim = opts && opts->dimensions ? opts->dimensions : info->dim;
     EmbedCacheKey key = {.text = chunk_hash_of(text), .model = info->id, .dim = (uint32_t)dim};
     /* The same file in another precision gives other numbers. */
     key.kind = (uint32_t)(opts ? opts->kind : EMBED_DOCUMENT) | (uint32_t)info->precision << 8;
     if (embed_cache_get(c, &key, out)) return ERR_OK;
-    TRY(model_embed(m, pool, &text, 1, opts, out, NULL));
+    TRY(sched_embed(s, SCHED_INTERACTIVE, m, pool, &text, 1, opts, out, NULL));
     embed_cache_put(c, &key, out);
     return ERR_OK;
 }

@@ -10,7 +10,7 @@
 #ifndef PYTHIA_MODEL_CACHE_H
 #define PYTHIA_MODEL_CACHE_H
 
-#include "model/model.h"
+#include "model/sched.h"
 
 typedef struct EmbedCache EmbedCache;
 
@@ -37,7 +37,8 @@ void embed_cache_put(EmbedCache *c, const EmbedCacheKey *key, const float *vecto
 void embed_cache_resize(EmbedCache *c, size_t max_bytes);
 void embed_cache_stats(EmbedCache *c, EmbedCacheStats *out);
 
-/* model_embed of one text, through the cache. c NULL: without. */
-MUST_USE Err model_embed_cached(const Model *m, EmbedCache *c, Pool *pool, Str text, const EmbedOpts *opts, float *out);
+/* One text that somebody waits for, through the cache and the scheduler. c, s NULL: without. */
+MUST_USE Err model_embed_cached(const Model *m, EmbedCache *c, Sched *s, Pool *pool, Str text, const EmbedOpts *opts,
+                                float *out);
 
 #endif

@@ -209,8 +209,8 @@ Err remote_embed(Remote *r, const ModelInfo *info, Pool *pool, const Str *texts,
     for (size_t i = 0; i < n; i++) {
         size_t tokens = remote_count_tokens(r, texts[i]);
         if (tokens > info->max_tokens && j.opts->truncate_error)
-            return err_set(ERR_LIMIT, "text %zu has about %zu tokens, model '%.*s' takes %zu", j.opts->first + i, tokens,
-                           STR_FMT(info->name), info->max_tokens);
+            return err_set(ERR_LIMIT, "text %zu has about %zu tokens, model '%.*s' takes %zu", j.opts->first + i,
+                           tokens, STR_FMT(info->name), info->max_tokens);
         if (told) told[i] = (EmbedInfo){.tokens = tokens > INT32_MAX ? INT32_MAX : (int32_t)tokens};
     }
     uint32_t *starts = arena_array(&a, uint32_t, n + 1);

@@ -269,16 +269,17 @@ typedef struct {
     int64_t at_ns;                /* when the last of them gives up; 0: never */
 } Merged;
 
-static size_t slice_of(const Job *j) {
-    size_t left = j->rq->n - j->at;
-    return left < SCHED_MERGE_TEXTS ? left : SCHED_MERGE_TEXTS;
-}
-
-static size_t bytes_of(const Job *j) {
-    size_t bytes = 0, n = slice_of(j);
-    for (size_t i = 0; i < n; i++)
-        bytes += j->rq->texts[j->at + i].n < SCHED_MERGE_BYTES ? j->rq->texts[j->at + i].n : SCHED_MERGE_BYTES;
-    return bytes;
+/* The next texts of a job that make a batch, at least one; their bytes. */
+static size_t slice_of(const Job *j, size_t *bytes) {
+    size_t n = 0, sum = 0, left = j->rq->n - j->at;
+    while (n < left && n < SCHED_MERGE_TEXTS) {
+        size_t more = j->rq->texts[j->at + n].n;
+        if (n && (more > SCHED_MERGE_BYTES || sum + more > SCHED_MERGE_BYTES)) break;
+        sum += more;
+        n++;
+    }
+    *bytes = sum;
+    return n;
 }
 
 /* A text that is to be refused when too long may fail its batch, and a number of dimensions may be nonsense. */
@@ -289,9 +290,8 @@ static bool merges(const Job *a, const Job *b) {
            !y->truncate_error && x->dimensions <= model_info(a->rq->m)->dim;
 }
 
-/* Copies a slice's texts. */
-static Err take_texts(Merged *b, Arena *a, const Job *j, bool own) {
-    size_t n = slice_of(j);
+/* The next n of a job. */
+static Err take_texts(Merged *b, Arena *a, const Job *j, size_t n, bool own) {
     for (size_t i = 0; i < n; i++) {
         Str text = j->rq->texts[j->at + i];
         b->texts[b->n_texts + i] = own ? text : arena_str(a, text);
@@ -309,17 +309,18 @@ static Err take_texts(Merged *b, Arena *a, const Job *j, bool own) {
 
 /* Own first, then those behind that fit whole; under the lock. Out of memory: fewer. */
 static void batch_take(Line *l, Job *own, Merged *b, Arena *a) {
-    size_t bytes = bytes_of(own);
+    size_t bytes = 0, more = 0;
     *b = (Merged){0};
-    (void)take_texts(b, a, own, true); /* copies nothing */
+    (void)take_texts(b, a, own, slice_of(own, &bytes), true); /* copies nothing */
     b->seats[b->n_seats++] = own;
     for (Job *j = own->next, *next; j; j = next) {
         next = j->next;
-        if (!merges(own, j) || b->n_texts + (j->rq->n - j->at) > SCHED_MERGE_TEXTS ||
-            bytes + bytes_of(j) > SCHED_MERGE_BYTES)
-            continue;
-        if (take_texts(b, a, j, false)) return;
-        bytes += bytes_of(j);
+        if (!merges(own, j)) continue;
+        size_t n = slice_of(j, &more);
+        if (n < j->rq->n - j->at || b->n_texts + n > SCHED_MERGE_TEXTS) continue;
+        if (bytes > SCHED_MERGE_BYTES || more > SCHED_MERGE_BYTES - bytes) continue;
+        if (take_texts(b, a, j, n, false)) return;
+        bytes += more;
         line_drop(l, j);
         j->state = JOB_TAKEN;
         j->seat = &b->seats[b->n_seats];
@@ -384,7 +385,7 @@ static Err turn_interactive(Sched *s, Line *l, Job *j) {
     batch_take(l, j, &batch, &a);
     bool merged = batch.n_seats > 1;
     (void)pthread_mutex_unlock(&s->lock);
-    Err err = merged ? batch_run(s, j->rq, &batch, &a, &out, &info) : slice_run(s, SCHED_INTERACTIVE, j, slice_of(j));
+    Err err = merged ? batch_run(s, j->rq, &batch, &a, &out, &info) : slice_run(s, SCHED_INTERACTIVE, j, batch.n_texts);
     (void)pthread_mutex_lock(&s->lock);
     if (merged) batch_deliver(l, &batch, err, out, info);
     arena_free(&a);

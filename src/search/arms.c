@@ -102,7 +102,8 @@ static Err embed_query(VectorArm *arm, ArmSource *s) {
     if (*s->embedded) return ERR_OK;
     int64_t start = clock_mono_ns();
     EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = arm->deadline};
-    Err err = model_embed_cached(s->source->model, s->source->cache, s->source->pool, arm->text, &opts, s->query);
+    Err err = model_embed_cached(s->source->model, s->source->cache, s->source->sched, s->source->pool, arm->text,
+                                 &opts, s->query);
     if (!err) *s->embedded = true;
     arm->embed_ms += clock_ms_since(start);
     return err;

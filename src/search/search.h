@@ -28,6 +28,7 @@ typedef struct {
     const Model *model;    /* NULL: lexical only */
     EmbedCache *cache;     /* of queries' vectors; NULL: none */
     Pool *pool;            /* for embedding the query; NULL: this thread */
+    Sched *sched;          /* whose turn it is; NULL: nobody else is there */
     const Filter *filter;  /* this collection's own (paths are relative to its root); NULL: the request's */
 } SearchSource;
 

@@ -35,11 +35,11 @@ static void a_budget_that_is_used_up_leaves_one_worker_and_an_eighth_of_the_cach
     CHECK_INT(m.level, MEMORY_CRITICAL);
     CHECK_INT(m.budget, 1024);
     CHECK_INT(m.cache_max_bytes, 1 << 20);
-    CHECK_OK(engine_pool_under(f.p, MEMORY_CRITICAL, &pool));
+    CHECK_OK(engine_pool_under(f.p, SCHED_BACKGROUND, MEMORY_CRITICAL, &pool));
     CHECK(pool == NULL);
-    CHECK_OK(engine_pool_under(f.p, MEMORY_RAISED, &pool));
+    CHECK_OK(engine_pool_under(f.p, SCHED_BACKGROUND, MEMORY_RAISED, &pool));
     CHECK_INT(pool_size(pool), 2);
-    CHECK_OK(engine_pool_under(f.p, MEMORY_CALM, &pool));
+    CHECK_OK(engine_pool_under(f.p, SCHED_BACKGROUND, MEMORY_CALM, &pool));
     CHECK_INT(pool_size(pool), 4);
     fix_close(&f);
 }

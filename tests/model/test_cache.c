@@ -143,10 +143,10 @@ static void a_model_behind_the_cache_gives_the_same_bits(void **state) {
     CHECK_OK(model_embed(m, NULL, &text, 1, &query, plain, NULL));
     for (int i = 0; i < 3; i++) {
         memset(cached, 0, dim * sizeof *cached);
-        CHECK_OK(model_embed_cached(m, c, NULL, text, &query, cached));
+        CHECK_OK(model_embed_cached(m, c, NULL, NULL, text, &query, cached));
         CHECK(memcmp(plain, cached, dim * sizeof *plain) == 0);
     }
-    CHECK_OK(model_embed_cached(m, NULL, NULL, text, &query, cached));
+    CHECK_OK(model_embed_cached(m, NULL, NULL, NULL, text, &query, cached));
     embed_cache_stats(c, &s);
     CHECK_INT(s.hits, 2);
     CHECK_INT(s.misses, 1);

@@ -196,13 +196,15 @@ static void one_bad_text_fails_its_own_request_alone(void **state) {
     (void)state;
     Fix f;
     Call blocker = {0}, good[3] = {{0}};
+    enum { MANY = SCHED_MERGE_TEXTS + 8, BAD = MANY - 3 };
     Buf long_text = {0};
+    char told[32];
     float *out = NULL;
     fix_open(&f, NULL);
-    out = malloc(40 * f.dim * sizeof *out);
+    out = malloc(MANY * f.dim * sizeof *out);
     for (size_t i = 0; i <= model_info(f.m)->max_tokens; i++) buf_add(&long_text, STR("read "));
-    Str texts[40];
-    for (size_t i = 0; i < 40; i++) texts[i] = i == 37 ? buf_str(&long_text) : STR("read");
+    Str texts[MANY];
+    for (size_t i = 0; i < MANY; i++) texts[i] = i == BAD ? buf_str(&long_text) : STR("read");
     block(&blocker, &f, SCHED_INTERACTIVE);
     for (size_t i = 0; i < 3; i++) {
         good[i].n = 2;
@@ -211,7 +213,8 @@ static void one_bad_text_fails_its_own_request_alone(void **state) {
     wait_depth(&f, SCHED_INTERACTIVE, 4);
     atomic_store(&blocker.go, true);
     EmbedOpts opts = {.truncate_error = true};
-    CHECK_ERR(sched_embed(f.s, SCHED_INTERACTIVE, f.m, NULL, texts, 40, &opts, out, NULL), ERR_LIMIT, "text 37 has");
+    (void)snprintf(told, sizeof told, "text %d has", BAD);
+    CHECK_ERR(sched_embed(f.s, SCHED_INTERACTIVE, f.m, NULL, texts, MANY, &opts, out, NULL), ERR_LIMIT, told);
     CHECK_OK(call_end(&blocker));
     for (size_t i = 0; i < 3; i++) {
         CHECK_OK(call_end(&good[i]));
