@@ -37,4 +37,15 @@ if(TARGET pythia_kern)
                                 PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}}"
                                            OBJECT_DEPENDS "${QUANT_HEADERS}")
   endforeach()
+  # The indexes' loops (src/kern/scan.h): the same bits at every level too.
+  set(SCAN_scalar)
+  set(SCAN_avx2 ${KERN_avx2})
+  set(SCAN_avx512)
+  if(KERN_avx512)
+    set(SCAN_avx512 ${KERN_avx512vnni} -mavx512vbmi)
+  endif()
+  foreach(level scalar avx2 avx512)
+    set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/scan_${level}.c TARGET_DIRECTORY pythia_kern
+                                PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${SCAN_${level}}")
+  endforeach()
 endif()

@@ -1,0 +1,30 @@
+/* scan.c - which table of scan.h goes with a level of kernels. */
+#include "kern/scan.h"
+
+#include <string.h>
+
+#include "kern/kern.h"
+#include "kern/scan_levels.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+
+/* Look-ups in 64 bytes came with Ice Lake, with VNNI: but they are asked for by their own bit. */
+static const KernScan *widest(void) {
+    unsigned a, b, c, d;
+    bool vbmi = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI);
+    return vbmi ? &scan_avx512 : &scan_avx2;
+}
+#endif
+
+static const KernScan *table_of(const Kern *kern) {
+    if (!kern) return NULL;
+#if defined(__x86_64__)
+    if (strncmp(kern->name, "avx512", 6) == 0 && strcmp(kern->name, "avx512") != 0) return widest();
+    if (strncmp(kern->name, "avx", 3) == 0) return &scan_avx2;
+#endif
+    return &scan_scalar;
+}
+
+const KernScan *scan_table(void) { return table_of(kern_table()); }
+const KernScan *scan_find(const char *level) { return table_of(kern_find(level)); }

@@ -1,0 +1,46 @@
+/* scan_scalar.c - the loops of scan.h as they are defined. */
+#include "kern/scan_levels.h"
+
+static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
+    for (size_t v = 0; v < SCAN_BLOCK; v++) sums[v] = 0;
+    for (size_t t = 0; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK)
+        for (size_t v = 0; v < SCAN_BLOCK; v++) sums[v] = (uint16_t)(sums[v] + lut[block[v] & 63]);
+}
+
+static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base, float scale, float shift,
+                      float floor) {
+    uint64_t bits = 0;
+    for (size_t v = 0; v < SCAN_BLOCK; v++) {
+        union {
+            uint32_t bits;
+            float value;
+        } factor = {.bits = (uint32_t)factors[v] << 16};
+        float sum = scale * (float)sums[v];
+        sum = sum + shift;
+        sum = sum * factor.value;
+        bits |= (uint64_t)(base + sum > floor) << v;
+    }
+    return bits;
+}
+
+static int32_t dot8(const int16_t *query, const int8_t *row, size_t n) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (int32_t)query[i] * row[i];
+    return sum;
+}
+
+static void dot8_each(const int16_t *query, const int8_t *const *rows, size_t m, size_t n, int32_t *out) {
+    for (size_t i = 0; i < m; i++) out[i] = dot8(query, rows[i], n);
+}
+
+static void hadamard(float *x, size_t n) {
+    for (size_t half = 1; half < n; half *= 2)
+        for (size_t i = 0; i < n; i += 2 * half)
+            for (size_t k = i; k < i + half; k++) {
+                float a = x[k], b = x[k + half];
+                x[k] = a + b;
+                x[k + half] = a - b;
+            }
+}
+
+const KernScan scan_scalar = {"scalar", lookup, above, dot8, dot8_each, hadamard};

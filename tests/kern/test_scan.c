@@ -1,0 +1,170 @@
+/* The indexes' inner loops: every level against the scalar one, bit for bit, and that one against its definition. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "kern/kern.h"
+#include "kern/scan.h"
+
+static uint32_t state = 12345;
+
+static uint32_t roll(void) {
+    state = state * 1664525u + 1013904223u;
+    return state >> 8;
+}
+
+static float roll_float(void) { return (float)(roll() % 20001) / 10000.0f - 1.0f; }
+
+/* Every table of this machine, each once. */
+static size_t tables_here(const KernScan **out, size_t cap) {
+    const Kern *levels[16];
+    size_t n_levels = kern_levels(levels, 16), n = 0;
+    for (size_t i = 0; i < n_levels; i++) {
+        const KernScan *s = scan_find(levels[i]->name);
+        bool seen = false;
+        for (size_t k = 0; k < n; k++) seen |= out[k] == s;
+        if (!seen && n < cap) out[n++] = s;
+    }
+    return n;
+}
+
+static void sums_of_look_ups_are_exact_on_every_level(void **st) {
+    (void)st;
+    static const size_t counts[] = {1, 2, 3, 16, 63, 64, 65, 257, 400};
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    CHECK(n >= 1);
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        size_t tables = counts[c];
+        unsigned most = scan_entry_max(tables);
+        uint8_t *lut = malloc(tables * SCAN_ENTRIES + 1), *block = malloc(tables * SCAN_BLOCK + 1);
+        CHECK(lut && block);
+        for (size_t i = 0; i < tables * 64; i++) {
+            lut[i + 1] = (uint8_t)(i % 7 ? roll() % (most + 1) : most);
+            block[i + 1] = (uint8_t)roll(); /* the upper two bits are to be ignored */
+        }
+        for (size_t l = 0; l < n; l++) {
+            uint16_t sums[SCAN_BLOCK];
+            levels[l]->lookup(lut + 1, block + 1, tables, sums);
+            for (size_t v = 0; v < SCAN_BLOCK; v++) {
+                uint32_t want = 0;
+                for (size_t t = 0; t < tables; t++) want += lut[1 + t * 64 + (block[1 + t * 64 + v] & 63)];
+                CHECK(want < 65536);
+                CHECK_INT(sums[v], want);
+            }
+        }
+        free(lut);
+        free(block);
+    }
+}
+
+static void the_largest_entries_of_all_tables_still_fit(void **st) {
+    (void)st;
+    static const size_t counts[] = {1, 257, 258, 1000, 2731, 65535};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        CHECK(counts[c] * scan_entry_max(counts[c]) <= 65535 && scan_entry_max(counts[c]) >= 1);
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8), tables = 257;
+    uint8_t *lut = malloc(tables * 64), *block = calloc(tables, 64);
+    CHECK(lut && block);
+    memset(lut, 255, tables * 64);
+    for (size_t l = 0; l < n; l++) {
+        uint16_t sums[SCAN_BLOCK];
+        levels[l]->lookup(lut, block, tables, sums);
+        for (size_t v = 0; v < SCAN_BLOCK; v++) CHECK_INT(sums[v], 65535);
+    }
+    free(lut);
+    free(block);
+}
+
+static void what_lies_above_the_floor_is_the_same_on_every_level(void **st) {
+    (void)st;
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8), some = 0;
+    for (int round = 0; round < 200; round++) {
+        uint16_t sums[SCAN_BLOCK], factors[SCAN_BLOCK];
+        for (size_t v = 0; v < SCAN_BLOCK; v++) {
+            float factor = roll_float() * 0.1f;
+            uint32_t bits;
+            memcpy(&bits, &factor, sizeof bits);
+            sums[v] = (uint16_t)roll();
+            factors[v] = (uint16_t)(bits >> 16);
+        }
+        float base = roll_float(), scale = roll_float() * 1e-3f, shift = roll_float() * 10, floor = roll_float();
+        uint64_t want = scan_find("scalar")->above(sums, factors, base, scale, shift, floor);
+        some += want != 0 && want != UINT64_MAX;
+        for (size_t l = 0; l < n; l++) CHECK(levels[l]->above(sums, factors, base, scale, shift, floor) == want);
+        CHECK(levels[n - 1]->above(sums, factors, base, scale, shift, NAN) == 0);
+    }
+    CHECK(some > 100);
+}
+
+static void inner_products_of_bytes_are_exact_at_any_length(void **st) {
+    (void)st;
+    static const size_t lengths[] = {1, 15, 16, 31, 32, 33, 63, 64, 65, 96, 383, 384, 385, 1024};
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    enum { ROWS = 7 };
+    for (size_t c = 0; c < sizeof lengths / sizeof *lengths; c++) {
+        size_t len = lengths[c];
+        int16_t *query = malloc(len * 2 * sizeof *query);
+        int8_t *bytes = malloc(ROWS * (len + 3));
+        const int8_t *rows[ROWS];
+        CHECK(query && bytes);
+        for (size_t i = 0; i < len; i++)
+            query[i] = (int16_t)(i % 5 ? (int)(roll() % 8001) - 4000 : i % 2 ? 16383 : -16383);
+        for (size_t i = 0; i < ROWS * (len + 3); i++) bytes[i] = (int8_t)(i % 3 ? roll() : 0x80);
+        for (size_t r = 0; r < ROWS; r++) rows[r] = bytes + r * (len + 3) + r % 3;
+        for (size_t l = 0; l < n; l++)
+            for (size_t m = 0; m <= ROWS; m++) {
+                int32_t got[ROWS];
+                levels[l]->dot8_each(query, rows, m, len, got);
+                for (size_t r = 0; r < m; r++) {
+                    int64_t want = 0;
+                    for (size_t i = 0; i < len; i++) want += (int64_t)query[i] * rows[r][i];
+                    CHECK_INT(got[r], want);
+                    CHECK_INT(levels[l]->dot8(query, rows[r], len), want);
+                }
+            }
+        free(query);
+        free(bytes);
+    }
+}
+
+static void the_hadamard_transform_is_its_definition_and_its_own_inverse(void **st) {
+    (void)st;
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    for (size_t len = 16; len <= 1024; len *= 2) {
+        float *x = malloc(len * sizeof *x), *y = malloc(len * sizeof *y), *first = malloc(len * sizeof *first);
+        CHECK(x && y && first);
+        for (size_t i = 0; i < len; i++) x[i] = roll_float();
+        for (size_t l = 0; l < n; l++) {
+            memcpy(y, x, len * sizeof *x);
+            levels[l]->hadamard(y, len);
+            for (size_t i = 0; i < len; i += 13) {
+                double want = 0;
+                for (size_t k = 0; k < len; k++) want += __builtin_popcountll(i & k) % 2 ? -(double)x[k] : (double)x[k];
+                CHECK_NEAR(y[i], want, 1e-3);
+            }
+            if (l == 0) memcpy(first, y, len * sizeof *y);
+            CHECK(memcmp(first, y, len * sizeof *y) == 0);
+            levels[l]->hadamard(y, len);
+            for (size_t i = 0; i < len; i++) CHECK_NEAR(y[i] / (float)len, x[i], 1e-5);
+        }
+        free(x);
+        free(y);
+        free(first);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_of_look_ups_are_exact_on_every_level),
+        cmocka_unit_test(the_largest_entries_of_all_tables_still_fit),
+        cmocka_unit_test(what_lies_above_the_floor_is_the_same_on_every_level),
+        cmocka_unit_test(inner_products_of_bytes_are_exact_at_any_length),
+        cmocka_unit_test(the_hadamard_transform_is_its_definition_and_its_own_inverse),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
