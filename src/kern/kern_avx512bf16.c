@@ -6,7 +6,7 @@
 #define LOW_HAS_BF16 1
 #define KERN_NAME    "avx512bf16"
 #define KERN_TABLE   kern_avx512bf16
-#define KERN_QUANT   quant_scalar
+#define KERN_QUANT   quant_avx512vnni
 
 #include "kern/kern_body.h"
 #endif

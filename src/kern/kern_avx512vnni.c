@@ -5,7 +5,7 @@
 #define LOW_VNNI512 1
 #define KERN_NAME   "avx512vnni"
 #define KERN_TABLE  kern_avx512vnni
-#define KERN_QUANT  quant_scalar
+#define KERN_QUANT  quant_avx512vnni
 
 #include "kern/kern_body.h"
 #endif

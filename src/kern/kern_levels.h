@@ -10,7 +10,11 @@ extern const Kern kern_avxvnni;
 extern const Kern kern_avx512;
 extern const Kern kern_avx512vnni;
 extern const Kern kern_avx512bf16;
+extern const Kern kern_neon;
+extern const Kern kern_neondotprod;
+extern const Kern kern_neonbf16;
 
 extern const KernQuant quant_scalar;
+extern const KernQuant quant_avx512vnni;
 
 #endif

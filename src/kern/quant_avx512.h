@@ -1,0 +1,270 @@
+/* quant_avx512.h - products of blocks with AVX-512 and VNNI: how 64 numbers of any format come out of a row into one
+ * register, and one weight row with few activation rows (generation). Panels: quant_panel_avx512.h.
+ *
+ * A row of 32-number blocks is taken eight blocks at a time: four registers of 64 numbers times the activations are four
+ * registers of partial sums, which nine shuffles and additions turn into the eight blocks' integers side by side, so that
+ * scales are applied to eight blocks at once. Scales stand 18 to 34 bytes apart: two registers' words are picked by one
+ * instruction (AVX-512BW); loading them one by one costs as much as all the rest.
+ */
+#include <immintrin.h>
+
+#include "kern/quant_unpack.h"
+
+#define UNROLL512 _Pragma("GCC unroll 16")
+
+typedef __m512i Z;
+
+INLINE Z z_load(const void *p) { return _mm512_loadu_si512(p); }
+/* 16 bytes four times, 32 bytes twice. */
+INLINE Z z_load16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(p)); }
+INLINE Z z_load32(const void *p) { return _mm512_broadcast_i64x4(_mm256_loadu_si256(p)); }
+/* The halves of a register: each 32-bit lane of the lower a, of the upper b. */
+INLINE Z z_halves(int a, int b) { return _mm512_inserti64x4(_mm512_set1_epi32(a), _mm256_set1_epi32(b), 1); }
+INLINE Z z_quarters(int a, int b, int c, int d) {
+    return _mm512_setr_epi32(a, a, a, a, b, b, b, b, c, c, c, c, d, d, d, d);
+}
+/* x | (bits & mask) */
+INLINE Z z_or_masked(Z x, Z bits, Z mask) { return _mm512_ternarylogic_epi32(x, bits, mask, 0xF8); }
+INLINE Z z_low4(Z x) { return _mm512_and_si512(x, _mm512_set1_epi8(15)); }
+
+/* ---- 64 numbers ---- */
+
+/* Numbers 64 i .. 64 i + 63 of the blocks of 32 at p: blocks 2 i and 2 i + 1. */
+INLINE Z z_unpack32(uint32_t type, const uint8_t *p, size_t i) {
+    size_t bytes = quant_block_bytes(type);
+    const uint8_t *a = p + 2 * i * bytes + (quant_has_min(type) ? 4 : 2), *b = a + bytes;
+    if (type == BLOCK_Q8_0) {
+        Z q = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_loadu_si256((const void *)a)),
+                                 _mm256_loadu_si256((const void *)b), 1);
+        return _mm512_xor_si512(q, _mm512_set1_epi8((char)0x80));
+    }
+    bool fifths = type == BLOCK_Q5_0 || type == BLOCK_Q5_1;
+    size_t skip = fifths ? 4 : 0;
+    Z q = _mm512_mask_broadcast_i32x4(z_load16(a + skip), 0xFF00, _mm_loadu_si128((const void *)(b + skip)));
+    q = z_low4(_mm512_srlv_epi32(q, z_quarters(0, 4, 0, 4)));
+    if (!fifths) return q;
+    uint32_t first, second;
+    memcpy(&first, a, sizeof first);
+    memcpy(&second, b, sizeof second);
+    __mmask64 high = (uint64_t)second << 32 | first;
+    return _mm512_mask_add_epi8(q, high, q, _mm512_set1_epi8(16));
+}
+
+/* Rotations to the left bring a bit of each byte to where it belongs, in the byte it is in. */
+INLINE Z z_unpack256(uint32_t type, const uint8_t *p, size_t i) {
+    int at = 2 * (int)i;
+    if (type == BLOCK_Q6_K) {
+        const uint8_t *low = p + i / 2 * 64, *high = p + 128 + i / 2 * 32;
+        Z q = z_low4(i % 2 ? _mm512_srli_epi16(z_load(low), 4) : z_load(low));
+        Z bits = _mm512_rolv_epi32(z_load32(high), i % 2 ? z_halves(0, 30) : z_halves(4, 2));
+        return z_or_masked(q, bits, _mm512_set1_epi8(0x30));
+    }
+    const uint8_t *low = p + (type == BLOCK_Q5_K ? 48 : 16) + 32 * i;
+    Z q = z_low4(_mm512_srlv_epi32(z_load32(low), z_halves(0, 4)));
+    if (type == BLOCK_Q4_K) return q;
+    Z bits = _mm512_rolv_epi32(z_load32(p + 16), z_halves((36 - at) % 32, (35 - at) % 32));
+    return z_or_masked(q, bits, _mm512_set1_epi8(0x10));
+}
+
+/* ---- scales ---- */
+
+/* The halves at p, p + stride, … of eight blocks as floats. Words are picked out of two times 128 bytes. */
+INLINE __m256 z_scales(const uint8_t *p, size_t stride, size_t offset) {
+    _Alignas(64) uint16_t low[32] = {0}, high[32] = {0};
+    size_t end = 8 * stride < 256 ? 8 * stride - 128 : 128; /* where the second pair of registers begins */
+    __mmask32 late = 0;
+    UNROLL512 for (size_t b = 0; b < 8; b++) {
+        size_t at = b * stride + offset;
+        low[b] = (uint16_t)(at / 2 % 64);
+        high[b] = (uint16_t)((at - end) / 2 % 64);
+        if (at >= 128) late |= 1u << b;
+    }
+    Z words = _mm512_permutex2var_epi16(z_load(p), z_load(low), z_load(p + 64));
+    if (late)
+        words = _mm512_mask_mov_epi16(words, late,
+                                      _mm512_permutex2var_epi16(z_load(p + end), z_load(high), z_load(p + end + 64)));
+    return _mm256_cvtph_ps(_mm512_castsi512_si128(words));
+}
+
+/* ---- one weight row, blocks of 32 ---- */
+
+/* The sums of the 8 blocks whose halves of 64 numbers' products are in s: [0] holds blocks 0 and 1, and so on. */
+INLINE __m256i z_block_sums(const Z s[4]) {
+    Z a = _mm512_add_epi32(_mm512_unpacklo_epi32(s[0], s[1]), _mm512_unpackhi_epi32(s[0], s[1]));
+    Z b = _mm512_add_epi32(_mm512_unpacklo_epi32(s[2], s[3]), _mm512_unpackhi_epi32(s[2], s[3]));
+    Z c = _mm512_add_epi32(_mm512_unpacklo_epi64(a, b), _mm512_unpackhi_epi64(a, b));
+    c = _mm512_add_epi32(c, _mm512_shuffle_i32x4(c, c, 0xB1)); /* quarters 0 and 1 are one block, 2 and 3 another */
+    return _mm512_castsi512_si256(
+        _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0), c));
+}
+
+INLINE int quant_zero_shift(uint32_t type) {
+    return type == BLOCK_Q4_0 ? 3 : type == BLOCK_Q5_0 ? 4 : type == BLOCK_Q8_0 ? 7 : 0;
+}
+
+/* Halves first, as quant_add_up. */
+INLINE float y_sum(__m256 v) {
+    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
+    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
+}
+
+/* Group `group` of a weight row, at p, into the eight sums of each of `rows` activation rows. */
+INLINE void z_group32(uint32_t type, size_t rows, const uint8_t *p, size_t group, __mmask8 mask, const QuantRow32 *a,
+                      __m256 *sums) {
+    size_t bytes = quant_block_bytes(type);
+    __m256 d = z_scales(p, bytes, 0), m = quant_has_min(type) ? z_scales(p, bytes, 2) : _mm256_setzero_ps();
+    Z q[4], s[4];
+    UNROLL512 for (size_t i = 0; i < 4; i++) q[i] = z_unpack32(type, p, i);
+    UNROLL512 for (size_t r = 0; r < rows; r++) {
+        UNROLL512 for (size_t i = 0; i < 4; i++) s[i] =
+            _mm512_dpbusd_epi32(_mm512_setzero_si512(), q[i], z_load(a[r].q + group * QUANT_GROUP + 64 * i));
+        __m256i x = z_block_sums(s);
+        if (quant_zero(type))
+            x = _mm256_sub_epi32(
+                x, _mm256_slli_epi32(_mm256_load_si256((const void *)(a[r].sum + 8 * group)), quant_zero_shift(type)));
+        __m256 scale = _mm256_mul_ps(d, _mm256_load_ps(a[r].d + 8 * group));
+        sums[r] = _mm256_mask_add_ps(sums[r], mask, sums[r], _mm256_mul_ps(_mm256_cvtepi32_ps(x), scale));
+        if (quant_has_min(type))
+            sums[r] = _mm256_mask_add_ps(sums[r], mask, sums[r], _mm256_mul_ps(m, _mm256_load_ps(a[r].s + 8 * group)));
+    }
+}
+
+INLINE void z_row32(uint32_t type, size_t rows, const uint8_t *p, size_t k, const QuantRow32 *a, float *out,
+                    size_t ldo) {
+    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    size_t bytes = quant_block_bytes(type), whole = k / QUANT_GROUP, rest = k % QUANT_GROUP / QUANT_BLOCK;
+    for (size_t g = 0; g < whole; g++, p += 8 * bytes) z_group32(type, rows, p, g, 0xFF, a, sums);
+    if (rest) {
+        uint8_t last[8 * 34] = {0}; /* a file may end behind the last block */
+        memcpy(last, p, rest * bytes);
+        z_group32(type, rows, last, whole, (__mmask8)((1u << rest) - 1), a, sums);
+    }
+    UNROLL512 for (size_t r = 0; r < rows; r++) out[r * ldo] = y_sum(sums[r]);
+}
+
+/* ---- one weight row, blocks of 256 ---- */
+
+/* What belongs to a block of 256 but its numbers: its scales as 16-bit words, each 32 bits' pair the same one. */
+typedef struct {
+    Z scales[4];  /* for numbers 64 i .. 64 i + 63 */
+    __m128i mins; /* int16 [8] */
+    __m256i all;  /* Q6_K: scales int16 [16] */
+    float d, m;
+} Z256;
+
+INLINE Z256 z_scales256(uint32_t type, const uint8_t *p) {
+    Z256 s = {.mins = _mm_setzero_si128(), .all = _mm256_setzero_si256(), .m = 0};
+    if (type == BLOCK_Q6_K) {
+        s.d = quant_half(p + 208);
+        s.all = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(p + 192)));
+        UNROLL512 for (int i = 0; i < 4; i++) {
+            int at = 4 * i * 0x10001;
+            s.scales[i] = _mm512_permutexvar_epi16(z_quarters(at, at + 0x10001, at + 2 * 0x10001, at + 3 * 0x10001),
+                                                   _mm512_castsi256_si512(s.all));
+        }
+        return s;
+    }
+    QuantGroup g;
+    quant_unpack_scales(p + 4, &g);
+    s.d = quant_half(p);
+    s.m = quant_half(p + 2);
+    s.mins = _mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)g.mins));
+    Z words = _mm512_castsi128_si512(_mm_cvtepu8_epi16(_mm_loadl_epi64((const void *)g.scales)));
+    UNROLL512 for (int i = 0; i < 4; i++) s.scales[i] =
+        _mm512_permutexvar_epi16(z_halves(2 * i * 0x10001, (2 * i + 1) * 0x10001), words);
+    return s;
+}
+
+/* Products of pairs fit 16 bits (2 * 63 * 127), and are scaled and added in one instruction. */
+INLINE void z_group256(uint32_t type, size_t rows, const uint8_t *p, size_t group, const QuantRow256 *a, float *sums) {
+    Z256 w = z_scales256(type, p);
+    Z q[4];
+    UNROLL512 for (size_t i = 0; i < 4; i++) q[i] = z_unpack256(type, p, i);
+    UNROLL512 for (size_t r = 0; r < rows; r++) {
+        Z x[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
+        UNROLL512 for (size_t i = 0; i < 4; i++) x[i % 2] = _mm512_dpwssd_epi32(
+            x[i % 2], _mm512_maddubs_epi16(q[i], z_load(a[r].q + group * QUANT_GROUP + 64 * i)), w.scales[i]);
+        Z both = _mm512_add_epi32(x[0], x[1]);
+        __m256i y = _mm256_add_epi32(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
+        if (type == BLOCK_Q6_K) {
+            __m256i biased = _mm256_madd_epi16(w.all, _mm256_loadu_si256((const void *)(a[r].sum16 + 16 * group)));
+            y = _mm256_sub_epi32(y, _mm256_slli_epi32(biased, 5));
+        }
+        __m128i v = _mm_add_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
+        __m128i least = _mm_setzero_si128();
+        if (quant_has_min(type))
+            least = _mm_madd_epi16(w.mins, _mm_loadu_si128((const void *)(a[r].sum32 + 8 * group)));
+        __m128i t = _mm_hadd_epi32(v, least);
+        t = _mm_hadd_epi32(t, t); /* [0]: the numbers' sum, [1]: the minimums' */
+        __m128 f = _mm_cvtepi32_ps(t);
+        float da = a[r].d[group];
+        sums[r] += _mm_cvtss_f32(f) * (w.d * da);
+        if (quant_has_min(type)) sums[r] -= _mm_cvtss_f32(_mm_movehdup_ps(f)) * (w.m * da);
+    }
+}
+
+INLINE void z_row256(uint32_t type, size_t rows, const uint8_t *p, size_t k, const QuantRow256 *a, float *out,
+                     size_t ldo) {
+    float sums[4] = {0};
+    for (size_t g = 0; g < k / QUANT_GROUP; g++, p += quant_block_bytes(type)) z_group256(type, rows, p, g, a, sums);
+    UNROLL512 for (size_t r = 0; r < rows; r++) out[r * ldo] = sums[r];
+}
+
+/* ---- rows ---- */
+
+enum { QUANT_DOT_ROWS = 4 }; /* activation rows that share one reading of a weight row */
+
+INLINE void z_dots(uint32_t type, size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts,
+                   size_t bytes, float *out, size_t ldo) {
+    QuantRow32 a[QUANT_DOT_ROWS];
+    QuantRow256 b[QUANT_DOT_ROWS];
+    bool small = type < BLOCK_Q4_K;
+    for (size_t r = 0; r < rows; r++) {
+        a[r] = quant_row32(acts + r * bytes, w->k);
+        b[r] = quant_row256(acts + r * bytes, w->k);
+    }
+    const uint8_t *p = (const uint8_t *)w->rows + from * w->row_bytes;
+    for (size_t j = from; j < to; j++, p += w->row_bytes) {
+        if (small)
+            z_row32(type, rows, p, w->k, a, out + j, ldo);
+        else
+            z_row256(type, rows, p, w->k, b, out + j, ldo);
+    }
+}
+
+#define DOTS_FUNCTION(type)                                                                                            \
+    static void dots_##type(size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts, size_t bytes, \
+                            float *out, size_t ldo) {                                                                  \
+        if (rows == 1)                                                                                                 \
+            z_dots(BLOCK_##type, 1, w, from, to, acts, bytes, out, ldo);                                               \
+        else if (rows == 2)                                                                                            \
+            z_dots(BLOCK_##type, 2, w, from, to, acts, bytes, out, ldo);                                               \
+        else if (rows == 3)                                                                                            \
+            z_dots(BLOCK_##type, 3, w, from, to, acts, bytes, out, ldo);                                               \
+        else                                                                                                           \
+            z_dots(BLOCK_##type, 4, w, from, to, acts, bytes, out, ldo);                                               \
+    }
+DOTS_FUNCTION(Q4_0)
+DOTS_FUNCTION(Q4_1)
+DOTS_FUNCTION(Q5_0)
+DOTS_FUNCTION(Q5_1)
+DOTS_FUNCTION(Q8_0)
+DOTS_FUNCTION(Q4_K)
+DOTS_FUNCTION(Q5_K)
+DOTS_FUNCTION(Q6_K)
+
+typedef void (*QuantDots)(size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts, size_t bytes,
+                          float *out, size_t ldo);
+static const QuantDots dots_of[] = {
+    [BLOCK_Q4_0] = dots_Q4_0, [BLOCK_Q4_1] = dots_Q4_1, [BLOCK_Q5_0] = dots_Q5_0, [BLOCK_Q5_1] = dots_Q5_1,
+    [BLOCK_Q8_0] = dots_Q8_0, [BLOCK_Q4_K] = dots_Q4_K, [BLOCK_Q5_K] = dots_Q5_K, [BLOCK_Q6_K] = dots_Q6_K};
+
+static void quant_dots(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out,
+                       size_t ldo) {
+    size_t bytes = quant_kind_bytes(quant_kind(w->type), w->k);
+    for (size_t r = 0; r < m; r += QUANT_DOT_ROWS) {
+        size_t n = m - r < QUANT_DOT_ROWS ? m - r : QUANT_DOT_ROWS;
+        dots_of[w->type](n, w, from, to, (const char *)rows + r * bytes, bytes, out + r * ldo, ldo);
+    }
+}
