@@ -44,6 +44,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT,                                  \
       "larger files are skipped, with the reason kept")                                                                \
     X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                       \
+    X(INDEX_CACHE_SIZE, "index", "cache_size", BYTES, "128M", "", 0,                                                   \
+      "disk space, a model, for vectors of texts that went, should they come back (0: none)")                          \
     X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                    \
     X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                      \
     X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")             \

@@ -3,12 +3,15 @@
  * The store knows which hashes have none; they are taken in order of chunk id, EMBED_BATCH at a time: texts read back
  * from their files and checked by hash, vectors appended to the index and synced, then one transaction that names their
  * slots and the new row count. So a kill at any moment costs at most one batch, and the next run goes on from there.
- * A hash that any other collection already has for this model is copied, not computed.
+ * A hash that any other collection already has for this model is copied, not computed; so is one whose vector was swept
+ * not long ago (attic.h).
  */
 #include <stdlib.h>
 
 #include "base/file.h"
+#include "base/log.h"
 #include "base/text.h"
+#include "engine/attic.h"
 #include "engine/engine.h"
 
 /* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds. */
@@ -25,6 +28,7 @@ typedef struct {
     /* another collection's index, kept open between hits */
     VecIndex *other;
     int64_t other_id;
+    Attic *attic; /* NULL: a service's model, whose weights nobody can see */
     /* the text of the last document read */
     Arena doc_arena;
     int64_t doc_id;
@@ -92,6 +96,29 @@ static Err reuse_row(EmbedJob *j, const ChunkHash *hash, float *row, bool *found
     return ERR_OK;
 }
 
+/* NULL for a service's model: what it is called says nothing of what it will answer tomorrow. */
+static Err attic_of(Pythia *p, const StoreCollection *c, Attic **out) {
+    Arena a = {0};
+    int64_t size = config_int(p->opts.config, CONF_INDEX_CACHE_SIZE);
+    *out = NULL;
+    if (engine_is_remote(c->model_name) || c->dim <= 0) return ERR_OK;
+    AtticSpec spec = {.dir = path_join(&a, p->opts.home, "cache"),
+                      .model = c->model_id,
+                      .dim = (size_t)c->dim,
+                      .max_bytes = size > 0 ? (size_t)size : 0,
+                      .stamp = (uint64_t)clock_wall_ms() / 1000};
+    Err err = spec.dir ? attic_open(out, &spec) : arena_error();
+    arena_free(&a);
+    return err;
+}
+
+/* A vector that need not be computed. */
+static Err known_row(EmbedJob *j, const ChunkHash *hash, float *row, bool *found) {
+    TRY(reuse_row(j, hash, row, found));
+    if (!*found && j->attic) *found = attic_get(j->attic, hash, row);
+    return ERR_OK;
+}
+
 /* Rows [kept] of a batch whose text or vector could be had, in order; hashes moved along. */
 static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, float *rows, size_t *kept) {
     Str *texts = arena_array(a, Str, n);
@@ -104,7 +131,7 @@ static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, fl
     *kept = 0;
     for (size_t i = 0; i < n; i++) {
         bool found = false;
-        TRY(reuse_row(j, &pending[i].hash, rows + *kept * j->dim, &found));
+        TRY(known_row(j, &pending[i].hash, rows + *kept * j->dim, &found));
         if (found) {
             j->report->reused++;
             core_count_chunks(j->p->core, 1, 0);
@@ -185,7 +212,11 @@ Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m
     EmbedJob j = {.p = p, .store = s, .c = c, .model = m, .dim = (size_t)c->dim, .doc_id = -1, .report = out};
     *out = (EmbedReport){0};
     TRY(engine_open_index(p, c, true, &j.index));
-    Err err = embed_all(&j, beat, ctx);
+    Err err = attic_of(p, c, &j.attic);
+    if (!err) err = embed_all(&j, beat, ctx);
+    LOG(LOG_DEBUG, "engine", "embed computed=%lld known=%lld seconds=%.3f", (long long)out->embedded,
+        (long long)out->reused, out->seconds);
+    attic_close(j.attic);
     vec_close(j.other);
     vec_close(j.index);
     arena_free(&j.doc_arena);
@@ -219,16 +250,36 @@ done:
     return err;
 }
 
+/* Vectors on their way out go to the attic; one that cannot be read is not missed. */
+static Err keep_swept(Pythia *p, const StoreCollection *c, const VecIndex *ix, const StoreSwept *swept, size_t n) {
+    Attic *attic = NULL;
+    TRY(attic_of(p, c, &attic));
+    float *row = attic ? malloc((size_t)c->dim * sizeof *row) : NULL;
+    for (size_t i = 0; row && i < n; i++)
+        if (vec_row(ix, swept[i].slot, row) == ERR_OK) attic_put(attic, &swept[i].hash, row);
+    free(row);
+    attic_close(attic);
+    return ERR_OK;
+}
+
 Err engine_sweep(Pythia *p, Store *s, StoreCollection *c) {
     Arena a = {0};
+    StoreSwept *swept = NULL;
     uint32_t *slots = NULL;
     size_t n = 0;
     VecIndex *ix = NULL;
     VecStats stats;
     TRY(store_begin(s));
-    Err err = engine_commit(s, store_embedding_sweep(s, &a, c->id, &slots, &n));
+    Err err = engine_commit(s, store_embedding_sweep(s, &a, c->id, &swept, &n));
     if (err || n == 0 || c->dim == 0) goto done;
     if ((err = engine_open_index(p, c, true, &ix))) goto done;
+    if ((err = keep_swept(p, c, ix, swept, n))) goto done;
+    slots = arena_array(&a, uint32_t, n);
+    if (!slots) {
+        err = arena_error();
+        goto done;
+    }
+    for (size_t i = 0; i < n; i++) slots[i] = swept[i].slot;
     if ((err = vec_remove(ix, slots, n))) goto done;
     vec_stats(ix, &stats);
     if (stats.removed > 1024 && stats.removed > stats.rows / 2) err = compact(p, s, c, ix);

@@ -42,6 +42,7 @@ typedef struct {
     Model *model; /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
+    bool same_model;   /* as the collection was made with */
     bool redo;         /* read and cut everything again */
     bool redo_skipped; /* what was skipped may not be now: the size limit is another one */
     Deadline stop;

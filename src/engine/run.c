@@ -148,17 +148,32 @@ static Err choose_model(IndexJob *j) {
     const ModelInfo *info = model_info(j->model);
     bool same = made && memcmp(&info->id, &j->c.model_id, sizeof info->id) == 0;
     if (made && !same && !j->rq->force) return mismatch(j, info);
-    if (same) return ERR_OK;
+    j->same_model = same && info->dim == (size_t)j->c.dim;
+    if (j->same_model) return ERR_OK;
     j->c.model_name = j->rq->model.n ? j->rq->model : config_text(j->p->opts.config, CONF_MODEL_EMBED);
     j->c.model_id = info->id;
     j->c.dim = (int64_t)info->dim;
     return ERR_OK;
 }
 
-/* The collection's row, before any work; with --force its vectors begin anew as the next generation. */
+/* A text has one vector of a model, so --force computes none again that is there and sound. A service's may be another one
+ * by now. */
+static bool vectors_stay(IndexJob *j) {
+    VecIndex *ix = NULL;
+    Buf report = {0};
+    if (!j->same_model || engine_is_remote(j->c.model_name)) return false;
+    if (engine_open_index(j->p, &j->c, false, &ix)) return false;
+    bool sound = vec_check(ix, &report) == ERR_OK;
+    buf_free(&report);
+    vec_close(ix);
+    return sound;
+}
+
+/* The collection's row, before any work; with --force vectors of another model, or damaged ones, begin anew as the next
+ * generation. */
 static Err save_collection(IndexJob *j) {
     uint64_t old = j->c.generation;
-    bool anew = !j->created && j->rq->force;
+    bool anew = !j->created && j->rq->force && !vectors_stay(j);
     TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
     j->c.updated_ms = j->now_ms;
     j->c.pending_known = false; /* until the run ends; a killed one leaves it so */

@@ -48,7 +48,7 @@ struct StoreKind {
     Err (*embedding_put)(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot);
     Err (*embedding_find)(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found, int64_t *collection,
                           uint32_t *slot);
-    Err (*embedding_sweep)(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n);
+    Err (*embedding_sweep)(Store *s, Arena *a, int64_t collection, StoreSwept **out, size_t *n);
     Err (*embedding_clear)(Store *s, int64_t collection);
     Err (*embedding_remap)(Store *s, int64_t collection, const uint32_t *map, size_t n);
 

@@ -211,7 +211,7 @@ MUST_USE Err local_embedding_put(Store *s, int64_t collection, const Sha256 *mod
                                  uint32_t slot);
 MUST_USE Err local_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found,
                                   int64_t *collection, uint32_t *slot);
-MUST_USE Err local_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n);
+MUST_USE Err local_embedding_sweep(Store *s, Arena *a, int64_t collection, StoreSwept **out, size_t *n);
 MUST_USE Err local_embedding_clear(Store *s, int64_t collection);
 MUST_USE Err local_embedding_remap(Store *s, int64_t collection, const uint32_t *map, size_t n);
 

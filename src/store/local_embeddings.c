@@ -83,36 +83,37 @@ Err local_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, b
     return err;
 }
 
-static Err sweep(LocalStore *l, Arena *a, int64_t collection, uint32_t **slots, size_t *n) {
+static Err sweep(LocalStore *l, Arena *a, int64_t collection, StoreSwept **out, size_t *n) {
     sqlite3_stmt *st = NULL;
     bool row = false;
-    Buf found = {0}; /* uint32_t each */
+    Buf found = {0}; /* StoreSwept each */
     Err err = local_use(l, SQL_EMBEDDING_SWEEP, &st, SQL_VALUES(sql_int(collection)));
     while (!err && !(err = sql_next(l, st, &row)) && row) {
-        uint32_t slot = 0;
-        err = slot_of(l, sqlite3_column_int64(st, 0), &slot);
-        buf_add_bytes(&found, &slot, sizeof slot);
+        StoreSwept e = {0};
+        err = slot_of(l, sqlite3_column_int64(st, 0), &e.slot);
+        if (!err) err = column_bytes(l, st, 1, e.hash.bytes, sizeof e.hash.bytes);
+        buf_add_bytes(&found, &e, sizeof e);
     }
     sql_done(st);
     if (!err) err = buf_ok(&found);
     if (!err) {
-        *n = found.n / sizeof **slots;
-        *slots = arena_array(a, uint32_t, *n);
-        if (!*slots)
+        *n = found.n / sizeof **out;
+        *out = arena_array(a, StoreSwept, *n);
+        if (!*out)
             err = arena_error();
         else if (*n)
-            memcpy(*slots, found.p, found.n);
+            memcpy(*out, found.p, found.n);
     }
     buf_free(&found);
     return err;
 }
 
-Err local_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n) {
+Err local_embedding_sweep(Store *s, Arena *a, int64_t collection, StoreSwept **out, size_t *n) {
     LocalStore *l = local_of(s);
-    *slots = NULL;
+    *out = NULL;
     *n = 0;
     TRY(local_write_begin(l));
-    return local_write_end(l, sweep(l, a, collection, slots, n));
+    return local_write_end(l, sweep(l, a, collection, out, n));
 }
 
 Err local_embedding_clear(Store *s, int64_t collection) {

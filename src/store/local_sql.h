@@ -109,7 +109,7 @@
       "SELECT collection, slot FROM chunk_embeddings WHERE model = ?1 AND hash = ?2 ORDER BY collection LIMIT 1") \
     X(EMBEDDING_SWEEP, INDEXED, \
       "DELETE FROM chunk_embeddings WHERE collection = ?1 AND NOT EXISTS " \
-      "(SELECT 1 FROM chunks c WHERE c.collection = ?1 AND c.hash = chunk_embeddings.hash) RETURNING slot") \
+      "(SELECT 1 FROM chunks c WHERE c.collection = ?1 AND c.hash = chunk_embeddings.hash) RETURNING slot, hash") \
     X(EMBEDDING_LIST, INDEXED, "SELECT model, hash, slot FROM chunk_embeddings WHERE collection = ?1") \
     X(EMBEDDING_MOVE, INDEXED, \
       "UPDATE chunk_embeddings SET slot = ?4 WHERE collection = ?1 AND model = ?2 AND hash = ?3") \

@@ -171,10 +171,10 @@ Err store_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, b
     return s->kind->embedding_find(s, model, hash, found, collection, slot);
 }
 
-Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n) {
-    assert(s && a && collection > 0 && slots && n);
+Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, StoreSwept **out, size_t *n) {
+    assert(s && a && collection > 0 && out && n);
     TRY(need_writable(s));
-    return s->kind->embedding_sweep(s, a, collection, slots, n);
+    return s->kind->embedding_sweep(s, a, collection, out, n);
 }
 
 Err store_embedding_clear(Store *s, int64_t collection) {

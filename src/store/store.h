@@ -130,8 +130,12 @@ MUST_USE Err store_embedding_put(Store *s, int64_t collection, const Sha256 *mod
 /* The slot of a hash in any collection of this store that has it for this model; *found false when none. */
 MUST_USE Err store_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found,
                                   int64_t *collection, uint32_t *slot);
-/* Embedding rows of the collection that no chunk needs any more: deletes them, lists their slots in the arena. */
-MUST_USE Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, uint32_t **slots, size_t *n);
+typedef struct {
+    ChunkHash hash;
+    uint32_t slot;
+} StoreSwept;
+/* Embedding rows of the collection that no chunk needs any more: deletes them, lists them in the arena. */
+MUST_USE Err store_embedding_sweep(Store *s, Arena *a, int64_t collection, StoreSwept **out, size_t *n);
 /* Forgets all of them (the index is to be rebuilt). */
 MUST_USE Err store_embedding_clear(Store *s, int64_t collection);
 /* After vec_compact: slot -> map[slot]; UINT32_MAX and slots from n on: forgotten. */

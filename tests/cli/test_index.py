@@ -117,12 +117,45 @@ class Index(PythiaTest):
         self.index()
         self.search("basil", "--mode", "lexical", code=1)
 
-    def test_force_does_everything_again(self):
-        self.index()
+    def test_force_reads_everything_again_and_embeds_nothing_twice(self):
+        made = self.index()
+        before = self.search("basil")
         report = self.index("--force")
         self.assertEqual(report["changed"], FILES)
-        self.assertGreater(report["embedded"], 0)
+        self.assertEqual((report["chunks"], report["embedded"]), (made["chunks"], 0))
         self.assertEqual(self.index()["unchanged"], FILES)
+        self.assertEqual(strip(self.search("basil")), strip(before))
+        self.pythia("verify", code=0)
+
+    def test_a_text_that_comes_back_is_not_embedded_again(self):
+        made = self.index()
+        before = self.search("basil")
+        soup = self.tree / "docs/soup.txt"
+        text = soup.read_bytes()
+        soup.unlink()
+        self.assertEqual(self.index()["removed"], 1)
+        soup.write_bytes(text)
+        report = self.index()
+        self.assertEqual((report["added"], report["embedded"], report["reused"]), (1, 0, 1))
+        self.assertEqual(strip(self.search("basil")), strip(before))
+        # without the room on disk it is
+        soup.unlink()
+        none = ("--config", "index.cache_size=0")
+        self.index(*none)
+        soup.write_bytes(text)
+        self.assertEqual(self.index(*none)["embedded"], 1)
+        self.assertGreater(made["embedded"], 1)
+
+    def test_copies_and_moves_cost_no_embedding(self):
+        made = self.index()
+        for name in ("src/dates.py", "docs/soup.txt"):
+            self.write("copies/" + name, (self.tree / name).read_bytes())
+        (self.tree / "docs/guide.md").rename(self.tree / "docs/manual.md")
+        self.assertEqual(self.index()["embedded"], 0)
+        other = self.dir / "worktree"
+        shutil.copytree(self.tree, other)
+        report = self.index(cwd=other)
+        self.assertEqual((report["embedded"], report["reused"]), (0, made["embedded"]))
 
     def test_incremental_equals_a_fresh_index(self):
         self.index()
