@@ -1,7 +1,8 @@
 /* kern.c - which table: a question asked of the CPU once.
  *
- * A level is usable when the CPU has its instructions (CPUID) and the operating system saves its registers (XGETBV). A new
- * level is one file, its flags in cmake/kernels.cmake, and one line in `levels`, slowest first.
+ * A level is usable when the CPU has its instructions and the operating system saves its registers (x86: CPUID and XGETBV;
+ * ARM: what Linux says in the auxiliary vector). A new level is one file, its flags in cmake/kernels.cmake, and one line in
+ * `levels`, slowest first.
  */
 #include "kern/kern.h"
 
@@ -71,6 +72,22 @@ static const Level levels[] = {
     {&kern_avx512, has_avx512},
     {&kern_avx512vnni, has_avx512vnni},
     {&kern_avx512bf16, has_avx512bf16},
+};
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+
+/* The kernel's words on the CPU (asm/hwcap.h, which old headers lack bits of). ARMv8 has NEON always. */
+#define HWCAP_DOTPROD (1ul << 20)
+#define HWCAP2_MATRIX (1ul << 13 | 1ul << 14) /* I8MM and BF16 */
+
+static bool has_dotprod(void) { return (getauxval(AT_HWCAP) & HWCAP_DOTPROD) != 0; }
+static bool has_matrix(void) { return has_dotprod() && (getauxval(AT_HWCAP2) & HWCAP2_MATRIX) == HWCAP2_MATRIX; }
+
+static const Level levels[] = {
+    {&kern_scalar, always},
+    {&kern_neon, always},
+    {&kern_neondotprod, has_dotprod},
+    {&kern_neonbf16, has_matrix},
 };
 #else
 static const Level levels[] = {{&kern_scalar, always}};

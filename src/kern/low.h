@@ -31,9 +31,9 @@ typedef uint16_t Bf16; /* the upper half of a float */
 
 typedef enum { LOW_BF16, LOW_INT8 } LowType;
 
-/* A weight matrix [n, k] cut into panels of 32 outputs. A panel stands input by input, 4 (int8) or 2 (bf16) inputs of an
- * output side by side as the instructions take them: [low_wide(n) / 32][low_wide(k) / 4][32][4]. Bound to the level that
- * packed it. */
+/* A weight matrix [n, k] cut into panels of 32 outputs. A panel stands input by input, as many bytes of an output's inputs
+ * side by side as the instructions take (`group`: 4, or 8 where they multiply matrices); in int8 with 4 of them:
+ * [low_wide(n) / 32][low_wide(k) / 4][32][4]. Bound to the level that packed it. */
 typedef struct {
     LowType type;
     size_t n, k;
@@ -58,7 +58,7 @@ typedef enum {
 } LowOut;
 
 /* One head of one sequence: out = softmax2(q k^T) v, the powers of 2 taken: scale / ln 2 is in q already. q, k, v are
- * [tokens, head_dim] with `stride` elements from row to row. head_dim is even. */
+ * [tokens, head_dim] with `stride` elements from row to row. head_dim is a multiple of 4. */
 typedef struct {
     const Bf16 *q, *k, *v;
     size_t stride;
@@ -80,6 +80,7 @@ typedef struct KernLow {
     bool fast_bf16, fast_int8; /* the CPU has instructions for it */
     int weight_max;            /* 127, or 63 where pairs of products are summed in 16 bits, which must not overflow */
     size_t tile;               /* rows computed at a time */
+    size_t group;              /* bytes of an output's inputs side by side in a panel */
 
     /* Products of numbers of 8, 16 or 32 bits out of registers or the L1 cache, `rounds` times a few dozen: what the core
      * can do at best. Returns how many operations that was (a product and its sum are two). */

@@ -5,7 +5,7 @@
  * finish below turns sums into numbers (zero points, scales, bias, GELU) and stores them; low_gemm walks panels and rows.
  * Sums through memory cost 2 % of a tile of K = 384 and let every level share the finish.
  *
- * The includer may define LOW_VNNI512, LOW_HAS_BF16, LOW_HAS_AVXVNNI.
+ * The includer may define LOW_VNNI512, LOW_HAS_BF16, LOW_HAS_AVXVNNI, LOW_NEON with LOW_NEON_DOT, LOW_NEON_MATRIX.
  */
 #ifndef LOW_VNNI512
 #define LOW_VNNI512 0
@@ -15,6 +15,15 @@
 #endif
 #ifndef LOW_HAS_AVXVNNI
 #define LOW_HAS_AVXVNNI 0
+#endif
+#ifndef LOW_NEON
+#define LOW_NEON 0
+#endif
+#ifndef LOW_NEON_DOT
+#define LOW_NEON_DOT 0
+#endif
+#ifndef LOW_NEON_MATRIX
+#define LOW_NEON_MATRIX 0
 #endif
 
 #if defined(__AVX2__)
@@ -28,11 +37,23 @@ enum { LOW_WEIGHT_MAX = 63 }; /* pmaddubsw: see low_tile.h */
 enum { LOW_WEIGHT_MAX = 127 };
 #endif
 
+/* LOW_GROUP: bytes of an output's inputs that stand side by side in a panel. LOW_SHIFT: what a level's tiles take from each
+ * byte of a row before they multiply it. */
+#if LOW_NEON_MATRIX
+enum { LOW_GROUP = 8, LOW_SHIFT = 0 };
+#elif LOW_NEON
+enum { LOW_GROUP = 4, LOW_SHIFT = 128 };
+#else
+enum { LOW_GROUP = 4, LOW_SHIFT = 0 };
+#endif
+
 /* Sums of rows x 32 outputs over `steps` times 4 bytes of input; lda and ldo in bytes. */
 typedef void (*LowTile)(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo);
 
 #if LOW_VNNI512
 #include "kern/low_tile_avx512.h"
+#elif LOW_NEON
+#include "kern/low_tile_neon.h"
 #else
 #include "kern/low_tile.h"
 #endif
@@ -73,7 +94,9 @@ INLINE Vec low_load(const Bf16 *p) {
 }
 
 INLINE void low_store(Bf16 *p, Vec v) {
-#if LOW_HAS_BF16
+#if LOW_NEON_MATRIX
+    bfloat16x4_t h = vcvt_bf16_f32((float32x4_t)v);
+#elif LOW_HAS_BF16
     __m256bh h = _mm512_cvtneps_pbh((__m512)v);
 #else
     VecInt bits = (VecInt)v;
@@ -140,10 +163,11 @@ INLINE void low_finish(LowType type, LowOut kind, const LowFinish *f, size_t fro
         }
         Vec scale = vec_load(f->w->scale + f->panel * LOW_WIDE + c),
             sums = vec_load(f->w->sums + f->panel * LOW_WIDE + c);
+        VecInt shift = __builtin_convertvector(sums, VecInt) * LOW_SHIFT;
         for (size_t r = 0; r < rows; r++) {
             VecInt s;
             memcpy(&s, (const int32_t *)f->sums + r * LOW_WIDE + c, sizeof s);
-            Vec x = __builtin_convertvector(s, Vec) - sums * f->a->zero[from + r];
+            Vec x = __builtin_convertvector(s + shift, Vec) - sums * f->a->zero[from + r];
             low_put(type, kind, f, from + r, c, x * scale * f->a->scale[from + r] + b);
         }
     }
@@ -244,7 +268,7 @@ static void low_pack_int8(const float *const *rows, size_t k, int8_t *panel, flo
         int32_t sum = 0;
         for (size_t i = 0; i < k; i++) {
             int32_t q = (int32_t)lrintf(rows[r][i] * inverse);
-            panel[i / 4 * 4 * LOW_WIDE + r * 4 + i % 4] = (int8_t)q;
+            panel[i / LOW_GROUP * LOW_GROUP * LOW_WIDE + r * LOW_GROUP + i % LOW_GROUP] = (int8_t)q;
             sum += q;
         }
         scale[r] = top / (float)LOW_WEIGHT_MAX;
@@ -257,10 +281,11 @@ static void low_pack(LowType type, const float *const *rows, size_t k, void *pan
         low_pack_int8(rows, k, panel, scale, sums);
         return;
     }
+    enum { GROUP = LOW_GROUP / sizeof(Bf16) };
     Bf16 *to = panel;
     memset(to, 0, low_panel_bytes(LOW_BF16, k));
     for (size_t r = 0; r < LOW_WIDE; r++)
-        for (size_t i = 0; rows[r] && i < k; i++) to[i / 2 * 2 * LOW_WIDE + r * 2 + i % 2] = bf16_of(rows[r][i]);
+        for (size_t i = 0; rows[r] && i < k; i++) to[i / GROUP * GROUP * LOW_WIDE + r * GROUP + i % GROUP] = bf16_of(rows[r][i]);
 }
 
 /* ---- rows on their way into a product ---- */
@@ -402,7 +427,7 @@ static void low_attention(const LowAttention *a) {
 
 /* Chains enough to hide an FMA's latency behind the others; the compiler may not merge them, because their sums differ. */
 static double low_spin_f32(size_t rounds) {
-    enum { CHAINS = LANES == 16 ? 24 : 10 };
+    enum { CHAINS = LANES == 16 || LOW_NEON ? 24 : 10 };
     Vec sums[CHAINS];
     volatile float factor = 0.999f, sink = 0;
     for (int i = 0; i < CHAINS; i++) sums[i] = vec_all((float)i);
@@ -420,16 +445,17 @@ static double low_spin(int bits, size_t rounds) {
         return 2.0 * 64 * 28 * (double)rounds;
     }
 #else
-    if (bits == 8) {
+    if (bits == 8 || (LOW_HAS_BF16 && bits == 16)) {
         enum { STEPS = 32 };
         static const char zeros[STEPS * PANEL_STEP_BYTES]; /* 4 KB: in the L1 cache */
         int32_t sums[LOW_ROWS * LOW_WIDE];
         for (size_t r = 0; r < rounds; r++)
-            low_tiles_int8[LOW_ROWS](zeros, STEPS * LOW_STEP_BYTES, zeros, STEPS, sums, LOW_WIDE * sizeof *sums);
-        return 2.0 * LOW_ROWS * LOW_WIDE * STEPS * LOW_STEP_BYTES * (double)rounds;
+            low_tile(bits == 8 ? LOW_INT8 : LOW_BF16, LOW_ROWS, zeros, STEPS * LOW_STEP_BYTES, zeros, STEPS, sums,
+                     LOW_WIDE * sizeof *sums);
+        return 2.0 * LOW_ROWS * LOW_WIDE * STEPS * LOW_STEP_BYTES * 8 / bits * (double)rounds;
     }
 #endif
-#if LOW_HAS_BF16
+#if LOW_VNNI512 && LOW_HAS_BF16
     if (bits == 16) {
         low_spin_bf16(rounds ? rounds : 1);
         return 2.0 * 32 * 28 * (double)rounds;
@@ -440,7 +466,8 @@ static double low_spin(int bits, size_t rounds) {
 
 static const KernLow low_table = {
     .fast_bf16 = LOW_HAS_BF16,
-    .fast_int8 = LANES > 4,
+    .fast_int8 = LANES > 4 || LOW_NEON,
+    .group = LOW_GROUP,
     .weight_max = LOW_WEIGHT_MAX,
     .tile = LOW_ROWS,
     .spin = low_spin,

@@ -40,7 +40,7 @@ INLINE void group256(uint32_t type, const QuantGroup *g, size_t group, QuantRow2
 }
 
 INLINE void row_times(uint32_t type, const uint8_t *p, size_t k, const char *rows, size_t bytes, size_t m, Sums *sums) {
-    QuantGroup g;
+    QuantGroup g = {0};
     bool small = quant_kind(type) == QUANT_BLOCKS32;
     size_t step = (small ? 8 : 1) * quant_block_bytes(type);
     for (size_t group = 0; group < quant_groups(k); group++, p += step) {

@@ -237,7 +237,7 @@ static Err read_shape(BertLow *b, const NetOpen *o) {
     b->n_places = info->max_tokens;
     b->type = o->low;
     TRY(net_bert_epsilon(o->gguf, info, &b->epsilon));
-    if (b->dim / b->n_heads % 2 || b->dim > LOW_INT8_MAX_K || b->n_ff > LOW_INT8_MAX_K)
+    if (b->dim / b->n_heads % 4 || b->dim > LOW_INT8_MAX_K || b->n_ff > LOW_INT8_MAX_K)
         return err_fix(err_set(ERR_UNSUPPORTED,
                                "model '%s' cannot be computed in low precision: heads of %zu, %zu wide",
                                gguf_name(o->gguf), b->dim / b->n_heads, b->n_ff),
