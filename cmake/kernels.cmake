@@ -36,10 +36,10 @@ if(TARGET pythia_kern)
                                            OBJECT_DEPENDS "${KERN_HEADERS}")
   endforeach()
   set(QUANT_HEADERS)
-  foreach(header quant_impl.h quant_unpack.h quant_body.h)
+  foreach(header quant_impl.h quant_unpack.h quant_body.h quant_avx512.h)
     list(APPEND QUANT_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
   endforeach()
-  foreach(level scalar)
+  foreach(level scalar avx512vnni)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant_${level}.c TARGET_DIRECTORY pythia_kern
                                 PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}}"
                                            OBJECT_DEPENDS "${QUANT_HEADERS}")

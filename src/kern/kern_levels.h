@@ -15,5 +15,6 @@ extern const Kern kern_neondotprod;
 extern const Kern kern_neonbf16;
 
 extern const KernQuant quant_scalar;
+extern const KernQuant quant_avx512vnni;
 
 #endif
