@@ -121,6 +121,7 @@ Err cmd_index(Cli *cli);
 Err cmd_model_import(Cli *cli);
 Err cmd_model_list(Cli *cli);
 Err cmd_model_pull(Cli *cli);
+Err cmd_model_distill(Cli *cli);
 Err cmd_model_verify(Cli *cli);
 Err cmd_rerank(Cli *cli);
 Err cmd_runs_list(Cli *cli);

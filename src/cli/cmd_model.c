@@ -1,4 +1,4 @@
-/* cmd_model.c - `pythia model list|import|pull|verify`. */
+/* cmd_model.c - `pythia model list|import|pull|distill|verify`. */
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -13,6 +13,7 @@ static void model_json(JsonOut *j, const PythiaModel *m) {
     jout_kv_text(j, "arch", m->arch);
     jout_kv_text(j, "tensor_types", m->tensor_types);
     jout_kv_text(j, "pooling", m->pooling);
+    jout_kv_text(j, "parent", m->parent);
     jout_kv_i64(j, "bytes", m->bytes);
     jout_kv_positive(j, "dimension", m->dim);
     jout_kv_positive(j, "max_tokens", m->max_tokens);
@@ -23,8 +24,9 @@ static void model_json(JsonOut *j, const PythiaModel *m) {
 }
 
 static Err models_table(Cli *cli, const PythiaModel *models, size_t n) {
-    static const TableColumn columns[] = {{"NAME", false}, {"ARCH", false},  {"DIM", true},     {"TOKENS", true},
-                                          {"SIZE", true},  {"TYPES", false}, {"IN USE", false}, {"PROBLEM", false}};
+    static const TableColumn columns[] = {{"NAME", false},   {"ARCH", false},   {"DIM", true},
+                                          {"TOKENS", true},  {"SIZE", true},    {"TYPES", false},
+                                          {"PARENT", false}, {"IN USE", false}, {"PROBLEM", false}};
     enum { COLUMNS = sizeof columns / sizeof *columns };
     Arena *a = &cli->arena;
     const char **cells = arena_array(a, const char *, n *COLUMNS);
@@ -38,8 +40,9 @@ static Err models_table(Cli *cli, const PythiaModel *models, size_t n) {
         row[3] = m->max_tokens ? cell_number(a, m->max_tokens) : "";
         row[4] = cell_bytes(a, m->bytes);
         row[5] = cell_safe(a, m->tensor_types);
-        row[6] = m->in_use ? "yes" : "";
-        row[7] = cell_safe(a, m->problem);
+        row[6] = cell_safe(a, m->parent);
+        row[7] = m->in_use ? "yes" : "";
+        row[8] = cell_safe(a, m->problem);
     }
     table_add(&cli->out, &cli->out_term, columns, COLUMNS, cells, n);
     return ERR_OK;
@@ -122,6 +125,42 @@ Err cmd_model_pull(Cli *cli) {
     TRY(models_table(cli, &report.model, 1));
     cli_say(cli, "%s '%.*s'; use it with: pythia config set model.embed %.*s",
             report.folder ? "imported to" : "linked from", STR_FMT(report.model.path), STR_FMT(report.model.name));
+    return ERR_OK;
+}
+
+Err cmd_model_distill(Cli *cli) {
+    enum { DIMENSIONS_MAX = 1 << 20 };
+    cli->json = args_has(&cli->args, "json");
+    Pythia *p = NULL;
+    PythiaDistilled report = {0};
+    Progress progress;
+    PythiaDistill rq = {.parent = cli->args.n_words ? cli->args.words[0] : STR(""),
+                        .name = args_has(&cli->args, "name") ? args_str(&cli->args, "name") : STR(""),
+                        .corpus = args_has(&cli->args, "corpus") ? args_str(&cli->args, "corpus") : STR(""),
+                        .force = args_has(&cli->args, "force"),
+                        .progress = progress_show,
+                        .progress_ctx = &progress};
+    TRY(args_i64(&cli->args, "dimensions", 1, DIMENSIONS_MAX, &rq.dimensions));
+    TRY(args_f64(&cli->args, "sif", 1e-9, 1, &rq.sif));
+    TRY(cli_engine(cli, &p));
+    progress_open(&progress, cli);
+    Err err = pythia_model_distill(p, &cli->arena, &rq, &report);
+    progress_close(&progress);
+    TRY(err);
+    if (cli->json) {
+        JsonOut j = cli_json_begin(cli);
+        jout_key(&j, "model");
+        model_json(&j, &report.model);
+        jout_kv_i64(&j, "tokens", report.tokens);
+        jout_kv_i64(&j, "passages", report.passages);
+        jout_kv_f64(&j, "explained", report.explained);
+        jout_kv_f64(&j, "seconds", report.seconds);
+        cli_json_end(cli, &j);
+        return ERR_OK;
+    }
+    TRY(models_table(cli, &report.model, 1));
+    cli_say(cli, "written to '%.*s' in %.1f s; use it with: pythia index --model %.*s", STR_FMT(report.model.path),
+            report.seconds, STR_FMT(report.model.name));
     return ERR_OK;
 }
 

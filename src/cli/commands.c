@@ -143,6 +143,26 @@ static const Flag pull_flags[] = {{.name = "name",
                                   FLAG_JSON,
                                   {0}};
 
+static const Flag distill_flags[] = {
+    {.name = "name", .type = FLAG_VALUE, .arg = "NAME", .help = "the table's name (default: MODEL-static)"},
+    {.name = "dimensions",
+     .type = FLAG_VALUE,
+     .arg = "N",
+     .help = "numbers a vector has (256, or the model's if those are fewer)"},
+    {.name = "corpus",
+     .type = FLAG_VALUE,
+     .arg = "PATH",
+     .help = "weigh words by how rare they are there: a folder, or a file with {\"text\": …} a line"},
+    {.name = "sif",
+     .type = FLAG_VALUE,
+     .arg = "A",
+     .help = "without a corpus: words more frequent than this share of a text count less (0.001)"},
+    {.name = "force", .letter = 'f', .help = "replace a model of that name"},
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
 static const Flag embed_flags[] = {
     FLAG_MODEL,
     {.name = "kind",
@@ -351,6 +371,20 @@ const Command commands[] = {
      .run = cmd_model_pull,
      .examples = "pythia model pull sentence-transformers/all-MiniLM-L6-v2\n"
                  "pythia model pull nomic-ai/nomic-embed-text-v1.5-GGUF/nomic-embed-text-v1.5.Q8_0.gguf"},
+    {.name = "model distill",
+     .group = "model",
+     .usage = "[MODEL]",
+     .summary = "make a static table of word vectors from a model",
+     .text =
+         "Passes the vocabulary of MODEL (default: model.embed) through it, once, and keeps the principal axes. The\n"
+         "table is a model like any other, some hundred times faster and less exact: a text's vector is the sum of\n"
+         "its words' vectors, rare words counting more.",
+     .flags = distill_flags,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_model_distill,
+     .examples = "pythia model distill all-minilm-l6-v2\n"
+                 "pythia model distill all-minilm-l6-v2 --name notes-static --corpus ~/notes"},
     {.name = "model verify",
      .group = "model",
      .usage = "[NAME]",
@@ -388,15 +422,16 @@ const Command commands[] = {
      .group = "model",
      .usage = "QUERY [TEXT… | -]",
      .summary = "texts, the best answer to a query first",
-     .text =
-         "A cross-encoder reads the query and each text together: slower than vectors, and better. With - each line of\n"
-         "stdin is {\"id\"?, \"text\"} and each line of stdout {\"id\"?, \"index\", \"score\", \"logit\", "
-         "\"tokens\",\n"
-         "\"truncated\"}, the best first; index counts the texts from 0. `pythia rerank -` reads pairs, {\"id\"?, "
-         "\"query\",\n"
-         "\"text\"}, and keeps their order. score is 0 to 1, the logistic function of the model's own logit. A bad line "
-         "gives\n"
-         "{\"index\", \"error\": …} and exit code 9.",
+     .text = "A cross-encoder reads the query and each text together: slower than vectors, and better. With - each "
+             "line of\n"
+             "stdin is {\"id\"?, \"text\"} and each line of stdout {\"id\"?, \"index\", \"score\", \"logit\", "
+             "\"tokens\",\n"
+             "\"truncated\"}, the best first; index counts the texts from 0. `pythia rerank -` reads pairs, {\"id\"?, "
+             "\"query\",\n"
+             "\"text\"}, and keeps their order. score is 0 to 1, the logistic function of the model's own logit. A bad "
+             "line "
+             "gives\n"
+             "{\"index\", \"error\": …} and exit code 9.",
      .flags = rerank_flags,
      .min_args = 1,
      .max_args = SIZE_MAX,

@@ -48,6 +48,8 @@ const char *engine_models_dir(Pythia *p, Arena *a);
 unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
+MUST_USE Err engine_model_describe(Arena *a, const char *name, const char *path, const ModelInfo *info,
+                                   PythiaModel *out); /* all but id and in_use */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
 

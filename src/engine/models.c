@@ -18,17 +18,18 @@ static const char *pooling_name(Pooling p) {
     return "?";
 }
 
-static Err describe(Arena *a, const char *name, const char *path, const ModelInfo *info, PythiaModel *out) {
+Err engine_model_describe(Arena *a, const char *name, const char *path, const ModelInfo *info, PythiaModel *out) {
     *out = (PythiaModel){.name = arena_str(a, str_of(name)),
                          .path = arena_str(a, str_of(path)),
                          .arch = arena_str(a, info->arch),
                          .tensor_types = arena_str(a, info->tensor_types),
+                         .parent = arena_str(a, info->parent),
                          .pooling = str_of(pooling_name(info->pooling)),
                          .problem = STR(""),
                          .bytes = info->bytes,
                          .dim = (int64_t)info->dim,
                          .max_tokens = (int64_t)info->max_tokens};
-    return out->name.p && out->path.p && out->arch.p && out->tensor_types.p ? ERR_OK : arena_error();
+    return out->name.p && out->path.p && out->arch.p && out->tensor_types.p && out->parent.p ? ERR_OK : arena_error();
 }
 
 static bool is_used(const StoreCollection *all, size_t n, Str name) {
@@ -55,7 +56,7 @@ Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n) {
     for (size_t i = 0; i < *n; i++) {
         PythiaModel *m = &(*out)[i];
         Sha256 id;
-        TRY(describe(a, entries[i].name, entries[i].path, &entries[i].info, m));
+        TRY(engine_model_describe(a, entries[i].name, entries[i].path, &entries[i].info, m));
         m->bytes = entries[i].bytes;
         m->in_use = str_eq(m->name, configured) || is_used(all, n_all, m->name);
         if (entries[i].broken) {
@@ -97,7 +98,7 @@ Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *
     if (!path.p || !name_z) return arena_error();
     TRY(model_import(source, path.p, name_z));
     TRY(model_open(&m, path.p, &(ModelOpts){0}));
-    Err err = describe(a, name_z, path.p, model_info(m), out);
+    Err err = engine_model_describe(a, name_z, path.p, model_info(m), out);
     model_close(m);
     TRY(err);
     TRY(model_file_id(path.p, &id));

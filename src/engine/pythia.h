@@ -201,6 +201,7 @@ MUST_USE Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, siz
 /* ---- models ---- */
 typedef struct {
     Str name, path, arch, tensor_types, pooling, problem; /* problem: "" when it can be read */
+    Str parent;                                           /* of a distilled table; "" for others */
     int64_t bytes, dim, max_tokens;
     char id[65]; /* SHA-256, hex; "" when not computed */
     bool in_use; /* by a collection, or the configured one */
@@ -224,6 +225,25 @@ typedef struct {
 /* From the hub into its cache (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE), then into the models folder:
  * a GGUF by a link, a folder by an import. ERR_USAGE when a file of that name is there that no pull made. */
 MUST_USE Err pythia_model_pull(Pythia *p, Arena *a, const PullRequest *rq, PullReport *out);
+typedef struct {
+    Str parent;               /* a model's name or file; "": configuration */
+    Str name;                 /* "": the parent's and "-static" */
+    Str corpus;               /* a folder, or a file of JSON lines with "text": what tokens are counted in; "": none */
+    int64_t dimensions;       /* 0: 256, or the parent's when those are fewer */
+    double sif;               /* 0: the default */
+    bool force;               /* replaces a model of that name */
+    IndexProgressFn progress; /* stage "corpus": bytes; "distill": tokens of the vocabulary */
+    void *progress_ctx;
+} PythiaDistill;
+typedef struct {
+    PythiaModel model;
+    int64_t tokens, passages; /* with a row; of the corpus */
+    double explained;         /* share of the parent's variance that the dimensions kept have */
+    double seconds;
+} PythiaDistilled;
+/* Makes a static table of token vectors (model/distill.h) into the models folder. ERR_USAGE: there is a model of that name;
+ * ERR_LIMIT, ERR_UNSUPPORTED, ERR_INPUT as model_distill tells them, with the command that mends. */
+MUST_USE Err pythia_model_distill(Pythia *p, Arena *a, const PythiaDistill *rq, PythiaDistilled *out);
 MUST_USE Err pythia_model_verify(Pythia *p, Arena *a, Str name,
                                  Buf *report); /* "": all; ERR_CORRUPT when one is damaged */
 

@@ -156,6 +156,8 @@ void gguf_set_str(GgufWriter *w, const char *key, Str v);
 void gguf_set_strs(GgufWriter *w, const char *key, const Str *v /* [n] */, size_t n);
 /* Any type of fixed size: v is n items of it as they stand in memory (little-endian machine). */
 void gguf_set_array(GgufWriter *w, const char *key, GgufType item_type, const void *v, size_t n);
+/* A key of another file, as it stands there. */
+void gguf_set_copy(GgufWriter *w, const GgufKey *k);
 
 /* shape fastest first, n_dims of them; data must have exactly the bytes that type and shape ask for. */
 void gguf_add_tensor(GgufWriter *w, const char *name, BlockType type, const uint64_t *shape /* [n_dims] */,

@@ -146,6 +146,18 @@ void gguf_set_array(GgufWriter *w, const char *key, GgufType item_type, const vo
     buf_add_bytes(&w->keys, v, bytes);
 }
 
+void gguf_set_copy(GgufWriter *w, const GgufKey *k) {
+    const char *key = arena_cstr(&w->arena, k->key);
+    if (!key) keep(w, arena_error());
+    if (!key || !key_begin(w, key, k->type)) return;
+    if (k->type == GGUF_STR) put_u64(&w->keys, k->bytes.n);
+    if (k->type == GGUF_ARRAY) {
+        put_u32(&w->keys, k->item_type);
+        put_u64(&w->keys, k->count);
+    }
+    buf_add(&w->keys, k->bytes);
+}
+
 /* ---- tensors ---- */
 
 static Err check_tensor(const char *name, const BlockFormat *f, const uint64_t *shape, size_t n_dims, Str data) {

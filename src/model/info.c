@@ -81,7 +81,7 @@ static Str tensor_types(const Gguf *g, Arena *a) {
 }
 
 Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
-    Str arch = {"", 0}, name = path_base(str_of(path));
+    Str arch = {"", 0}, name = path_base(str_of(path)), parent = {"", 0};
     size_t n_vocab = 0;
     *out = (ModelInfo){.normalize = true};
     TRY(gguf_need(g, "general.architecture"));
@@ -90,9 +90,11 @@ Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
         return err_set(ERR_CORRUPT, "model '%s': 'general.architecture' has %zu bytes", gguf_name(g), arch.n);
     TRY(gguf_get_str(g, "general.name", &name));
     TRY(read_count(g, arch, "embedding_length", INFO_DIM_MAX, &out->dim));
-    TRY(read_count(g, arch, "block_count", INFO_LAYERS_MAX, &out->n_layers));
-    TRY(read_count(g, arch, "attention.head_count", INFO_DIM_MAX, &out->n_heads));
-    TRY(read_count(g, arch, "feed_forward_length", INFO_DIM_MAX, &out->n_ff));
+    if (!str_is(arch, INFO_STATIC)) {
+        TRY(read_count(g, arch, "block_count", INFO_LAYERS_MAX, &out->n_layers));
+        TRY(read_count(g, arch, "attention.head_count", INFO_DIM_MAX, &out->n_heads));
+        TRY(read_count(g, arch, "feed_forward_length", INFO_DIM_MAX, &out->n_ff));
+    }
     TRY(read_limit(g, arch, out));
     TRY(read_pooling(g, arch, &out->pooling));
     TRY(gguf_get_bool(g, "pythia.normalize", &out->normalize));
@@ -102,8 +104,10 @@ Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
     out->arch = arena_str(a, arch);
     out->name = arena_str(a, name.n ? name : path_base(str_of(path)));
     out->path = arena_str(a, str_of(path));
+    TRY(gguf_get_str(g, INFO_PARENT_KEY, &parent));
+    out->parent = arena_str(a, parent);
     TRY(prefix_read(g, a, out));
     out->tensor_types = tensor_types(g, a);
     out->bytes = (int64_t)gguf_bytes(g).n;
-    return out->arch.p && out->name.p && out->path.p && out->tensor_types.p ? ERR_OK : arena_error();
+    return out->arch.p && out->name.p && out->path.p && out->parent.p && out->tensor_types.p ? ERR_OK : arena_error();
 }

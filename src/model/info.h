@@ -5,6 +5,9 @@
 #include "model/gguf.h"
 #include "model/model.h"
 
+#define INFO_STATIC     "pythia-static" /* the architecture that has no layers (arch_static.c) */
+#define INFO_PARENT_KEY "pythia.distill.parent.name"
+
 /* Fills everything but id and tokenizer-made fields from the metadata and tensor heads; strings live in the arena. path is
  * the file's, for info.path and the name when general.name is missing. max_tokens is the smaller of <arch>.context_length
  * and, where the sentence model has a limit of its own, pythia.max_tokens. ERR_CORRUPT: a key is missing, or its value

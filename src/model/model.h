@@ -34,10 +34,12 @@ typedef struct {
     Str name; /* general.name, or the file's base name */
     Str arch; /* "bert" */
     Str path;
+    Str parent;        /* the model that a static table was distilled from; "" for others */
     Sha256 id;         /* what "the same model" means: model_id_with(SHA-256 of the file, precision) */
     size_t dim;        /* floats of an embedding */
     size_t max_tokens; /* special tokens counted */
-    size_t n_layers, n_heads, n_ff, n_vocab;
+    size_t n_layers, n_heads, n_ff; /* 0 of a static table */
+    size_t n_vocab;
     Pooling pooling;
     bool normalize;
     Str prefix[2];            /* by EmbedKind: what the model wants before a text; "" for most */

@@ -14,7 +14,8 @@
 #include "base/sys.h"
 
 const NetArch *const model_arch_table[] = {&arch_bert,  &arch_nomic_bert, &arch_modern_bert,     &arch_qwen2,
-                                           &arch_qwen3, &arch_gemma3,     &arch_gemma_embedding, NULL};
+                                           &arch_qwen3, &arch_gemma3,     &arch_gemma_embedding, &arch_static,
+                                           NULL};
 
 Err net_arch_find(const Gguf *g, Str name, const NetArch **out) {
     char known[256] = "";

@@ -55,6 +55,7 @@ typedef struct NetArch {
 } NetArch;
 
 extern const NetArch arch_bert, arch_bert_low;
+extern const NetArch arch_static;
 extern const NetArch arch_nomic_bert, arch_modern_bert, arch_qwen2, arch_qwen3, arch_gemma3, arch_gemma_embedding;
 
 /* NULL-terminated. */
