@@ -25,11 +25,11 @@ typedef struct {
     int64_t resident;    /* of this process, mapped files too */
     int64_t total;       /* of the machine */
     int64_t available;   /* of the machine, without swapping */
-    int64_t group_used;  /* anonymous, of the cgroup */
-    int64_t group_limit; /* of the cgroup */
+    int64_t group_used;  /* anonymous, of the cgroup with the least room: ours or one above */
+    int64_t group_limit; /* of the same */
 } MemoryNow;
 
-/* From /proc and the cgroup; zeros where the system does not tell. Cost: some 30 us. */
+/* From /proc and the cgroups; zeros where the system does not tell. Cost: some 50 us. */
 void memory_read(MemoryNow *out);
 
 /* A quarter of what there is: the machine's memory, or the cgroup's limit where that is less. At least 256 MB. */

@@ -32,35 +32,68 @@ static Str proc_read(const char *path, char *to, size_t cap) {
 }
 
 /* A file with one number; 0 for "max", for nonsense, and for v1's way to say that there is no limit. */
-static int64_t proc_number(const char *path) {
-    char text[64];
+static int64_t proc_number(const char *dir, const char *name) {
+    char text[64], path[1200];
     int64_t v = 0;
+    int n = snprintf(path, sizeof path, "%s/%s", dir, name);
+    if (n < 0 || (size_t)n >= sizeof path) return 0;
     if (!str_to_i64(proc_read(path, text, sizeof text), &v) || v < 0 || v > INT64_MAX / 2) return 0;
     return v;
 }
 
 /* "anon 12345" of memory.stat: page cache is not held against us, the kernel takes it back by itself. */
-static int64_t group_anonymous(const char *path, Str key) {
-    char text[8192];
-    Str rest = proc_read(path, text, sizeof text), line, name;
+static int64_t group_anonymous(const char *dir, Str key) {
+    char text[8192], path[1200];
     int64_t v = 0;
+    int n = snprintf(path, sizeof path, "%s/memory.stat", dir);
+    if (n < 0 || (size_t)n >= sizeof path) return 0;
+    Str rest = proc_read(path, text, sizeof text), line, name;
     while (str_line(&rest, &line))
         if (str_cut(&line, ' ', &name) && str_eq(name, key) && str_to_i64(line, &v)) return v;
     return 0;
+}
+
+/* Of all groups from ours upwards the one with the least room counts: there the OOM killer comes first. */
+static void group_consider(const char *dir, bool v2, MemoryNow *out) {
+    int64_t limit = proc_number(dir, v2 ? "memory.max" : "memory.limit_in_bytes");
+    int64_t high = v2 ? proc_number(dir, "memory.high") : 0; /* above it the kernel slows us down to a crawl */
+    if (high && (!limit || high < limit)) limit = high;
+    if (!limit || (out->total && limit > out->total)) return; /* v1: a number beyond all memory */
+    int64_t used = group_anonymous(dir, v2 ? STR("anon") : STR("total_rss"));
+    if (out->group_limit && out->group_limit - out->group_used <= limit - used) return;
+    out->group_limit = limit;
+    out->group_used = used;
+}
+
+/* root/path, root/path's folder, …, root. In a container the path may be the host's: then only the root is there. */
+static void groups_walk(const char *root, Str path, bool v2, MemoryNow *out) {
+    char dir[1100];
+    for (;;) {
+        while (path.n && path.p[path.n - 1] == '/') path.n--;
+        int n = snprintf(dir, sizeof dir, "%s%.*s", root, STR_FMT(path));
+        if (n > 0 && (size_t)n < sizeof dir) group_consider(dir, v2, out);
+        if (!path.n) return;
+        while (path.n && path.p[path.n - 1] != '/') path.n--;
+    }
+}
+
+/* "0::/a/b" is v2's line, "4:memory:/a/b" v1's. */
+void sys_memory_groups(const char *root, Str cgroups, MemoryNow *out) {
+    char v1_root[1100];
+    Str line, number, controllers;
+    (void)snprintf(v1_root, sizeof v1_root, "%s/memory", root);
+    while (str_line(&cgroups, &line)) {
+        if (!str_cut(&line, ':', &number) || !str_cut(&line, ':', &controllers)) continue;
+        if (controllers.n == 0) groups_walk(root, line, true, out);
+        if (str_is(controllers, "memory")) groups_walk(v1_root, line, false, out);
+    }
 }
 
 void sys_memory_read(MemoryNow *out) {
     char text[8192];
     memory_parse_statm(proc_read("/proc/self/statm", text, sizeof text), sysconf(_SC_PAGESIZE), out);
     memory_parse_meminfo(proc_read("/proc/meminfo", text, sizeof text), out);
-    out->group_limit = proc_number("/sys/fs/cgroup/memory.max");
-    if (out->group_limit) {
-        out->group_used = group_anonymous("/sys/fs/cgroup/memory.stat", STR("anon"));
-        return;
-    }
-    out->group_limit = proc_number("/sys/fs/cgroup/memory/memory.limit_in_bytes");
-    if (out->total && out->group_limit > out->total) out->group_limit = 0; /* none: a number beyond all memory */
-    if (out->group_limit) out->group_used = group_anonymous("/sys/fs/cgroup/memory/memory.stat", STR("rss"));
+    sys_memory_groups("/sys/fs/cgroup", proc_read("/proc/self/cgroup", text, sizeof text), out);
 }
 
 #ifdef __GLIBC__

@@ -1,5 +1,7 @@
 /* Pressure levels out of numbers, and numbers out of what the system says. */
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/sys.h"
 #include "check.h"
 
 static const int64_t GB = (int64_t)1 << 30;
@@ -81,6 +83,59 @@ static void the_systems_words_are_read_and_nonsense_is_left_alone(void **state) 
     CHECK(memcmp(&same, &now, sizeof now) == 0);
 }
 
+static void group_write(const char *root, const char *name, const char *text) {
+    Arena a = {0};
+    Str path = arena_printf(&a, "%s/%s", root, name), dir = path_dir(path);
+    CHECK_OK(file_make_dirs(arena_cstr(&a, dir), 0755));
+    CHECK_OK(file_write_atomic(path.p, str_of(text), 0644));
+    arena_free(&a);
+}
+
+static MemoryNow groups(const char *root, const char *lines) {
+    MemoryNow now = {.total = 100 * GB};
+    sys_memory_groups(root, str_of(lines), &now);
+    return now;
+}
+
+static void of_all_groups_above_us_the_one_with_the_least_room_counts(void **state) {
+    (void)state;
+    const char *root = check_temp_dir();
+    group_write(root, "user/memory.max", "4000\n");
+    group_write(root, "user/memory.stat", "file 9\nanon 3500\n");
+    group_write(root, "user/app/memory.max", "2000\n");
+    group_write(root, "user/app/memory.stat", "anon 100\nfile 1800\n");
+    group_write(root, "user/app/inner/memory.max", "max\n");
+    MemoryNow now = groups(root, "1:cpu:/x\n0::/user/app/inner\n");
+    CHECK_INT(now.group_limit, 4000); /* 500 left, the inner one has 1,900 */
+    CHECK_INT(now.group_used, 3500);
+    now = groups(root, "0::/elsewhere/not/here\n");
+    CHECK_INT(now.group_limit, 0);
+    group_write(root, "user/app/memory.high", "300\n");
+    now = groups(root, "0::/user/app\n");
+    CHECK_INT(now.group_limit, 300);
+    CHECK_INT(now.group_used, 100);
+    group_write(root, "memory.max", "350\n"); /* in a container the root is ours, whatever the path says */
+    group_write(root, "memory.stat", "anon 300\n");
+    now = groups(root, "0::/../host/path\n");
+    CHECK_INT(now.group_limit, 350);
+    CHECK_INT(now.group_used, 300);
+    CHECK_OK(file_remove_tree(root));
+}
+
+static void groups_of_the_first_version_are_read_too(void **state) {
+    (void)state;
+    const char *root = check_temp_dir();
+    group_write(root, "memory/memory.limit_in_bytes", "9223372036854771712\n"); /* none */
+    group_write(root, "memory/box/memory.limit_in_bytes", "5000\n");
+    group_write(root, "memory/box/memory.stat", "rss 1\ntotal_rss 1200\n");
+    MemoryNow now = groups(root, "4:memory:/box\n0::/\n");
+    CHECK_INT(now.group_limit, 5000);
+    CHECK_INT(now.group_used, 1200);
+    now = groups(root, "4:memory:/\nnonsense\n:\n\n");
+    CHECK_INT(now.group_limit, 0);
+    CHECK_OK(file_remove_tree(root));
+}
+
 static void this_machine_tells_something_sensible(void **state) {
     (void)state;
     MemoryNow now;
@@ -97,6 +152,8 @@ int main(void) {
         cmocka_unit_test(the_budget_is_a_quarter_of_what_there_is),
         cmocka_unit_test(each_level_halves_what_is_left_but_leaves_one),
         cmocka_unit_test(the_systems_words_are_read_and_nonsense_is_left_alone),
+        cmocka_unit_test(of_all_groups_above_us_the_one_with_the_least_room_counts),
+        cmocka_unit_test(groups_of_the_first_version_are_read_too),
         cmocka_unit_test(this_machine_tells_something_sensible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

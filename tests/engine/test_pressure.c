@@ -44,6 +44,36 @@ static void a_budget_that_is_used_up_leaves_one_worker_and_an_eighth_of_the_cach
     fix_close(&f);
 }
 
+/* Fewer workers, smaller batches, the same index. */
+static void indexing_under_the_highest_pressure_gives_the_same_vectors(void **state) {
+    (void)state;
+    enum { FILES = 30 };
+    float scores[2][FILES] = {{0}};
+    for (int tight = 0; tight < 2; tight++) {
+        Fix f;
+        IndexReport *reports = NULL;
+        size_t n = 0;
+        PythiaReply reply;
+        char *environ_[] = {"PYTHIA_MODEL_EMBED=" TESTS_DIR "/golden/tiny_bert.gguf", "PYTHIA_MODEL_THREADS=4",
+                            tight ? "PYTHIA_MODEL_MEMORY=1K" : "PYTHIA_MODEL_MEMORY=100G", NULL};
+        fix_open(&f, environ_);
+        for (int i = 0; i < FILES; i++) {
+            Str path = arena_printf(&f.arena, "%s/%d.txt", f.dir, i);
+            CHECK_OK(
+                file_write_atomic(path.p, arena_printf(&f.arena, "the file %d: read it %d times\n", i, i * i), 0644));
+        }
+        CHECK_OK(pythia_index(f.p, &f.arena, &(IndexRequest){0}, &reports, &n));
+        CHECK_INT(reports[0].embedded, FILES);
+        PythiaSearch rq = {
+            .query = STR("read a file"), .limit = FILES, .mode = "semantic", .min_score = -1, .deadline_ms = -1};
+        CHECK_OK(pythia_search(f.p, &f.arena, &rq, &reply));
+        CHECK_INT(reply.n, FILES);
+        for (int i = 0; i < FILES; i++) scores[tight][i] = reply.hits[i].cosine;
+        fix_close(&f);
+    }
+    CHECK(memcmp(scores[0], scores[1], sizeof scores[0]) == 0);
+}
+
 static void a_repeated_query_comes_out_of_the_cache(void **state) {
     (void)state;
     Fix f;
@@ -68,6 +98,7 @@ static void a_repeated_query_comes_out_of_the_cache(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_budget_that_is_used_up_leaves_one_worker_and_an_eighth_of_the_cache),
+        cmocka_unit_test(indexing_under_the_highest_pressure_gives_the_same_vectors),
         cmocka_unit_test(a_repeated_query_comes_out_of_the_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
