@@ -51,6 +51,7 @@ const NetArch arch_gemma3 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_gemma3,
     .decodes = true,
 };
 
@@ -61,4 +62,5 @@ const NetArch arch_gemma_embedding = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_gemma_embedding,
 };

@@ -28,4 +28,5 @@ const NetArch arch_modern_bert = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_modern_bert,
 };

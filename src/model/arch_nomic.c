@@ -22,4 +22,5 @@ const NetArch arch_nomic_bert = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_nomic_bert,
 };

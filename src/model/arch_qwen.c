@@ -29,6 +29,7 @@ const NetArch arch_qwen2 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_qwen2,
     .decodes = true,
 };
 
@@ -39,5 +40,6 @@ const NetArch arch_qwen3 = {
     .n_tokens = trunk_tokens,
     .scratch = trunk_scratch,
     .run = trunk_run,
+    .low = &arch_qwen3,
     .decodes = true,
 };

@@ -54,8 +54,8 @@ static Err find_head(Decoder *d) {
     if (own) TRY(net_tensor(t->gguf, "output.weight", (size_t)t->tokens->shape[1], t->s.dim, &own));
     TRY(gguf_get_f32(t->gguf, model_key(t->arch, "final_logit_softcapping", key), &cap));
     if (cap != 0) return err_set(ERR_UNSUPPORTED, "model '%s' caps its logits ('%s')", gguf_name(t->gguf), key);
-    d->head = weights_of(own ? own : t->tokens);
-    return ERR_OK;
+    d->head = weights_of(own ? own : t->tokens, t->precision);
+    return weights_check(t->gguf, NULL, &d->head);
 }
 
 Err decoder_open(Decoder **out, const void *net, size_t places) {
@@ -85,7 +85,7 @@ Err decoder_open(Decoder **out, const void *net, size_t places) {
 }
 
 size_t decoder_tokens(const Decoder *d) { return d->n; }
-size_t decoder_vocab(const Decoder *d) { return d->head.n; }
+size_t decoder_vocab(const Decoder *d) { return d->head.rows.n; }
 
 size_t decoder_bytes(const Decoder *d) {
     size_t floats = d->scratch_floats + d->head_floats;
@@ -197,7 +197,7 @@ Err decoder_step(Decoder *d, Pool *pool, const Deadline *deadline, const int32_t
 }
 
 Err decoder_logits(Decoder *d, Pool *pool, const float *hidden, size_t n, float *out) {
-    TRY(need(d, &d->head_scratch, &d->head_floats, weights_scratch(d->t->kern, &d->head, pool_size(pool))));
+    TRY(need(d, &d->head_scratch, &d->head_floats, weights_scratch(d->t->kern, &d->head, n, pool_size(pool))));
     const WeightsRun run = {d->t->gguf, d->t->kern, pool, d->head_scratch};
     return weights_times(&run, &d->head, hidden, n, out);
 }

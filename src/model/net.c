@@ -63,14 +63,14 @@ static bool all_finite(const float *x, size_t n) {
     return poison == 0.0f;
 }
 
-static Err not_finite(const Gguf *g, const GgufTensor *t, size_t row) {
+Err net_not_finite(const Gguf *g, const GgufTensor *t, size_t row) {
     return err_set(ERR_CORRUPT, "model '%s': tensor '%.*s' has a weight that is not finite in row %zu", gguf_name(g),
                    STR_FMT(t->name), row);
 }
 
 Err net_row_checked(const Gguf *g, const Kern *kern, const GgufTensor *t, size_t row, float *out) {
     net_row(kern, t, row, out);
-    return all_finite(out, (size_t)t->shape[0]) ? ERR_OK : not_finite(g, t, row);
+    return all_finite(out, (size_t)t->shape[0]) ? ERR_OK : net_not_finite(g, t, row);
 }
 
 Err net_floats(const NetLoader *l, const char *name, size_t rows, size_t cols, const float **out) {
@@ -80,7 +80,7 @@ Err net_floats(const NetLoader *l, const char *name, size_t rows, size_t cols, c
     if (!x) return arena_error();
     for (size_t r = 0; r < rows; r++) {
         net_row(l->kern, t, r, x + r * cols);
-        if (!all_finite(x + r * cols, cols)) return not_finite(l->gguf, t, r);
+        if (!all_finite(x + r * cols, cols)) return net_not_finite(l->gguf, t, r);
     }
     gguf_forget(l->gguf, t);
     *out = x;
@@ -89,50 +89,88 @@ Err net_floats(const NetLoader *l, const char *name, size_t rows, size_t cols, c
 
 /* ---- matrices ---- */
 
-struct NetLoad {
-    NetLoad *next;
-    KernMatrix *out;
-    const GgufTensor *parts[NET_PARTS_MAX];
-    size_t n_parts;
-    float *panels;      /* where to pack */
-    size_t first_piece; /* its panels are pieces first_piece.. of the loop */
-};
-
-typedef enum { BIASED, BARE } Biases;
-
-static Err load_bias(const NetLoader *l, const NetPart *part, Biases biases, float *out /* [part->rows] */) {
+static Err load_bias(const NetLoader *l, const NetPart *part, NetBias bias, float *out /* [part->rows] */) {
     char name[128];
     const float *values = NULL;
     (void)snprintf(name, sizeof name, "%s.bias", part->name);
-    if (biases == BARE && gguf_tensor(l->gguf, name))
+    if (bias == NET_BARE && gguf_tensor(l->gguf, name))
         return err_set(ERR_UNSUPPORTED, "model '%s' has a tensor '%s', which its architecture does not have",
                        gguf_name(l->gguf), name);
-    if (biases == BARE) return ERR_OK;
+    if (bias == NET_BARE) return ERR_OK;
     TRY(net_floats(l, name, 1, part->rows, &values));
     memcpy(out, values, part->rows * sizeof *out);
     return ERR_OK;
 }
 
-static Err want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k, Biases biases) {
+Err net_rows_find(NetLoader *l, const NetPart *parts, size_t n_parts, size_t k, NetBias bias, NetRows *out) {
     char name[128];
-    NetLoad *load = arena_new(l->arena, NetLoad);
-    if (!load) return arena_error();
-    size_t n = 0;
+    *out = (NetRows){.n_parts = n_parts, .k = k};
     for (size_t i = 0; i < n_parts; i++) {
         (void)snprintf(name, sizeof name, "%s.weight", parts[i].name);
-        TRY(net_tensor(l->gguf, name, parts[i].rows, k, &load->parts[i]));
-        n += parts[i].rows;
+        TRY(net_tensor(l->gguf, name, parts[i].rows, k, &out->parts[i]));
+        out->n += parts[i].rows;
     }
-    float *bias = arena_array(l->arena, float, kern_panels(l->kern, n) * l->kern->panel); /* zeros */
-    if (!bias) return arena_error();
-    size_t row = 0;
+    float *biases = arena_array(l->arena, float, (out->n + KERN_PANEL_MAX - 1) / KERN_PANEL_MAX * KERN_PANEL_MAX);
+    if (!biases) return arena_error();
+    out->bias = biases;
     for (size_t i = 0; i < n_parts; i++) {
-        TRY(load_bias(l, &parts[i], biases, bias + row));
-        row += parts[i].rows;
+        TRY(load_bias(l, &parts[i], bias, biases));
+        biases += parts[i].rows;
     }
-    *out = (KernMatrix){.n = n, .k = k, .bias = bias};
+    return ERR_OK;
+}
+
+/* The tensor and its row that are row `row` of the whole matrix; NULL behind the end. */
+static const GgufTensor *part_of(const NetRows *r, size_t row, size_t *part_row) {
+    for (size_t i = 0; i < r->n_parts; i++) {
+        if (row < r->parts[i]->shape[1]) {
+            *part_row = row;
+            return r->parts[i];
+        }
+        row -= (size_t)r->parts[i]->shape[1];
+    }
+    return NULL;
+}
+
+/* F32 rows are taken from where they lie in the file, if that is aligned for floats. */
+static const float *row_floats(const Kern *kern, const GgufTensor *t, size_t row, float *scratch) {
+    const char *p = t->data.p + row * t->shape[0] * sizeof(float);
+    if (t->format->type == BLOCK_F32 && (uintptr_t)p % _Alignof(float) == 0) return (const float *)(const void *)p;
+    net_row(kern, t, row, scratch);
+    return scratch;
+}
+
+void net_rows_floats(const Kern *kern, const NetRows *r, size_t from, size_t n, float *scratch, const float **rows) {
+    size_t part_row = 0;
+    for (size_t i = 0; i < n; i++) {
+        const GgufTensor *t = part_of(r, from + i, &part_row);
+        rows[i] = t ? row_floats(kern, t, part_row, scratch + i * r->k) : NULL;
+    }
+}
+
+Err net_rows_check(const Gguf *g, const NetRows *r, size_t from, size_t n, const float *const *rows) {
+    size_t part_row = 0;
+    for (size_t i = 0; i < n && rows[i]; i++) {
+        const GgufTensor *t = part_of(r, from + i, &part_row);
+        if (!all_finite(rows[i], r->k)) return net_not_finite(g, t, part_row);
+    }
+    return ERR_OK;
+}
+
+struct NetLoad {
+    NetLoad *next;
+    KernMatrix *out;
+    NetRows rows;
+    float *panels;      /* where to pack */
+    size_t first_piece; /* its panels are pieces first_piece.. of the loop */
+};
+
+static Err want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k, NetBias bias) {
+    NetLoad *load = arena_new(l->arena, NetLoad);
+    if (!load) return arena_error();
+    TRY(net_rows_find(l, parts, n_parts, k, bias, &load->rows));
+    *out = (KernMatrix){.n = load->rows.n, .k = k, .bias = load->rows.bias};
     load->out = out;
-    load->n_parts = n_parts;
     load->next = l->loads;
     l->loads = load;
     l->n_loads++;
@@ -140,11 +178,11 @@ static Err want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_pa
 }
 
 Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k) {
-    return want(l, out, parts, n_parts, k, BIASED);
+    return want(l, out, parts, n_parts, k, NET_BIASED);
 }
 
 Err net_want_bare(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k) {
-    return want(l, out, parts, n_parts, k, BARE);
+    return want(l, out, parts, n_parts, k, NET_BARE);
 }
 
 typedef struct {
@@ -153,43 +191,17 @@ typedef struct {
     size_t scratch_each; /* floats a thread */
 } LoadJob;
 
-/* The tensor and its row that are row `row` of the whole matrix; NULL behind the end. */
-static const GgufTensor *part_of(const NetLoad *load, size_t row, size_t *part_row) {
-    for (size_t i = 0; i < load->n_parts; i++) {
-        if (row < load->parts[i]->shape[1]) {
-            *part_row = row;
-            return load->parts[i];
-        }
-        row -= (size_t)load->parts[i]->shape[1];
-    }
-    return NULL;
-}
-
-/* F32 rows are packed from where they lie in the file, if that is aligned for floats. */
-static const float *row_floats(const Kern *kern, const GgufTensor *t, size_t row, float *scratch) {
-    const char *p = t->data.p + row * t->shape[0] * sizeof(float);
-    if (t->format->type == BLOCK_F32 && (uintptr_t)p % _Alignof(float) == 0) return (const float *)(const void *)p;
-    net_row(kern, t, row, scratch);
-    return scratch;
-}
-
 static Err load_panel(void *ctx, size_t piece, size_t worker) {
     const LoadJob *job = ctx;
     const Kern *kern = job->loader->kern;
     const NetLoad *load = job->loader->loads;
     while (load->first_piece > piece) load = load->next; /* the list runs from the last pieces to the first */
-    size_t k = load->out->k, panel = piece - load->first_piece, part_row = 0;
-    const float *rows[KERN_PANEL_MAX] = {NULL};
-    float *scratch = job->scratch + worker * job->scratch_each;
-    for (size_t r = 0; r < kern->panel; r++) {
-        const GgufTensor *t = part_of(load, panel * kern->panel + r, &part_row);
-        rows[r] = t ? row_floats(kern, t, part_row, scratch + r * k) : NULL;
-    }
+    size_t k = load->out->k, panel = piece - load->first_piece;
+    const float *rows[KERN_PANEL_MAX];
+    net_rows_floats(kern, &load->rows, panel * kern->panel, kern->panel, job->scratch + worker * job->scratch_each,
+                    rows);
     if (kern->pack(rows, k, load->panels + panel * kern->panel * k)) return ERR_OK;
-    for (size_t r = 0; r < kern->panel; r++) {
-        const GgufTensor *t = part_of(load, panel * kern->panel + r, &part_row);
-        if (t && !all_finite(rows[r], k)) return not_finite(job->loader->gguf, t, part_row);
-    }
+    TRY(net_rows_check(job->loader->gguf, &load->rows, panel * kern->panel, kern->panel, rows));
     return err_set(ERR_INTERNAL, "packing model '%s' failed", gguf_name(job->loader->gguf));
 }
 
@@ -219,7 +231,7 @@ Err net_load(NetLoader *l, Pool *pool, float **block) {
     }
     if ((err = pool_for(pool, pieces, load_panel, &job))) goto done;
     for (NetLoad *d = l->loads; d; d = d->next)
-        for (size_t i = 0; i < d->n_parts; i++) gguf_forget(l->gguf, d->parts[i]);
+        for (size_t i = 0; i < d->rows.n_parts; i++) gguf_forget(l->gguf, d->rows.parts[i]);
 done:
     free(job.scratch);
     if (err) {

@@ -74,6 +74,16 @@ typedef struct {
     size_t rows;
 } NetPart;
 
+/* Such a matrix where it lies in the file. */
+typedef struct {
+    const GgufTensor *parts[NET_PARTS_MAX]; /* one below the other */
+    size_t n_parts;
+    size_t n, k;       /* rows of all parts, columns */
+    const float *bias; /* [n rounded up to KERN_PANEL_MAX], zeros where there is none */
+} NetRows;
+
+typedef enum { NET_BARE, NET_BIASED } NetBias;
+
 typedef struct NetLoad NetLoad;
 
 typedef struct {
@@ -91,11 +101,24 @@ MUST_USE Err net_tensor(const Gguf *g, const char *name, size_t rows, size_t col
 /* rows x cols floats into the arena, all finite (ERR_CORRUPT otherwise), 16-byte aligned. */
 MUST_USE Err net_floats(const NetLoader *l, const char *name, size_t rows, size_t cols, const float **out);
 
+/* Finds the parts' tensors, their rows x k, and reads their biases into the arena. NET_BARE: a bias in the file is
+ * ERR_UNSUPPORTED: ignoring it would give wrong vectors silently. */
+MUST_USE Err net_rows_find(NetLoader *l, const NetPart *parts, size_t n_parts, size_t k, NetBias bias, NetRows *out);
+
+/* rows[i] = row from + i as floats, NULL behind the end; in scratch [n, k], or in the file where they lie as floats. */
+void net_rows_floats(const Kern *kern, const NetRows *r, size_t from, size_t n, float *scratch,
+                     const float **rows /* [n] */);
+
+/* ERR_CORRUPT naming tensor and row of the first of such rows that holds a number that is not finite; ERR_OK: none does. */
+MUST_USE Err net_rows_check(const Gguf *g, const NetRows *r, size_t from, size_t n, const float *const *rows);
+
+/* ERR_CORRUPT naming tensor and row. */
+Err net_not_finite(const Gguf *g, const GgufTensor *t, size_t row);
+
 /* Wishes for out = the parts' rows x k, with biases. out is filled by net_load and must stay where it is. */
 MUST_USE Err net_want(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k);
 
-/* The same of a matrix without biases (they are zeros). A bias in the file is ERR_UNSUPPORTED: ignoring it would give
- * wrong vectors silently. */
+/* The same of a matrix without biases. */
 MUST_USE Err net_want_bare(NetLoader *l, KernMatrix *out, const NetPart *parts, size_t n_parts, size_t k);
 
 /* Packs all that was wished for into *block (free it with free), aligned to 64 bytes. A weight that is not finite is

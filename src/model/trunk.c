@@ -1,7 +1,6 @@
 /* trunk.c - loading what trunk.h describes.
  *
- * Memory: weights are packed as f32, 4 bytes each, whatever they were in the file: a model of 137 million weights takes
- * 550 MB, one of 7,000 million 28 GB.
+ * Memory: that of its weights (weights.h). The token embedding is not packed: its rows are decoded as texts ask for them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,7 +12,7 @@
 void trunk_close(void *net) {
     Trunk *t = net;
     if (!t) return;
-    free(t->block);
+    weights_block_close(&t->block);
     arena_free(&t->arena);
     free(t);
 }
@@ -47,22 +46,23 @@ static Err load_layer_norm(const NetLoader *l, const Trunk *t, size_t i, const c
 }
 
 /* Queries, keys and values as one tensor, where the file has them so, or as three. */
-static Err want_qkv(NetLoader *l, const Trunk *t, size_t i, KernMatrix *out) {
+static Err want_qkv(WeightsLoader *l, const Trunk *t, size_t i, Weights *out) {
     const TrunkShape *s = &t->s;
     size_t kv = s->n_kv_heads * s->head_dim;
     Name one = layer_name(i, "attn_qkv"), q = layer_name(i, "attn_q"), k = layer_name(i, "attn_k"),
          v = layer_name(i, "attn_v");
     const NetPart whole = {one.s, t->qkv_wide}, parts[] = {{q.s, t->q_wide}, {k.s, kv}, {v.s, kv}};
-    bool together = gguf_tensor(l->gguf, layer_name(i, "attn_qkv.weight").s) != NULL;
-    return (s->qkv_bias ? net_want : net_want_bare)(l, out, together ? &whole : parts, together ? 1 : 3, s->dim);
+    bool together = gguf_tensor(t->gguf, layer_name(i, "attn_qkv.weight").s) != NULL;
+    return weights_want(l, out, together ? &whole : parts, together ? 1 : 3, s->dim,
+                        s->qkv_bias ? NET_BIASED : NET_BARE);
 }
 
-static Err want_mlp(NetLoader *l, const Trunk *t, size_t i, Layer *layer) {
+static Err want_mlp(WeightsLoader *l, const Trunk *t, size_t i, Layer *layer) {
     size_t n_ff = t->s.n_ff;
     Name gate = layer_name(i, "ffn_gate"), up = layer_name(i, "ffn_up"), down = layer_name(i, "ffn_down");
     const NetPart wide = {up.s, 2 * n_ff}, parts[] = {{gate.s, n_ff}, {up.s, n_ff}};
-    TRY(net_want_bare(l, &layer->up, t->s.wide_up ? &wide : parts, t->s.wide_up ? 1 : 2, t->s.dim));
-    return net_want_bare(l, &layer->down, &(NetPart){down.s, t->s.dim}, 1, n_ff);
+    TRY(weights_want(l, &layer->up, t->s.wide_up ? &wide : parts, t->s.wide_up ? 1 : 2, t->s.dim, NET_BARE));
+    return weights_want(l, &layer->down, &(NetPart){down.s, t->s.dim}, 1, n_ff, NET_BARE);
 }
 
 static Err load_head_norms(const NetLoader *l, const Trunk *t, size_t i, Layer *layer) {
@@ -84,15 +84,15 @@ static Err load_joins(const NetLoader *l, Trunk *t, size_t i) {
     return load_norm(l, t, "output_norm", &layer->mlp.norm);
 }
 
-static Err load_layer(NetLoader *l, Trunk *t, size_t i) {
+static Err load_layer(WeightsLoader *l, Trunk *t, size_t i) {
     Layer *layer = &t->layers[i];
     Name output = layer_name(i, "attn_output");
     layer->kind = i % t->s.period == t->s.far_at ? TRUNK_FAR : TRUNK_NEAR;
     TRY(want_qkv(l, t, i, &layer->qkv));
-    TRY(net_want_bare(l, &layer->output, &(NetPart){output.s, t->s.dim}, 1, t->q_wide));
+    TRY(weights_want(l, &layer->output, &(NetPart){output.s, t->s.dim}, 1, t->q_wide, NET_BARE));
     TRY(want_mlp(l, t, i, layer));
-    if (t->s.head_norm) TRY(load_head_norms(l, t, i, layer));
-    return load_joins(l, t, i);
+    if (t->s.head_norm) TRY(load_head_norms(&l->net, t, i, layer));
+    return load_joins(&l->net, t, i);
 }
 
 static Err load_tokens(const NetLoader *l, Trunk *t) {
@@ -120,15 +120,15 @@ static Err make_turning(Trunk *t) {
     return ERR_OK;
 }
 
-static Err trunk_load(Trunk *t, const Gguf *g, Pool *pool) {
-    NetLoader l = {.gguf = g, .kern = t->kern, .arena = &t->arena};
+static Err trunk_load(Trunk *t, const NetOpen *o) {
+    WeightsLoader l = {.net = {.gguf = o->gguf, .kern = t->kern, .arena = &t->arena}};
     t->zeros = arena_array(&t->arena, float, t->s.dim);
     t->layers = arena_array(&t->arena, Layer, t->s.n_layers);
     if (!t->zeros || !t->layers) return arena_error();
-    TRY(load_tokens(&l, t));
+    TRY(load_tokens(&l.net, t));
     for (size_t i = 0; i < t->s.n_layers; i++) TRY(load_layer(&l, t, i));
     TRY(make_turning(t));
-    return net_load(&l, pool, &t->block);
+    return weights_load(&l, o, &t->block);
 }
 
 Err trunk_open(void **net, const NetOpen *o, const TrunkShape *s) {
@@ -137,10 +137,11 @@ Err trunk_open(void **net, const NetOpen *o, const TrunkShape *s) {
     t->gguf = o->gguf;
     t->arch = o->info->arch;
     t->kern = o->kern;
+    t->precision = o->info->precision;
     t->s = *s;
     t->q_wide = s->n_heads * s->head_dim; /* both limited by info.c and trunk_shape.c */
     t->qkv_wide = t->q_wide + 2 * s->n_kv_heads * s->head_dim;
-    Err err = trunk_load(t, o->gguf, o->pool);
+    Err err = trunk_load(t, o);
     if (err) {
         trunk_close(t);
         t = NULL;

@@ -4,6 +4,7 @@
 #define PYTHIA_MODEL_TRUNK_IMPL_H
 
 #include "model/trunk.h"
+#include "model/weights.h"
 
 typedef struct {
     const float *weight, *bias; /* [dim]; weight NULL: there is no norm */
@@ -15,7 +16,7 @@ typedef struct {
 } Join;
 
 typedef struct {
-    KernMatrix qkv, output, up /* gate over up */, down;
+    Weights qkv, output, up /* gate over up */, down;
     const float *q_norm, *k_norm; /* [head_dim] or NULL */
     Join attention, mlp;
     size_t kind; /* TRUNK_FAR or TRUNK_NEAR */
@@ -26,7 +27,8 @@ typedef struct {
     Str arch;
     const Kern *kern;
     Arena arena;
-    float *block; /* packed weights of all layers */
+    WeightsBlock block; /* packed weights of all layers */
+    ModelPrecision precision;
     TrunkShape s;
     size_t q_wide, qkv_wide;     /* floats of all heads of queries; and of keys and values too */
     const GgufTensor *tokens;    /* [vocabulary, dim], decoded row by row */
@@ -59,6 +61,7 @@ typedef struct {
     float *turns[TRUNK_KINDS]; /* [places, head_dim] cosines, then sines */
     float *attention;          /* [threads][attention_each] */
     size_t attention_each;
+    float *weights; /* scratch of products */
     size_t layer;
     const Join *join;
     size_t pieces; /* that rows are cut into */

@@ -14,6 +14,18 @@
 static size_t lines(size_t floats) { return (floats + 15) / 16 * 16; }
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/* Floats of scratch that the widest of all products wants: layers may differ in their tensors' types. */
+static size_t products_scratch(const Trunk *t, size_t m, size_t threads) {
+    size_t widest = 0;
+    for (size_t i = 0; i < t->s.n_layers; i++) {
+        const Layer *l = &t->layers[i];
+        const Weights *all[] = {&l->qkv, &l->output, &l->up, &l->down};
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++)
+            widest = larger(widest, weights_scratch(t->kern, all[k], m, threads));
+    }
+    return widest;
+}
+
 size_t trunk_pass_lay_out(TrunkPass *p, size_t threads, float *base) {
     const Trunk *t = p->t;
     size_t m = p->n_tokens, x = lines(m * t->s.dim), z = lines(m * larger(t->q_wide, t->s.n_ff)),
@@ -30,7 +42,9 @@ size_t trunk_pass_lay_out(TrunkPass *p, size_t threads, float *base) {
         p->turns[TRUNK_NEAR] = base + at[5];
         p->attention = base + at[6];
     }
-    return at[6] + threads * p->attention_each;
+    size_t weights = at[6] + threads * p->attention_each;
+    if (base) p->weights = base + weights;
+    return weights + products_scratch(t, m, threads);
 }
 
 size_t trunk_scratch(const void *net, size_t n_tokens, size_t longest, size_t threads) {
@@ -152,14 +166,15 @@ static Err run_layer(TrunkPass *r) {
     /* A short text's heads are done before another thread wakes; likewise few rows. */
     Pool *heads_pool = m * r->reach >= 4096 ? r->pool : NULL;
     Pool *rows_pool = r->pieces > 1 ? r->pool : NULL;
-    TRY(net_linear(t->kern, r->pool, &l->qkv, KERN_PLAIN, in, m, r->wide));
+    const WeightsRun run = {t->gguf, t->kern, r->pool, r->weights};
+    TRY(weights_times(&run, &l->qkv, in, m, r->wide));
     TRY(pool_for(heads_pool, r->n_texts * t->s.n_kv_heads, attention_piece, r));
-    TRY(net_linear(t->kern, r->pool, &l->output, KERN_PLAIN, r->z, m, r->y));
+    TRY(weights_times(&run, &l->output, r->z, m, r->y));
     r->join = &l->attention;
     TRY(pool_for(rows_pool, r->pieces, join_piece, r));
-    TRY(net_linear(t->kern, r->pool, &l->up, KERN_PLAIN, in, m, r->wide));
+    TRY(weights_times(&run, &l->up, in, m, r->wide));
     TRY(pool_for(rows_pool, r->pieces, gate_piece, r));
-    TRY(net_linear(t->kern, r->pool, &l->down, KERN_PLAIN, r->z, m, r->y));
+    TRY(weights_times(&run, &l->down, r->z, m, r->y));
     r->join = &l->mlp;
     return pool_for(rows_pool, r->pieces, join_piece, r);
 }
@@ -183,6 +198,6 @@ Err trunk_run(const void *net, const NetBatch *batch, const NetRun *run, const f
     p.n_texts = batch->n_texts;
     p.n_tokens = batch->n_tokens;
     p.places = p.reach = batch->longest;
-    (void)trunk_pass_lay_out(&p, 1, run->scratch);
+    (void)trunk_pass_lay_out(&p, pool_size(run->pool), run->scratch);
     return trunk_pass_run(&p, run->deadline, hidden);
 }
