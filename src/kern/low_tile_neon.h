@@ -22,75 +22,70 @@ enum { LOW_HALF = 16, HALF_BYTES = LOW_GROUP * LOW_HALF };
 
 #if LOW_NEON_MATRIX
 
-typedef enum { NEON_BYTES, NEON_BF16 } NeonMatrix;
+typedef int32x4_t NeonInts;
+typedef float32x4_t NeonFloats;
 
-INLINE uint32x4_t neon_matrix(NeonMatrix kind, uint32x4_t sum, uint8x16_t a, uint8x16_t b) {
-    if (kind == NEON_BYTES)
-        return vreinterpretq_u32_s32(vusmmlaq_s32(vreinterpretq_s32_u32(sum), a, vreinterpretq_s8_u8(b)));
-    return vreinterpretq_u32_f32(
-        vbfmmlaq_f32(vreinterpretq_f32_u32(sum), vreinterpretq_bf16_u8(a), vreinterpretq_bf16_u8(b)));
+/* b: 8 bytes of each of two outputs. */
+INLINE NeonInts neon_times_int8(NeonInts sum, uint8x16_t a, uint8x16_t b) {
+    return vusmmlaq_s32(sum, a, vreinterpretq_s8_u8(b));
+}
+INLINE NeonFloats neon_times_bf16(NeonFloats sum, uint8x16_t a, uint8x16_t b) {
+    return vbfmmlaq_f32(sum, vreinterpretq_bf16_u8(a), vreinterpretq_bf16_u8(b));
 }
 
 /* 8 bytes of each of two rows, side by side. */
-INLINE uint8x16_t neon_pair(uint64x2_t a, uint64x2_t b, bool high) {
-    return vreinterpretq_u8_u64(high ? vzip2q_u64(a, b) : vzip1q_u64(a, b));
+INLINE uint8x16_t neon_pair(const uint8_t *a, const uint8_t *b) { return vcombine_u8(vld1_u8(a), vld1_u8(b)); }
+
+/* Pairs of rows x 16 outputs, 8 bytes at a time; rows[2 * p], rows[2 * p + 1] are a pair, the same row twice where there is
+ * only one. pairs is a compile-time constant. sums[p][o]: rows 2p (low half) and 2p + 1, outputs 2o and 2o + 1. A function
+ * for each type of sum: gcc 12 moves them about when one type is taken for the other. */
+#define NEON_HALF(type, Sums)                                                                                          \
+    INLINE void neon_half_##type(size_t pairs, const uint8_t *const *rows, const uint8_t *panel, size_t bytes,         \
+                                 Sums sums[LOW_ROWS / 2][LOW_HALF / 2]) {                                              \
+        UNROLL for (size_t p = 0; p < pairs; p++) UNROLL for (size_t o = 0; o < LOW_HALF / 2; o++) sums[p][o] =        \
+            (Sums){0};                                                                                                 \
+        for (size_t at = 0; at < bytes; at += LOW_GROUP, panel += 2 * HALF_BYTES) {                                    \
+            uint8x16_t two[LOW_ROWS / 2];                                                                              \
+            UNROLL for (size_t p = 0; p < pairs; p++) two[p] = neon_pair(rows[2 * p] + at, rows[2 * p + 1] + at);      \
+            UNROLL for (size_t o = 0; o < LOW_HALF / 2; o++) {                                                         \
+                uint8x16_t w = vld1q_u8(panel + 16 * o);                                                               \
+                UNROLL for (size_t p = 0; p < pairs; p++) sums[p][o] = neon_times_##type(sums[p][o], two[p], w);       \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+NEON_HALF(int8, NeonInts)
+NEON_HALF(bf16, NeonFloats)
+
+/* Rows of a tile; the last twice when their number is odd. */
+INLINE void neon_rows(size_t n, const void *a, size_t lda, const uint8_t *rows[LOW_ROWS]) {
+    UNROLL for (size_t r = 0; r < (n + 1) / 2 * 2; r++) rows[r] = (const uint8_t *)a + (r < n ? r : n - 1) * lda;
 }
 
-/* Pairs of rows x 16 outputs; rows[2 * p], rows[2 * p + 1] are a pair, the same row twice where there is only one. pairs is
- * a compile-time constant. sums[p][o]: rows 2p (low half) and 2p + 1, outputs 2o and 2o + 1. */
-INLINE void neon_half(NeonMatrix kind, size_t pairs, const uint8_t *const *rows, const uint8_t *panel, size_t steps,
-                      uint32x4_t sums[LOW_ROWS / 2][LOW_HALF / 2]) {
-    size_t at = 0, bytes = steps * LOW_STEP_BYTES;
-    UNROLL for (size_t p = 0; p < pairs; p++) UNROLL for (size_t o = 0; o < LOW_HALF / 2; o++) sums[p][o] =
-        vdupq_n_u32(0);
-    for (; at + 16 <= bytes; at += 16) {
-        uint64x2_t a[LOW_ROWS];
-        UNROLL for (size_t r = 0; r < 2 * pairs; r++) a[r] = vreinterpretq_u64_u8(vld1q_u8(rows[r] + at));
-        UNROLL for (int high = 0; high < 2; high++, panel += 2 * HALF_BYTES) {
-            uint8x16_t two[LOW_ROWS / 2];
-            UNROLL for (size_t p = 0; p < pairs; p++) two[p] = neon_pair(a[2 * p], a[2 * p + 1], high);
-            UNROLL for (size_t o = 0; o < LOW_HALF / 2; o++) {
-                uint8x16_t w = vld1q_u8(panel + 16 * o);
-                UNROLL for (size_t p = 0; p < pairs; p++) sums[p][o] = neon_matrix(kind, sums[p][o], two[p], w);
-            }
-        }
+#define NEON_TILE(type, Sums, n)                                                                                       \
+    static void low_##type##_##n(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {      \
+        const uint8_t *rows[LOW_ROWS];                                                                                 \
+        neon_rows(n, a, lda, rows);                                                                                    \
+        for (size_t half = 0; half < 2; half++, out = (char *)out + LOW_HALF * sizeof(float)) {                        \
+            Sums sums[LOW_ROWS / 2][LOW_HALF / 2];                                                                     \
+            neon_half_##type((n + 1) / 2, rows, (const uint8_t *)b + half * HALF_BYTES, steps * LOW_STEP_BYTES, sums); \
+            UNROLL for (size_t r = 0; r < n; r++) UNROLL for (size_t o = 0; o < LOW_HALF / 2; o += 2) {                \
+                uint64x2_t x = (uint64x2_t)sums[r / 2][o], y = (uint64x2_t)sums[r / 2][o + 1];                         \
+                x = r % 2 ? vzip2q_u64(x, y) : vzip1q_u64(x, y);                                                       \
+                memcpy((char *)out + r * ldo + 2 * o * sizeof(float), &x, sizeof x);                                   \
+            }                                                                                                          \
+        }                                                                                                              \
     }
-    if (at == bytes) return;
-    UNROLL for (size_t p = 0; p < pairs; p++) {
-        uint8x16_t two = vcombine_u8(vld1_u8(rows[2 * p] + at), vld1_u8(rows[2 * p + 1] + at));
-        UNROLL for (size_t o = 0; o < LOW_HALF / 2; o++) sums[p][o] =
-            neon_matrix(kind, sums[p][o], two, vld1q_u8(panel + 16 * o));
-    }
-}
-
-INLINE void neon_tile(NeonMatrix kind, size_t n, const void *a, size_t lda, const void *b, size_t steps, void *out,
-                      size_t ldo) {
-    const uint8_t *rows[LOW_ROWS];
-    size_t pairs = (n + 1) / 2;
-    UNROLL for (size_t r = 0; r < 2 * pairs; r++) rows[r] = (const uint8_t *)a + (r < n ? r : n - 1) * lda;
-    for (size_t half = 0; half < 2; half++) {
-        uint32x4_t sums[LOW_ROWS / 2][LOW_HALF / 2];
-        neon_half(kind, pairs, rows, (const uint8_t *)b + half * HALF_BYTES, steps, sums);
-        UNROLL for (size_t r = 0; r < n; r++) UNROLL for (size_t o = 0; o < LOW_HALF / 2; o += 2) {
-            uint64x2_t x = vreinterpretq_u64_u32(sums[r / 2][o]), y = vreinterpretq_u64_u32(sums[r / 2][o + 1]);
-            vst1q_u32((uint32_t *)(void *)((char *)out + r * ldo) + half * LOW_HALF + 2 * o,
-                      vreinterpretq_u32_u64(r % 2 ? vzip2q_u64(x, y) : vzip1q_u64(x, y)));
-        }
-    }
-}
-
-#define NEON_INT8(n)                                                                                                   \
-    static void low_int8_##n(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {          \
-        neon_tile(NEON_BYTES, n, a, lda, b, steps, out, ldo);                                                          \
-    }
-#define NEON_FLOAT(n)                                                                                                  \
-    static void low_bf16_##n(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {          \
-        neon_tile(NEON_BF16, n, a, lda, b, steps, out, ldo);                                                           \
-    }
-NEON_FLOAT(1)
-NEON_FLOAT(2)
-NEON_FLOAT(3) NEON_FLOAT(4) NEON_FLOAT(5) NEON_FLOAT(6) static const LowTile low_tiles_bf16[LOW_ROWS + 1] = {
-    NULL, low_bf16_1, low_bf16_2, low_bf16_3, low_bf16_4, low_bf16_5, low_bf16_6};
+#define NEON_TILES(type, Sums)                                                                                         \
+    NEON_TILE(type, Sums, 1)                                                                                           \
+    NEON_TILE(type, Sums, 2)                                                                                           \
+    NEON_TILE(type, Sums, 3)                                                                                           \
+    NEON_TILE(type, Sums, 4)                                                                                           \
+    NEON_TILE(type, Sums, 5)                                                                                           \
+    NEON_TILE(type, Sums, 6)
+NEON_TILES(int8, NeonInts)
+NEON_TILES(bf16, NeonFloats)
+static const LowTile low_tiles_bf16[LOW_ROWS + 1] = {NULL,       low_bf16_1, low_bf16_2, low_bf16_3,
+                                                     low_bf16_4, low_bf16_5, low_bf16_6};
 
 #else /* without products of matrices */
 
@@ -178,9 +173,10 @@ INLINE void neon_tile(size_t rows, const void *a, size_t lda, const void *b, siz
         neon_tile(n, a, lda, b, steps, out, ldo);                                                                      \
     }
 
+NEON_INT8(1)
+NEON_INT8(2) NEON_INT8(3) NEON_INT8(4) NEON_INT8(5) NEON_INT8(6)
+
 #endif
 
-NEON_INT8(1)
-NEON_INT8(2)
-NEON_INT8(3) NEON_INT8(4) NEON_INT8(5) NEON_INT8(6) static const LowTile low_tiles_int8[LOW_ROWS + 1] = {
-    NULL, low_int8_1, low_int8_2, low_int8_3, low_int8_4, low_int8_5, low_int8_6};
+static const LowTile low_tiles_int8[LOW_ROWS + 1] = {NULL,       low_int8_1, low_int8_2, low_int8_3,
+                                                     low_int8_4, low_int8_5, low_int8_6};
