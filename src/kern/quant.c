@@ -42,16 +42,16 @@ size_t quant_kind_bytes(QuantKind kind, size_t k) {
     case QUANT_FLOATS:
         return whole_lines(k * sizeof(float));
     case QUANT_BLOCKS32:
-        return groups * (QUANT_GROUP + 8 * (2 * sizeof(float) + sizeof(int32_t)));
+        return quant_row32_head(k) + groups * 8 * sizeof(QuantBlock32);
     case QUANT_BLOCKS256:
         break;
     }
-    return whole_lines(groups * (QUANT_GROUP + 16 * sizeof(int32_t) + 24 * sizeof(int16_t) + sizeof(float)));
+    return quant_row256_head(k) + groups * 8 * sizeof(QuantBlock256);
 }
 
 size_t quant_scratch_bytes(size_t k) {
-    /* A panel of 32 rows: their bytes; of K formats up to 16 scales as int32 and 8 minimums as int16 a group, of the others
-     * 8 scales and 8 minimums as floats; of K formats one scale and one minimum as floats. */
+    /* A panel of 32 rows: their bytes; of K formats up to 16 scales as int32 and 8 minimums as int16 a group, one scale and
+     * one minimum as floats; of the others 8 scales and 8 minimums as floats. The floats' four rows are less. */
     size_t group = QUANT_GROUP + 16 * sizeof(int32_t) + 8 * sizeof(int16_t) + 2 * sizeof(float);
     return whole_lines(quant_groups(k) * 32 * group);
 }

@@ -3,9 +3,11 @@
 #define QUANT_NAME       "avx512vnni"
 #define QUANT_TABLE      quant_avx512vnni
 #define QUANT_FLOAT_ROWS 4
-#define QUANT_HAS_PANELS 0
+#define QUANT_HAS_PANELS 1
+#define QUANT_PANEL_FROM 4
 
 #include "kern/quant_avx512.h"
+#include "kern/quant_panel_avx512.h"
 
 #include "kern/quant_body.h"
 #endif

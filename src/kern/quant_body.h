@@ -74,38 +74,45 @@ static void quant_row_to32(const float *x, size_t k, void *row) {
     QuantRow32 to = quant_row32(row, k);
     int8_t *q = (int8_t *)to.q;
     float *d = (float *)to.d, *s = (float *)to.s;
-    int32_t *sum = (int32_t *)to.sum;
+    int32_t *sums = (int32_t *)to.sum;
+    QuantBlock32 *block = (QuantBlock32 *)to.blocks;
     size_t blocks = k / QUANT_BLOCK, room = quant_groups(k) * 8;
-    for (size_t b = 0; b < blocks; b++, x += QUANT_BLOCK, q += QUANT_BLOCK) {
+    for (size_t b = 0; b < blocks; b++, x += QUANT_BLOCK, q += QUANT_BLOCK, block++) {
         float top = quant_top(x, QUANT_BLOCK), scale = top / 127.0f;
         quant_numbers(x, top > QUANT_LEAST ? 127.0f / top : 0, QUANT_BLOCK, q);
-        sum[b] = quant_sum(q, QUANT_BLOCK);
+        int32_t sum = quant_sum(q, QUANT_BLOCK);
         d[b] = quant_round_half(scale);
-        s[b] = quant_round_half_signed(scale * (float)sum[b]);
+        s[b] = quant_round_half_signed(scale * (float)sum);
+        sums[b] = sum;
+        *block = (QuantBlock32){.d = d[b], .s = s[b], .start8 = -8 * sum, .start16 = -16 * sum, .start128 = -128 * sum};
+        memcpy(block->q, q, QUANT_BLOCK);
     }
     memset(q, 0, (room - blocks) * QUANT_BLOCK);
-    for (size_t b = blocks; b < room; b++) {
+    for (size_t b = blocks; b < room; b++, block++) {
         d[b] = s[b] = 0;
-        sum[b] = 0;
+        sums[b] = 0;
+        *block = (QuantBlock32){0};
     }
 }
 
 static void quant_row_to256(const float *x, size_t k, void *row) {
     QuantRow256 to = quant_row256(row, k);
     int8_t *q = (int8_t *)to.q;
-    int32_t *start = (int32_t *)to.start;
     int16_t *sum16 = (int16_t *)to.sum16, *sum32 = (int16_t *)to.sum32;
     float *d = (float *)to.d;
-    for (size_t g = 0; g < k / QUANT_GROUP; g++, x += QUANT_GROUP, q += QUANT_GROUP) {
+    QuantBlock256 *block = (QuantBlock256 *)to.blocks;
+    for (size_t g = 0; g < k / QUANT_GROUP; g++, x += QUANT_GROUP) {
         float top = quant_top(x, QUANT_GROUP), inverse = top > QUANT_LEAST ? 127.0f / top : 0;
         quant_numbers(x, inverse, QUANT_GROUP, q);
         d[g] = inverse > 0 ? 1.0f / inverse : 0;
-        for (size_t j = 0; j < 16; j++) {
-            int32_t sum = quant_sum(q + 16 * j, 16);
-            sum16[16 * g + j] = (int16_t)sum;
-            start[16 * g + j] = -32 * sum;
+        for (size_t j = 0; j < 8; j++, q += QUANT_BLOCK, block++) {
+            int32_t first = quant_sum(q, 16), second = quant_sum(q + 16, 16);
+            *sum16++ = (int16_t)first;
+            *sum16++ = (int16_t)second;
+            *sum32++ = (int16_t)(first + second);
+            *block = (QuantBlock256){.start = {-32 * first, -32 * second}};
+            memcpy(block->q, q, QUANT_BLOCK);
         }
-        for (size_t j = 0; j < 8; j++) sum32[8 * g + j] = (int16_t)(sum16[16 * g + 2 * j] + sum16[16 * g + 2 * j + 1]);
     }
 }
 

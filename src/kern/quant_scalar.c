@@ -28,7 +28,8 @@ INLINE void group256(uint32_t type, const QuantGroup *g, size_t group, QuantRow2
     const int8_t *q = a.q + QUANT_GROUP * group;
     if (type == BLOCK_Q6_K) {
         for (size_t j = 0; j < 16; j++)
-            x += (int8_t)g->scales[j] * (product(g->q + 16 * j, q + 16 * j, 16) + a.start[16 * group + j]);
+            x += (int8_t)g->scales[j] *
+                 (product(g->q + 16 * j, q + 16 * j, 16) - quant_zero(type) * a.sum16[16 * group + j]);
     } else {
         for (size_t j = 0; j < 8; j++) {
             x += g->scales[j] * product(g->q + 32 * j, q + 32 * j, 32);

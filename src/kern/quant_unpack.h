@@ -77,20 +77,25 @@ INLINE void quant_unpack32(uint32_t type, const uint8_t *p, size_t b, QuantGroup
 }
 
 /* The 12 bytes of scales and minimums of Q4_K and Q5_K: of the first four the low six bits of bytes 0-3 and 4-7; of the
- * last four the low halves in bytes 8-11, the high pairs of bits above the first ones. Little-endian. */
-INLINE void quant_unpack_scales(const uint8_t *p, QuantGroup *g) {
+ * last four the low halves in bytes 8-11, the high pairs of bits above the first ones. Byte j: of sub-block j. */
+INLINE void quant_unpack_scales(const uint8_t *p, uint64_t *scales, uint64_t *mins) {
     uint32_t s[3];
     memcpy(s, p, sizeof s);
-    uint32_t scales[2] = {s[0] & 0x3F3F3F3F, (s[2] & 0x0F0F0F0F) | (s[0] >> 2 & 0x30303030)};
-    uint32_t mins[2] = {s[1] & 0x3F3F3F3F, (s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 2 & 0x30303030)};
-    memcpy(g->scales, scales, sizeof scales);
-    memcpy(g->mins, mins, sizeof mins);
+    *scales = (s[0] & 0x3F3F3F3F) | (uint64_t)((s[2] & 0x0F0F0F0F) | (s[0] >> 2 & 0x30303030)) << 32;
+    *mins = (s[1] & 0x3F3F3F3F) | (uint64_t)((s[2] >> 4 & 0x0F0F0F0F) | (s[1] >> 2 & 0x30303030)) << 32;
+}
+
+INLINE void quant_unpack_head(const uint8_t *p, QuantGroup *g) {
+    uint64_t scales, mins;
+    quant_unpack_scales(p + 4, &scales, &mins);
+    g->d[0] = quant_half(p);
+    g->m[0] = quant_half(p + 2);
+    memcpy(g->scales, &scales, sizeof scales);
+    memcpy(g->mins, &mins, sizeof mins);
 }
 
 INLINE void quant_unpack_q4_k(const uint8_t *p, QuantGroup *g) {
-    g->d[0] = quant_half(p);
-    g->m[0] = quant_half(p + 2);
-    quant_unpack_scales(p + 4, g);
+    quant_unpack_head(p, g);
     for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++) {
             g->q[64 * j + i] = p[16 + 32 * j + i] & 15;
@@ -99,9 +104,7 @@ INLINE void quant_unpack_q4_k(const uint8_t *p, QuantGroup *g) {
 }
 
 INLINE void quant_unpack_q5_k(const uint8_t *p, QuantGroup *g) {
-    g->d[0] = quant_half(p);
-    g->m[0] = quant_half(p + 2);
-    quant_unpack_scales(p + 4, g);
+    quant_unpack_head(p, g);
     const uint8_t *high = p + 16;
     for (int j = 0; j < 4; j++)
         for (int i = 0; i < 32; i++) {
