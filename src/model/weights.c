@@ -1,10 +1,13 @@
 /* weights.c - products with weights in each of their forms (weights.h).
  *
- * Activations are turned into what the form takes once a product, then the outputs are shared out over the pool.
+ * Activations are turned into what the form takes once a product, then the outputs are shared out over the pool. What is used
+ * where it lies in the file stays tensor by tensor: parts of a matrix may have different types.
  */
 #include "model/weights.h"
 
 #include <string.h>
+
+#include "kern/quant_exact.h"
 
 enum { QUANT_KINDS = QUANT_BLOCKS256 + 1 };
 
@@ -16,13 +19,13 @@ typedef struct {
     size_t m;
     float *out;
 
-    LowRows low;              /* the activations, of LOW and LOW_STRIPS */
+    LowRows low;              /* the activations, of LOW and LOW_STRIPS: bf16, and u8 of those where they are int8 */
     float *wide;              /* [m, low_wide(n)] where that is not n */
     char *kinds[QUANT_KINDS]; /* the activations, of BLOCKS: [m, quant_kind_bytes] */
     char *bf16;               /* [m, low_wide(k)] */
     char *each;               /* [threads][each_bytes] */
     size_t each_bytes;
-    size_t units, pieces; /* panels or rows of weights; what they are shared out in */
+    size_t steps, pieces; /* of outputs; what they are shared out in */
 } Job;
 
 /* ---- scratch ---- */
@@ -37,10 +40,6 @@ static void *take(Cursor *c, size_t bytes) {
     c->at += (bytes + 63) / 64 * 64;
     return p;
 }
-
-static size_t lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
-static size_t strip_bytes(const Job *j) { return lines(j->kern->panel * j->w->rows.k * sizeof(float)); }
-static size_t low_strip_bytes(const Job *j) { return lines(LOW_WIDE * j->w->rows.k * sizeof(float)); }
 
 static void cut_low(Job *j, Cursor *c) {
     size_t k = low_wide(j->w->rows.k), n = j->w->rows.n;
@@ -74,10 +73,10 @@ static size_t cut(Job *j, size_t threads, void *base) {
     case WEIGHTS_PANELS:
         break;
     case WEIGHTS_STRIPS:
-        j->each_bytes = 2 * strip_bytes(j); /* the rows, then their panel */
+        j->each_bytes = quant_f32_scratch_bytes(j->kern, k);
         break;
-    case WEIGHTS_LOW_STRIPS: /* and scales and sums */
-        j->each_bytes = low_strip_bytes(j) + lines(low_panel_bytes(j->w->low.type, k)) + 2 * LOW_WIDE * sizeof(float);
+    case WEIGHTS_LOW_STRIPS:
+        j->each_bytes = quant_bf16_scratch_bytes(k);
         cut_low(j, &c);
         break;
     case WEIGHTS_LOW:
@@ -95,42 +94,6 @@ static size_t cut(Job *j, size_t threads, void *base) {
 size_t weights_scratch(const Kern *kern, const Weights *w, size_t m, size_t threads) {
     Job j = {.kern = kern, .w = w, .m = m};
     return cut(&j, threads, NULL) / sizeof(float);
-}
-
-/* ---- sharing out ---- */
-
-/* Below so many multiplications the other threads wake later than this one is done. */
-#define ALONE ((size_t)1 << 20)
-
-/* Two pieces a thread: one may be held up. */
-static Err share_out(Job *j, size_t units, PoolBody body) {
-    j->units = units;
-    j->pieces = j->m * j->w->rows.n < ALONE / j->w->rows.k ? 1 : 2 * pool_size(j->run->pool);
-    if (j->pieces > units) j->pieces = units;
-    return pool_for(j->run->pool, j->pieces, body, j);
-}
-
-static size_t piece_from(const Job *j, size_t piece) { return j->units * piece / j->pieces; }
-
-/* ---- f32 ---- */
-
-static Err strip_piece(void *ctx, size_t piece, size_t worker) {
-    static const float zeros[KERN_PANEL_MAX];
-    const Job *j = ctx;
-    const Kern *kern = j->kern;
-    const NetRows *r = &j->w->rows;
-    char *each = j->each + worker * j->each_bytes;
-    float *scratch = (void *)each, *packed = (void *)(each + strip_bytes(j));
-    const float *rows[KERN_PANEL_MAX];
-    for (size_t p = piece_from(j, piece); p < piece_from(j, piece + 1); p++) {
-        size_t at = p * kern->panel, n = r->n - at < kern->panel ? r->n - at : kern->panel;
-        net_rows_floats(kern, r, at, kern->panel, scratch, rows);
-        if (!kern->pack(rows, r->k, packed)) /* the file has changed under us */
-            TRY(net_rows_check(j->run->gguf, r, at, n, rows));
-        const KernMatrix one = {.n = n, .k = r->k, .panels = packed, .bias = r->bias ? r->bias + at : zeros};
-        kern->gemm(&one, 0, 1, KERN_PLAIN, j->a, r->k, j->m, j->out + at, r->n);
-    }
-    return ERR_OK;
 }
 
 /* ---- bfloat16 and int8 ---- */
@@ -154,76 +117,70 @@ static Err low_rows_piece(void *ctx, size_t piece, size_t worker) {
     return ERR_OK;
 }
 
+/* Fewer numbers than this are rounded before another thread wakes. */
+enum { ROUND_ALONE = 1 << 17 };
+
 static Err make_low_rows(Job *j) {
-    j->pieces = j->m * j->w->rows.k < ALONE / 8 ? 1 : pool_size(j->run->pool);
+    j->pieces = j->m * j->w->rows.k < ROUND_ALONE ? 1 : pool_size(j->run->pool);
     if (j->pieces > j->m) j->pieces = j->m;
     return pool_for(j->run->pool, j->pieces, low_rows_piece, j);
-}
-
-static Err low_strip_piece(void *ctx, size_t piece, size_t worker) {
-    const Job *j = ctx;
-    const NetRows *r = &j->w->rows;
-    char *each = j->each + worker * j->each_bytes, *packed = each + low_strip_bytes(j);
-    float *scale = (void *)(packed + lines(low_panel_bytes(j->w->low.type, r->k)));
-    bool int8 = j->w->low.type == LOW_INT8;
-    const float *rows[LOW_WIDE];
-    for (size_t p = piece_from(j, piece); p < piece_from(j, piece + 1); p++) {
-        size_t at = p * LOW_WIDE;
-        net_rows_floats(j->kern, r, at, LOW_WIDE, (void *)each, rows);
-        j->kern->low->pack(j->w->low.type, rows, r->k, packed, int8 ? scale : NULL, int8 ? scale + LOW_WIDE : NULL);
-        const LowMatrix one = {.type = j->w->low.type,
-                               .n = r->n - at < LOW_WIDE ? r->n - at : LOW_WIDE,
-                               .k = r->k,
-                               .panels = packed,
-                               .bias = r->bias + at,
-                               .scale = scale,
-                               .sums = scale + LOW_WIDE};
-        j->kern->low->gemm(&one, 0, 1, LOW_OUT_F32, &j->low, j->m, j->wide + at, low_wide(r->n));
-    }
-    return ERR_OK;
 }
 
 static Err times_low(Job *j) {
     size_t n = j->w->rows.n;
     TRY(make_low_rows(j));
-    if (j->w->form == WEIGHTS_LOW)
-        TRY(net_linear_low(j->kern, j->run->pool, &j->w->low, LOW_OUT_F32, &j->low, j->m, j->wide));
-    else
-        TRY(share_out(j, low_panels(n), low_strip_piece));
+    TRY(net_linear_low(j->kern, j->run->pool, &j->w->low, LOW_OUT_F32, &j->low, j->m, j->wide));
     for (size_t row = 0; j->wide != j->out && row < j->m; row++)
         memcpy(j->out + row * n, j->wide + row * low_wide(n), n * sizeof *j->out);
     return ERR_OK;
 }
 
-/* ---- blocks ---- */
+/* ---- where they lie ---- */
 
-/* Outputs [from, to) of the whole matrix, out of the parts they are in. */
-static Err blocks_piece(void *ctx, size_t piece, size_t worker) {
+/* Outputs [low, high) of one part; `first` is the part's place in the whole. */
+static void times_part(const Job *j, const GgufTensor *t, size_t first, size_t low, size_t high, void *scratch) {
+    const NetRows *r = &j->w->rows;
+    const QuantMatrix w = {.type = t->format->type,
+                           .n = (size_t)t->shape[1],
+                           .k = r->k,
+                           .rows = t->data.p,
+                           .row_bytes = quant_row_bytes(t->format->type, r->k),
+                           .bias = r->bias ? r->bias + first : NULL};
+    if (j->w->form == WEIGHTS_STRIPS)
+        quant_gemm_f32(j->kern, &w, low, high, KERN_PLAIN, j->a, r->k, j->m, j->out + first, r->n, scratch);
+    else if (j->w->form == WEIGHTS_LOW_STRIPS)
+        quant_gemm_bf16(j->kern, &w, low, high, LOW_OUT_F32, &j->low, j->m, j->out + first, r->n, scratch);
+    else
+        j->kern->quant->gemm(&w, low, high, j->kinds[quant_kind(w.type)], j->m, j->out + first, r->n, scratch);
+}
+
+/* Outputs of the whole matrix in steps of STEP, out of the parts they are in. */
+enum { STEP = LOW_WIDE };
+
+static Err parts_piece(void *ctx, size_t piece, size_t worker) {
     const Job *j = ctx;
     const NetRows *r = &j->w->rows;
-    size_t from = piece_from(j, piece), to = piece_from(j, piece + 1), first = 0;
+    size_t from = j->steps * piece / j->pieces * STEP, to = j->steps * (piece + 1) / j->pieces * STEP, first = 0;
     for (size_t i = 0; i < r->n_parts; first += (size_t)r->parts[i]->shape[1], i++) {
-        const GgufTensor *t = r->parts[i];
-        size_t n = (size_t)t->shape[1], low = from > first ? from - first : 0, high = to > first ? to - first : 0;
+        size_t n = (size_t)r->parts[i]->shape[1], low = from > first ? from - first : 0;
+        size_t high = to > first ? to - first : 0;
         if (high > n) high = n;
-        if (low >= high) continue;
-        const QuantMatrix w = {.type = t->format->type,
-                               .n = n,
-                               .k = r->k,
-                               .rows = t->data.p,
-                               .row_bytes = quant_row_bytes(t->format->type, r->k),
-                               .bias = r->bias ? r->bias + first : NULL};
-        j->kern->quant->gemm(&w, low, high, j->kinds[quant_kind(w.type)], j->m, j->out + first, r->n,
-                             j->each + worker * j->each_bytes);
+        if (low < high) times_part(j, r->parts[i], first, low, high, j->each + worker * j->each_bytes);
     }
     return ERR_OK;
 }
 
-static Err times_blocks(Job *j) {
-    size_t k = j->w->rows.k;
+/* Below so many multiplications the other threads wake later than this one is done. */
+#define ALONE ((size_t)1 << 20)
+
+static Err times_parts(Job *j) {
+    size_t k = j->w->rows.k, n = j->w->rows.n;
     for (size_t kind = 0; kind < QUANT_KINDS; kind++)
         if (j->kinds[kind]) j->kern->quant->rows((QuantKind)kind, j->a, k, j->m, k, j->kinds[kind]);
-    return share_out(j, j->w->rows.n, blocks_piece);
+    j->steps = (n + STEP - 1) / STEP;
+    j->pieces = j->m * n < ALONE / k ? 1 : 2 * pool_size(j->run->pool); /* two a thread: one may be held up */
+    if (j->pieces > j->steps) j->pieces = j->steps;
+    return pool_for(j->run->pool, j->pieces, parts_piece, j);
 }
 
 Err weights_times(const WeightsRun *run, const Weights *w, const float *a, size_t m, float *out) {
@@ -232,13 +189,14 @@ Err weights_times(const WeightsRun *run, const Weights *w, const float *a, size_
     switch (w->form) {
     case WEIGHTS_PANELS:
         return net_linear(run->kern, run->pool, &w->panels, KERN_PLAIN, a, m, out);
-    case WEIGHTS_STRIPS:
-        return share_out(&j, kern_panels(run->kern, w->rows.n), strip_piece);
     case WEIGHTS_LOW:
-    case WEIGHTS_LOW_STRIPS:
         return times_low(&j);
+    case WEIGHTS_LOW_STRIPS:
+        TRY(make_low_rows(&j));
+        break;
+    case WEIGHTS_STRIPS:
     case WEIGHTS_BLOCKS:
         break;
     }
-    return times_blocks(&j);
+    return times_parts(&j);
 }

@@ -4,15 +4,17 @@
  *   PANELS       4 bytes                    f32, packed when opened
  *   LOW          2 bytes, or 1              bfloat16, or int8 with rows of activations scaled as they come; packed likewise
  *   STRIPS       none                       f32: rows are decoded where they lie in the file, a panel at a time, multiplied
- *   LOW_STRIPS   none                       and forgotten; the same in bfloat16 or int8
- *   BLOCKS       none                       the file's quantised blocks times activations in int8 (kern/quant.h)
+ *   LOW_STRIPS   none                       and forgotten (kern/quant_exact.h); the same in bfloat16
+ *   BLOCKS       none                       the file's blocks times activations in int8, or in f32 where it has floats
+ *                                           (kern/quant.h)
  *
  * Forms without memory keep a model of 4 GB at the 4 GB that the system maps; strips pay for decoding at each product, so
- * they want many rows at once, and blocks do not. PANELS and STRIPS give the same bits, and so do LOW and LOW_STRIPS.
+ * they want many rows at once, and blocks do not. PANELS and STRIPS give the same bits, and so do LOW in bfloat16 and
+ * LOW_STRIPS.
  *
  * Which form, by precision (weights_load): f32 and exact pack what is in floats in the file while that leaves half of the
  * machine's free memory, and what is quantised while it is small (WEIGHTS_PACKED_MAX); else strips. fast takes quantised
- * blocks as they are, and packs the rest in int8.
+ * blocks as they are, packs the rest in int8, and what does not fit so is taken as it is too.
  *
  * Threads: immutable once loaded; a product works in the scratch it is handed.
  */

@@ -63,21 +63,34 @@ static size_t packed_bytes(const Kern *kern, const Weights *w, LowType low) {
     return low_panels(w->rows.n) * (low_panel_bytes(low, w->rows.k) + 2 * LOW_WIDE * sizeof(float));
 }
 
+/* What a matrix is computed from when it may be packed. */
+static WeightsForm packed_form(const Weights *w, ModelPrecision precision) {
+    if (precision == MODEL_FAST && all_blocks(w)) return WEIGHTS_BLOCKS;
+    if (precision == MODEL_EXACT || (precision == MODEL_FAST && w->rows.k <= LOW_INT8_MAX_K)) return WEIGHTS_LOW;
+    return WEIGHTS_PANELS;
+}
+
+/* And when not. Products in bf16 write whole panels, which must not reach into the next part. */
+static WeightsForm strip_form(const Weights *w, ModelPrecision precision) {
+    if (precision == MODEL_FAST) return WEIGHTS_BLOCKS;
+    for (size_t i = 0; i < w->rows.n_parts; i++)
+        if (w->rows.parts[i]->shape[1] % LOW_WIDE) return WEIGHTS_STRIPS;
+    return precision == MODEL_EXACT ? WEIGHTS_LOW_STRIPS : WEIGHTS_STRIPS;
+}
+
 /* Packed where that fits, see weights.h. */
 static void choose_forms(WeightsLoader *l, const NetOpen *o, const MemoryNow *now) {
     ModelPrecision precision = o->info->precision;
     size_t floats = 0, blocks = 0;
     for (Weights *w = l->first; w; w = w->next) {
-        bool low = precision == MODEL_EXACT || (precision == MODEL_FAST && w->rows.k <= LOW_INT8_MAX_K);
-        w->form = precision == MODEL_FAST && all_blocks(w) ? WEIGHTS_BLOCKS : low ? WEIGHTS_LOW : WEIGHTS_PANELS;
+        w->form = packed_form(w, precision);
         w->low.type = o->low;
         if (is_packed(w)) *(any_blocks(w) ? &blocks : &floats) += packed_bytes(o->kern, w, o->low);
     }
     bool pack_blocks = blocks <= WEIGHTS_PACKED_MAX;
     bool pack_floats = floats <= SMALL || now->available == 0 || floats <= (uint64_t)now->available / 2;
     for (Weights *w = l->first; w; w = w->next)
-        if (is_packed(w) && !(any_blocks(w) ? pack_blocks : pack_floats))
-            w->form = w->form == WEIGHTS_LOW ? WEIGHTS_LOW_STRIPS : WEIGHTS_STRIPS;
+        if (is_packed(w) && !(any_blocks(w) ? pack_blocks : pack_floats)) w->form = strip_form(w, precision);
 }
 
 static double gigabytes(uint64_t bytes) { return (double)bytes / 1e9; }

@@ -7,7 +7,7 @@
 #include "model/weights.h"
 #include "quant_fill.h"
 
-enum { K = 512, N0 = 40, N1 = 30, N = N0 + N1, M = 33, TYPES = QUANT_TYPES + 3 };
+enum { K = 512, N0 = 64, N1 = 32, N = N0 + N1, M = 33, TYPES = QUANT_TYPES + 3 };
 
 static const Kern *levels[8];
 static size_t n_levels;
@@ -123,7 +123,7 @@ static void check_form(BlockType x, BlockType y, const Kern *kern, ModelPrecisio
     check_shapes(&l, &l.w, pool, got);
     Weights strips = l.w;
     strips.form = form == WEIGHTS_PANELS ? WEIGHTS_STRIPS : WEIGHTS_LOW_STRIPS;
-    if (form != WEIGHTS_BLOCKS) {
+    if (form == WEIGHTS_PANELS || precision == MODEL_EXACT) {
         times(&l, &strips, NULL, 0, M, other);
         CHECK(memcmp(got, other, sizeof got) == 0);
         check_shapes(&l, &strips, pool, got);
@@ -138,7 +138,7 @@ static void every_form_of_every_type_multiplies(void **state) {
     for (size_t i = 0; i < n_levels; i++)
         for (size_t t = 0; t < TYPES; t++) {
             BlockType x = type_at(t), y = type_at(t + 1 < TYPES ? t + 1 : 3);
-            /* Shares of the products' size, the largest of 2,310 differences: rounding of f32; of bf16; of int8 */
+            /* Shares of the products' size, the largest of 3,168 differences: rounding of f32; of bf16; of int8 */
             check_form(x, y, levels[i], MODEL_F32, WEIGHTS_PANELS, 5e-6, pool);
             check_form(x, y, levels[i], MODEL_EXACT, WEIGHTS_LOW, 0.015, pool);
             check_form(x, y, levels[i], MODEL_FAST, t < 3 ? WEIGHTS_LOW : WEIGHTS_BLOCKS, 0.06, pool);
@@ -173,7 +173,7 @@ static void single_tensors_are_taken_as_they_lie(void **state) {
         CHECK_OK(weights_check(l.g, NULL, &exact));
         times(&l, &exact, NULL, 0, M, got);
         for (size_t i = 0; i < M * N0; i++)
-            CHECK_NEAR(got[i], want[i / N0 * N + i % N0] - ((float)(i % N0) / 8 - 2), 2e-5);
+            CHECK_NEAR(got[i], want[i / N0 * N + i % N0] - ((float)(i % N0) / 8 - 2), 1e-4); /* sums of some 100 */
         unload(&l);
         CHECK_OK(load(&l, BLOCK_F32, type_at(t), true, kern_table(), MODEL_F32, NULL) == ERR_CORRUPT ? ERR_OK : ERR_IO);
         Weights bad = weights_of(gguf_tensor(l.g, "b.weight"), MODEL_F32);
