@@ -6,7 +6,7 @@
  *
  * Numbers.
  *   bf16  rounded to nearest even; a product of two is exact in f32, sums are f32.
- *   int8  a weight is q * scale[output], q in [-weight_max, weight_max]; an activation is (u - zero) * scale of its row
+ *   int8  a weight is q * scale[output], q in [-127, 127] (but see pair_max); an activation is (u - zero) * scale of its row
  *         (token), u in [0, 255] and zero a whole number in it, so that 0 is met exactly. Sums of products are exact in
  *         int32. Rows are scaled as they come: fixed scales would lose four times as much (cosine 0.989 against 0.9992).
  *
@@ -78,7 +78,8 @@ typedef struct {
 
 typedef struct KernLow {
     bool fast_bf16, fast_int8; /* the CPU has instructions for it */
-    int weight_max;            /* 127, or 63 where pairs of products are summed in 16 bits, which must not overflow */
+    int pair_max;              /* what q of inputs 2i and 2i + 1 sum up to at most: 254, or less where two products are
+                                * summed in 16 bits, which must not overflow */
     size_t tile;               /* rows computed at a time */
     size_t group;              /* bytes of an output's inputs side by side in a panel */
 

@@ -26,15 +26,17 @@
 #define LOW_NEON_MATRIX 0
 #endif
 
+#include <stdlib.h>
 #if defined(__AVX2__)
 #include <immintrin.h>
 #endif
 
 enum { LOW_STEP_BYTES = 4, PANEL_STEP_BYTES = LOW_STEP_BYTES * LOW_WIDE };
-#if defined(__AVX2__) && !LOW_VNNI512 && !LOW_HAS_AVXVNNI
-enum { LOW_WEIGHT_MAX = 63 }; /* pmaddubsw: see low_tile.h */
-#else
 enum { LOW_WEIGHT_MAX = 127 };
+#if defined(__AVX2__) && !LOW_VNNI512 && !LOW_HAS_AVXVNNI
+enum { LOW_PAIR_MAX = 128 }; /* pmaddubsw: see low_tile.h */
+#else
+enum { LOW_PAIR_MAX = 2 * LOW_WEIGHT_MAX };
 #endif
 
 /* LOW_GROUP: bytes of an output's inputs that stand side by side in a panel. LOW_SHIFT: what a level's tiles take from each
@@ -255,21 +257,42 @@ static void low_gemm(const LowMatrix *w, size_t from, size_t to, LowOut kind, co
 
 /* ---- packing ---- */
 
+/* What q = 127 stands for: the largest |w|, unless two neighbours of one sign need more to stay within LOW_PAIR_MAX. */
+static float low_top(const float *w, size_t k) {
+    const float share = (float)LOW_WEIGHT_MAX / LOW_PAIR_MAX;
+    float top = 0;
+    for (size_t i = 0; i < k; i++) {
+        float size = fabsf(w[i]);
+        if (i % 2 == 1 && w[i - 1] * w[i] > 0 && (fabsf(w[i - 1]) + size) * share > size)
+            size = (fabsf(w[i - 1]) + size) * share;
+        top = size > top ? size : top;
+    }
+    return top;
+}
+
+/* Rounding may carry a pair one over the limit: the larger gives way. */
+static void low_keep_pair(int8_t *pair) {
+    int sum = pair[0] + pair[1], larger = abs(pair[1]) > abs(pair[0]) ? 1 : 0;
+    if (sum > LOW_PAIR_MAX) pair[larger]--;
+    if (sum < -LOW_PAIR_MAX) pair[larger]++;
+}
+
 static void low_pack_int8(const float *const *rows, size_t k, int8_t *panel, float *scale, float *sums) {
     memset(panel, 0, low_wide(k) * LOW_WIDE);
     for (size_t r = 0; r < LOW_WIDE; r++) {
-        float top = 0;
         scale[r] = sums[r] = 0;
         if (!rows[r]) continue;
-        for (size_t i = 0; i < k; i++) top = fabsf(rows[r][i]) > top ? fabsf(rows[r][i]) : top;
+        float top = low_top(rows[r], k);
         if (!(top > 0)) continue;
         float inverse = (float)LOW_WEIGHT_MAX / top;
         if (!(inverse < 1e30f)) continue; /* subnormal weights are zeros */
         int32_t sum = 0;
-        for (size_t i = 0; i < k; i++) {
-            int32_t q = (int32_t)lrintf(rows[r][i] * inverse);
-            panel[i / LOW_GROUP * LOW_GROUP * LOW_WIDE + r * LOW_GROUP + i % LOW_GROUP] = (int8_t)q;
-            sum += q;
+        for (size_t i = 0; i < k; i += 2) {
+            int8_t *pair = panel + i / LOW_GROUP * LOW_GROUP * LOW_WIDE + r * LOW_GROUP + i % LOW_GROUP;
+            pair[0] = (int8_t)lrintf(rows[r][i] * inverse);
+            if (i + 1 < k) pair[1] = (int8_t)lrintf(rows[r][i + 1] * inverse);
+            low_keep_pair(pair);
+            sum += pair[0] + pair[1];
         }
         scale[r] = top / (float)LOW_WEIGHT_MAX;
         sums[r] = (float)sum;
@@ -285,7 +308,8 @@ static void low_pack(LowType type, const float *const *rows, size_t k, void *pan
     Bf16 *to = panel;
     memset(to, 0, low_panel_bytes(LOW_BF16, k));
     for (size_t r = 0; r < LOW_WIDE; r++)
-        for (size_t i = 0; rows[r] && i < k; i++) to[i / GROUP * GROUP * LOW_WIDE + r * GROUP + i % GROUP] = bf16_of(rows[r][i]);
+        for (size_t i = 0; rows[r] && i < k; i++)
+            to[i / GROUP * GROUP * LOW_WIDE + r * GROUP + i % GROUP] = bf16_of(rows[r][i]);
 }
 
 /* ---- rows on their way into a product ---- */
@@ -468,7 +492,7 @@ static const KernLow low_table = {
     .fast_bf16 = LOW_HAS_BF16,
     .fast_int8 = LANES > 4 || LOW_NEON,
     .group = LOW_GROUP,
-    .weight_max = LOW_WEIGHT_MAX,
+    .pair_max = LOW_PAIR_MAX,
     .tile = LOW_ROWS,
     .spin = low_spin,
     .pack = low_pack,

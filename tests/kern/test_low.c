@@ -184,7 +184,7 @@ static void no_sum_of_bytes_saturates(void **state) {
             const float *rows[LOW_WIDE];
             for (size_t r = 0; r < LOW_WIDE; r++) rows[r] = p.rows + r * K;
             low->pack(LOW_INT8, rows, K, p.panels, p.scale, p.sums);
-            CHECK_INT(packed_int8(&p, 3, 5), sign * low->weight_max);
+            CHECK_INT(packed_int8(&p, 3, 5), sign * (low->pair_max / 2));
             Acts a = acts_random(LOW_INT8, 5, K);
             memset(a.bytes, 255, 5 * K);
             float out[5 * LOW_WIDE];
@@ -196,6 +196,36 @@ static void no_sum_of_bytes_saturates(void **state) {
             packed_free(&p);
             acts_free(&a);
         }
+    }
+}
+
+/* Weights as they are trained: mostly small, some large. */
+static void weights_keep_eight_bits_within_the_limit_of_pairs(void **state) {
+    (void)state;
+    enum { K = 384 };
+    EACH_LEVEL(low) {
+        Packed p = pack_random(low, LOW_INT8, LOW_WIDE, K);
+        const float *rows[LOW_WIDE];
+        double scales = 0, tops = 0;
+        for (size_t i = 0; i < LOW_WIDE * K; i++) p.rows[i] = number() * number() * number() * number();
+        for (size_t r = 0; r < LOW_WIDE; r++) rows[r] = p.rows + r * K;
+        low->pack(LOW_INT8, rows, K, p.panels, p.scale, p.sums);
+        for (size_t r = 0; r < LOW_WIDE; r++) {
+            double top = 0;
+            for (size_t i = 0; i < K; i++) {
+                int q = packed_int8(&p, r, i);
+                /* half a step, and a whole one where a pair gave way */
+                CHECK_NEAR(q * (double)p.scale[r], (double)rows[r][i],
+                           (double)p.scale[r] * (low->pair_max == 254 ? 0.51 : 1.51));
+                if (i % 2) CHECK(abs(packed_int8(&p, r, i - 1) + q) <= low->pair_max);
+                CHECK(abs(q) <= 127);
+                top = fmax(top, fabs((double)rows[r][i]));
+            }
+            scales += (double)p.scale[r];
+            tops += top / 127;
+        }
+        CHECK(scales < tops * 1.25); /* twice with 7-bit weights */
+        packed_free(&p);
     }
 }
 
@@ -230,7 +260,7 @@ static void int8_sums_are_the_same_at_every_level(void **state) {
     (void)state;
     enum { M = 17, N = 64, K = 96 };
     EACH_LEVEL(low) {
-        if (low->weight_max != levels[0]->low->weight_max) continue; /* other weights */
+        if (low->pair_max != levels[0]->low->pair_max) continue; /* other weights */
         bool same_order = low->group == levels[0]->low->group;
         seed = 7;
         Packed p = pack_random(low, LOW_INT8, N, K), q;
@@ -384,6 +414,7 @@ int main(void) {
         cmocka_unit_test(gemm_is_the_product_with_scales_zero_points_and_bias),
         cmocka_unit_test(no_sum_of_bytes_saturates),
         cmocka_unit_test(a_row_does_not_depend_on_its_company),
+        cmocka_unit_test(weights_keep_eight_bits_within_the_limit_of_pairs),
         cmocka_unit_test(int8_sums_are_the_same_at_every_level),
         cmocka_unit_test(weights_of_nothing_pack_to_nothing),
         cmocka_unit_test(quantize_keeps_zero_and_is_off_by_a_step_at_most),
