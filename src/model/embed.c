@@ -56,15 +56,17 @@ typedef struct {
 
 /* ---- tokens ---- */
 
-/* The text behind the prefix that its kind asks for. */
+/* The text behind the prefix that its kind asks for. How far it is over the limit only a refusal tells. */
 static Err encode_text(const EmbedJob *j, Str text, int32_t *ids, size_t cap, size_t *n) {
     Str prefix = j->m->info.prefix[j->opts->kind == EMBED_QUERY];
-    if (prefix.n == 0) return tok_encode(j->m->tok, text, true, ids, cap, n);
+    Err (*encode)(const Tok *, Str, bool, int32_t *, size_t, size_t *) =
+        j->opts->truncate_error ? tok_encode : tok_encode_front;
+    if (prefix.n == 0) return encode(j->m->tok, text, true, ids, cap, n);
     Buf whole = {0};
     buf_add(&whole, prefix);
     buf_add(&whole, text);
     Err err = buf_ok(&whole);
-    if (!err) err = tok_encode(j->m->tok, buf_str(&whole), true, ids, cap, n);
+    if (!err) err = encode(j->m->tok, buf_str(&whole), true, ids, cap, n);
     buf_free(&whole);
     return err;
 }

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "model/tok_kind.h"
+#include "base/utf8.h"
+#include "model/tok_vocab.h"
 
 static const TokKind *const tok_kinds[] = {&tok_wordpiece, &tok_bpe, &tok_spm, &tok_unigram};
 enum { TOK_KINDS = sizeof(tok_kinds) / sizeof(tok_kinds[0]) };
@@ -55,6 +56,35 @@ Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, s
     if (special && t->special.sep >= 0) tok_sink_add(&sink, t->special.sep);
     *n = sink.n;
     return ERR_OK;
+}
+
+enum {
+    FRONT_BYTES = 64 << 10,
+    FRONT_EACH = 16,    /* bytes of a token, mostly fewer */
+    FRONT_MARGIN = 256, /* ids near the cut may not be the whole text's: a word went through it */
+    BLANK_BACK = 4096,
+};
+
+/* At most n bytes, up to a blank where one is near; through a word otherwise. */
+static Str front_of(Str text, size_t n, bool *blank) {
+    n = utf8_floor(text, n);
+    for (size_t back = 0; back < BLANK_BACK && back < n; back++)
+        if ((*blank = text.p[n - back - 1] == ' ' || text.p[n - back - 1] == '\n')) return str_upto(text, n - back - 1);
+    return str_upto(text, n);
+}
+
+Err tok_encode_front(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, size_t *n) {
+    size_t front = cap < FRONT_BYTES / FRONT_EACH ? FRONT_BYTES : cap * FRONT_EACH;
+    for (; front < text.n / 2; front *= 4) {
+        bool blank = false;
+        Str head = front_of(text, front, &blank);
+        /* Unigram weighs a word as a whole: in a run of one letter the length decides where the odd piece stands. It is
+         * linear, so it may. */
+        if (!blank && t->kind == &tok_unigram) break;
+        TRY(tok_encode(t, head, special, ids, cap, n));
+        if (*n >= cap + FRONT_MARGIN) return ERR_OK;
+    }
+    return tok_encode(t, text, special, ids, cap, n);
 }
 
 size_t tok_count(const Tok *t, Str text) {

@@ -35,6 +35,11 @@ void tok_close(Tok *t); /* NULL is fine */
  * Cost: WordPiece 0.02 ms a KB of code, no memory. Errors: ERR_NOMEM (kinds that take some). */
 MUST_USE Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids /* [cap] */, size_t cap, size_t *n);
 
+/* tok_encode for who takes no more than cap ids: of a text that has far more only the front is looked at, so that 10 MB cost
+ * what 64 KB do (BPE: 5 ms instead of 4 s and 540 MB for one word). The ids are those of the whole; *n is only more than
+ * cap. */
+MUST_USE Err tok_encode_front(const Tok *t, Str text, bool special, int32_t *ids /* [cap] */, size_t cap, size_t *n);
+
 /* How many ids tok_encode gives without special ones around. Never fails. */
 size_t tok_count(const Tok *t, Str text);
 
