@@ -30,7 +30,7 @@ elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
 endif()
 if(TARGET pythia_kern)
   set(KERN_HEADERS)
-  foreach(header kern_body.h kern_trunk_body.h low_body.h low_tile.h low_tile_avx512.h low_tile_neon.h
+  foreach(header kern_body.h kern_trunk_body.h low_body.h low_tile.h low_tile_avx2.h low_tile_avx512.h low_tile_neon.h
           low_attention_bf16.h low_attention_avx512.h low_attention_neon.h)
     list(APPEND KERN_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
   endforeach()
@@ -40,7 +40,8 @@ if(TARGET pythia_kern)
                                            OBJECT_DEPENDS "${KERN_HEADERS}")
   endforeach()
   set(QUANT_HEADERS)
-  foreach(header quant_impl.h quant_unpack.h quant_body.h quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)
+  foreach(header quant_impl.h quant_unpack.h quant_body.h quant_dots.h quant_panel.h quant_panel_walk.h
+          quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)
     list(APPEND QUANT_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
   endforeach()
   foreach(level scalar avx512vnni)

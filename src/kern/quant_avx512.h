@@ -1,5 +1,5 @@
 /* quant_avx512.h - products of blocks with AVX-512 and VNNI: how 64 numbers of any format come out of a row into one
- * register, and one weight row with few activation rows (generation). Panels: quant_panel_avx512.h.
+ * register, and one weight row with few activation rows (quant_dots.h). Panels: quant_panel_avx512.h.
  *
  * A row of 32-number blocks is taken eight blocks at a time: four registers of 64 numbers times the activations are four
  * registers of partial sums, which nine shuffles and additions turn into the eight blocks' integers side by side, so that
@@ -10,12 +10,7 @@
 
 #include "kern/quant_unpack.h"
 
-#define UNROLL512 _Pragma("GCC unroll 16")
-
 typedef __m512i Z;
-
-enum { QUANT_DOT_ROWS = 4 }; /* activation rows that share one reading of a weight row */
-
 INLINE Z z_load(const void *p) { return _mm512_loadu_si512(p); }
 /* 16 bytes four times, 32 bytes twice. */
 INLINE Z z_load16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(p)); }
@@ -75,7 +70,7 @@ INLINE __m256 z_scales(const uint8_t *p, size_t stride, size_t offset) {
     _Alignas(64) uint16_t low[32] = {0}, high[32] = {0};
     size_t end = 8 * stride < 256 ? 8 * stride - 128 : 128; /* where the second pair of registers begins */
     __mmask32 late = 0;
-    UNROLL512 for (size_t b = 0; b < 8; b++) {
+    UNROLL for (size_t b = 0; b < 8; b++) {
         size_t at = b * stride + offset;
         low[b] = (uint16_t)(at / 2 % 64);
         high[b] = (uint16_t)((at - end) / 2 % 64);
@@ -86,15 +81,6 @@ INLINE __m256 z_scales(const uint8_t *p, size_t stride, size_t offset) {
         words = _mm512_mask_mov_epi16(words, late,
                                       _mm512_permutex2var_epi16(z_load(p + end), z_load(high), z_load(p + end + 64)));
     return _mm256_cvtph_ps(_mm512_castsi512_si128(words));
-}
-
-/* Told so far ahead a core reads blocks as fast as it reads anything: its own prefetcher stops at every page of 4 KB (Q8_0
- * 14.8 GB/s without, 17.0 with 1 KB, 19.6 with 4 KB, of memory's 18 to a plain loop; Q4_0 12.5, 14.1, 16.9). */
-enum { PREFETCH_BYTES = 4096 };
-
-INLINE void z_prefetch(const uint8_t *p, size_t bytes) {
-    UNROLL512 for (size_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)((uintptr_t)p + PREFETCH_BYTES + i), _MM_HINT_T0);
 }
 
 /* ---- one weight row, blocks of 32 ---- */
@@ -109,29 +95,18 @@ INLINE __m256i z_block_sums(const Z s[4]) {
         _mm512_permutexvar_epi32(_mm512_setr_epi32(0, 8, 1, 9, 2, 10, 3, 11, 0, 0, 0, 0, 0, 0, 0, 0), c));
 }
 
-INLINE int quant_zero_shift(uint32_t type) {
-    return type == BLOCK_Q4_0 ? 3 : type == BLOCK_Q5_0 ? 4 : type == BLOCK_Q8_0 ? 7 : 0;
-}
-
-/* Halves first, as quant_add_up. */
-INLINE float y_sum(__m256 v) {
-    __m128 x = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
-    x = _mm_add_ps(x, _mm_movehl_ps(x, x));
-    return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
-}
-
 /* Eight blocks of a weight row, at p, the first of them the row's block `block`, into the eight sums of each of `rows`
  * activation rows. The last `fresh` of them count; block + 8 - fresh is a multiple of 8. */
-INLINE void z_blocks32(uint32_t type, size_t rows, const uint8_t *p, size_t block, size_t fresh, const QuantRow32 *a,
-                       __m256 *sums) {
+INLINE void quant_blocks32(uint32_t type, size_t rows, const uint8_t *p, size_t block, size_t fresh,
+                           const QuantRow32 *a, __m256 *sums) {
     size_t bytes = quant_block_bytes(type);
     __m256 d = z_scales(p, bytes, 0), m = quant_has_min(type) ? z_scales(p, bytes, 2) : _mm256_setzero_ps();
     __mmask8 mask = (__mmask8)((1u << fresh) - 1);
     __m256i turn = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7), _mm256_set1_epi32(8 - (int)fresh));
     Z q[4], s[4];
-    UNROLL512 for (size_t i = 0; i < 4; i++) q[i] = z_unpack32(type, p, i);
-    UNROLL512 for (size_t r = 0; r < rows; r++) {
-        UNROLL512 for (size_t i = 0; i < 4; i++) s[i] =
+    UNROLL for (size_t i = 0; i < 4; i++) q[i] = z_unpack32(type, p, i);
+    UNROLL for (size_t r = 0; r < rows; r++) {
+        UNROLL for (size_t i = 0; i < 4; i++) s[i] =
             _mm512_dpbusd_epi32(_mm512_setzero_si512(), q[i], z_load(a[r].q + block * QUANT_BLOCK + 64 * i));
         __m256i x = z_block_sums(s);
         if (quant_zero(type))
@@ -149,85 +124,60 @@ INLINE void z_blocks32(uint32_t type, size_t rows, const uint8_t *p, size_t bloc
     }
 }
 
-/* The first `n` < 8 blocks of a row, moved to the end of eight. */
-typedef struct {
-    int8_t q[QUANT_GROUP];
-    float d[8], s[8];
-    int32_t sum[8];
-} FewBlocks;
-
-static QuantRow32 few_blocks(FewBlocks *few, const QuantRow32 *a, size_t n) {
-    memset(few, 0, sizeof *few);
-    memcpy(few->q + (8 - n) * QUANT_BLOCK, a->q, n * QUANT_BLOCK);
-    memcpy(few->d + 8 - n, a->d, n * sizeof *a->d);
-    memcpy(few->s + 8 - n, a->s, n * sizeof *a->s);
-    memcpy(few->sum + 8 - n, a->sum, n * sizeof *a->sum);
-    return (QuantRow32){few->q, few->d, few->s, few->sum, NULL};
-}
-
-/* Blocks that do not fill eight are taken with those before them, which are then not counted again: no copy, no byte read
- * behind the row. */
-INLINE void z_row32(uint32_t type, size_t rows, const uint8_t *p, size_t k, const QuantRow32 *a, float *out,
-                    size_t ldo) {
-    __m256 sums[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
-    size_t bytes = quant_block_bytes(type), blocks = k / QUANT_BLOCK, rest = blocks % 8, b = 0;
-    for (; b + 8 <= blocks; b += 8) {
-        z_prefetch(p + b * bytes, 8 * bytes);
-        z_blocks32(type, rows, p + b * bytes, b, 8, a, sums);
-    }
-    if (rest && b) z_blocks32(type, rows, p + (blocks - 8) * bytes, blocks - 8, rest, a, sums);
-    if (rest && !b) {
-        uint8_t few[8 * 34] = {0}; /* less than 8 blocks in all: moved to the end of eight */
-        memcpy(few + (8 - rest) * bytes, p, rest * bytes);
-        QuantRow32 moved[QUANT_DOT_ROWS];
-        FewBlocks room[QUANT_DOT_ROWS];
-        for (size_t r = 0; r < rows; r++) moved[r] = few_blocks(&room[r], &a[r], rest);
-        z_blocks32(type, rows, few, 0, rest, moved, sums);
-    }
-    UNROLL512 for (size_t r = 0; r < rows; r++) out[r * ldo] = y_sum(sums[r]);
-}
-
 /* ---- one weight row, blocks of 256 ---- */
 
-/* What belongs to a block of 256 but its numbers: its scales as 16-bit words, each 32 bits' pair the same one. */
+/* What belongs to a block of 256 but its numbers. */
 typedef struct {
-    Z scales[4];  /* for numbers 64 i .. 64 i + 63 */
-    __m128i mins; /* int16 [8] */
-    __m256i all;  /* Q6_K: scales int16 [16] */
-    float d, m;
+    Z scales[4];   /* 16-bit words, for numbers 64 i .. 64 i + 63 */
+    __m128i mins;  /* int16 [8] */
+    __m256i all;   /* Q6_K: scales int16 [16] */
+    __m128 halves; /* d, d, dmin, dmin */
 } Z256;
 
+/* The 12 bytes of Q4_K's scales and minimums (quant_unpack_scales) as 8 and 8 words. */
+INLINE __m256i z_six_bits(__m128i head /* d, dmin, the 12 bytes */) {
+    const __m128i low = _mm_setr_epi8(4, 5, 6, 7, 12, 13, 14, 15, 8, 9, 10, 11, 12, 13, 14, 15);
+    const __m128i high = _mm_setr_epi8(-1, -1, -1, -1, 4, 5, 6, 7, -1, -1, -1, -1, 8, 9, 10, 11);
+    const __m256i shift = _mm256_setr_epi64x(0, 0, 0, 0x4000400040004);
+    const __m256i mask = _mm256_setr_epi64x(0x3F003F003F003F, 0xF000F000F000F, 0x3F003F003F003F, 0xF000F000F000F);
+    __m256i x = _mm256_srlv_epi16(_mm256_cvtepu8_epi16(_mm_shuffle_epi8(head, low)), shift);
+    __m256i y = _mm256_srli_epi16(_mm256_cvtepu8_epi16(_mm_shuffle_epi8(head, high)), 2);
+    return _mm256_or_si256(_mm256_and_si256(x, mask), _mm256_and_si256(y, _mm256_set1_epi16(0x30)));
+}
+
 INLINE Z256 z_scales256(uint32_t type, const uint8_t *p) {
-    Z256 s = {.mins = _mm_setzero_si128(), .all = _mm256_setzero_si256(), .m = 0};
+    Z256 s = {.mins = _mm_setzero_si128()};
     if (type == BLOCK_Q6_K) {
-        s.d = quant_half(p + 208);
+        uint16_t half;
+        memcpy(&half, p + 208, sizeof half);
+        s.halves = _mm_cvtph_ps(_mm_cvtsi32_si128(half));
         s.all = _mm256_cvtepi8_epi16(_mm_loadu_si128((const void *)(p + 192)));
-        UNROLL512 for (int i = 0; i < 4; i++) {
+        UNROLL for (int i = 0; i < 4; i++) {
             int at = 4 * i * 0x10001;
             s.scales[i] = _mm512_permutexvar_epi16(z_quarters(at, at + 0x10001, at + 2 * 0x10001, at + 3 * 0x10001),
                                                    _mm512_castsi256_si512(s.all));
         }
         return s;
     }
-    uint64_t scales, mins;
-    quant_unpack_scales(p + 4, &scales, &mins);
-    s.d = quant_half(p);
-    s.m = quant_half(p + 2);
-    s.mins = _mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)mins));
-    Z words = _mm512_castsi128_si512(_mm_cvtepu8_epi16(_mm_cvtsi64_si128((long long)scales)));
-    UNROLL512 for (int i = 0; i < 4; i++) s.scales[i] =
-        _mm512_permutexvar_epi16(z_halves(2 * i * 0x10001, (2 * i + 1) * 0x10001), words);
+    __m128i head = _mm_loadu_si128((const void *)p);
+    s.halves = _mm_cvtph_ps(head);
+    s.halves = _mm_unpacklo_ps(s.halves, s.halves);
+    s.all = z_six_bits(head);
+    s.mins = _mm256_extracti128_si256(s.all, 1);
+    UNROLL for (int i = 0; i < 4; i++) s.scales[i] =
+        _mm512_permutexvar_epi16(z_halves(2 * i * 0x10001, (2 * i + 1) * 0x10001), _mm512_castsi256_si512(s.all));
     return s;
 }
 
 /* Products of pairs fit 16 bits (2 * 63 * 127), and are scaled and added in one instruction. */
-INLINE void z_group256(uint32_t type, size_t rows, const uint8_t *p, size_t group, const QuantRow256 *a, float *sums) {
+INLINE void quant_group256(uint32_t type, size_t rows, const uint8_t *p, size_t group, const QuantRow256 *a,
+                           float *sums) {
     Z256 w = z_scales256(type, p);
     Z q[4];
-    UNROLL512 for (size_t i = 0; i < 4; i++) q[i] = z_unpack256(type, p, i);
-    UNROLL512 for (size_t r = 0; r < rows; r++) {
+    UNROLL for (size_t i = 0; i < 4; i++) q[i] = z_unpack256(type, p, i);
+    UNROLL for (size_t r = 0; r < rows; r++) {
         Z x[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()};
-        UNROLL512 for (size_t i = 0; i < 4; i++) x[i % 2] = _mm512_dpwssd_epi32(
+        UNROLL for (size_t i = 0; i < 4; i++) x[i % 2] = _mm512_dpwssd_epi32(
             x[i % 2], _mm512_maddubs_epi16(q[i], z_load(a[r].q + group * QUANT_GROUP + 64 * i)), w.scales[i]);
         Z both = _mm512_add_epi32(x[0], x[1]);
         __m256i y = _mm256_add_epi32(_mm512_castsi512_si256(both), _mm512_extracti64x4_epi64(both, 1));
@@ -235,81 +185,13 @@ INLINE void z_group256(uint32_t type, size_t rows, const uint8_t *p, size_t grou
             __m256i biased = _mm256_madd_epi16(w.all, _mm256_loadu_si256((const void *)(a[r].sum16 + 16 * group)));
             y = _mm256_sub_epi32(y, _mm256_slli_epi32(biased, 5));
         }
-        __m128i v = _mm_add_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1));
-        __m128i least = _mm_setzero_si128();
+        __m128i v = _mm_add_epi32(_mm256_castsi256_si128(y), _mm256_extracti128_si256(y, 1)), least = v;
         if (quant_has_min(type))
             least = _mm_madd_epi16(w.mins, _mm_loadu_si128((const void *)(a[r].sum32 + 8 * group)));
-        __m128i t = _mm_hadd_epi32(v, least);
-        t = _mm_hadd_epi32(t, t); /* [0]: the numbers' sum, [1]: the minimums' */
-        __m128 f = _mm_cvtepi32_ps(t);
-        float da = a[r].d[group];
-        sums[r] += _mm_cvtss_f32(f) * (w.d * da);
-        if (quant_has_min(type)) sums[r] -= _mm_cvtss_f32(_mm_movehdup_ps(f)) * (w.m * da);
-    }
-}
-
-INLINE void z_row256(uint32_t type, size_t rows, const uint8_t *p, size_t k, const QuantRow256 *a, float *out,
-                     size_t ldo) {
-    float sums[4] = {0};
-    for (size_t g = 0; g < k / QUANT_GROUP; g++, p += quant_block_bytes(type)) {
-        z_prefetch(p, quant_block_bytes(type));
-        z_group256(type, rows, p, g, a, sums);
-    }
-    UNROLL512 for (size_t r = 0; r < rows; r++) out[r * ldo] = sums[r];
-}
-
-/* ---- rows ---- */
-
-INLINE void z_dots(uint32_t type, size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts,
-                   size_t bytes, float *out, size_t ldo) {
-    QuantRow32 a[QUANT_DOT_ROWS];
-    QuantRow256 b[QUANT_DOT_ROWS];
-    bool small = type < BLOCK_Q4_K;
-    for (size_t r = 0; r < rows; r++) {
-        a[r] = quant_row32(acts + r * bytes, w->k);
-        b[r] = quant_row256(acts + r * bytes, w->k);
-    }
-    const uint8_t *p = (const uint8_t *)w->rows + from * w->row_bytes;
-    for (size_t j = from; j < to; j++, p += w->row_bytes) {
-        if (small)
-            z_row32(type, rows, p, w->k, a, out + j, ldo);
-        else
-            z_row256(type, rows, p, w->k, b, out + j, ldo);
-    }
-}
-
-#define DOTS_FUNCTION(type)                                                                                            \
-    static void dots_##type(size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts, size_t bytes, \
-                            float *out, size_t ldo) {                                                                  \
-        if (rows == 1)                                                                                                 \
-            z_dots(BLOCK_##type, 1, w, from, to, acts, bytes, out, ldo);                                               \
-        else if (rows == 2)                                                                                            \
-            z_dots(BLOCK_##type, 2, w, from, to, acts, bytes, out, ldo);                                               \
-        else if (rows == 3)                                                                                            \
-            z_dots(BLOCK_##type, 3, w, from, to, acts, bytes, out, ldo);                                               \
-        else                                                                                                           \
-            z_dots(BLOCK_##type, 4, w, from, to, acts, bytes, out, ldo);                                               \
-    }
-DOTS_FUNCTION(Q4_0)
-DOTS_FUNCTION(Q4_1)
-DOTS_FUNCTION(Q5_0)
-DOTS_FUNCTION(Q5_1)
-DOTS_FUNCTION(Q8_0)
-DOTS_FUNCTION(Q4_K)
-DOTS_FUNCTION(Q5_K)
-DOTS_FUNCTION(Q6_K)
-
-typedef void (*QuantDots)(size_t rows, const QuantMatrix *w, size_t from, size_t to, const char *acts, size_t bytes,
-                          float *out, size_t ldo);
-static const QuantDots dots_of[] = {
-    [BLOCK_Q4_0] = dots_Q4_0, [BLOCK_Q4_1] = dots_Q4_1, [BLOCK_Q5_0] = dots_Q5_0, [BLOCK_Q5_1] = dots_Q5_1,
-    [BLOCK_Q8_0] = dots_Q8_0, [BLOCK_Q4_K] = dots_Q4_K, [BLOCK_Q5_K] = dots_Q5_K, [BLOCK_Q6_K] = dots_Q6_K};
-
-static void quant_dots(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out,
-                       size_t ldo) {
-    size_t bytes = quant_kind_bytes(quant_kind(w->type), w->k);
-    for (size_t r = 0; r < m; r += QUANT_DOT_ROWS) {
-        size_t n = m - r < QUANT_DOT_ROWS ? m - r : QUANT_DOT_ROWS;
-        dots_of[w->type](n, w, from, to, (const char *)rows + r * bytes, bytes, out + r * ldo, ldo);
+        v = _mm_add_epi32(_mm_unpacklo_epi64(v, least), _mm_unpackhi_epi64(v, least));
+        v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0xB1)); /* [0]: the numbers' sum, [2]: the minimums' */
+        __m128 f = _mm_mul_ps(_mm_cvtepi32_ps(v), _mm_mul_ps(w.halves, _mm_set1_ps(a[r].d[group])));
+        sums[r] += _mm_cvtss_f32(f);
+        if (quant_has_min(type)) sums[r] -= _mm_cvtss_f32(_mm_movehl_ps(f, f));
     }
 }

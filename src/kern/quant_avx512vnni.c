@@ -4,10 +4,11 @@
 #define QUANT_TABLE      quant_avx512vnni
 #define QUANT_FLOAT_ROWS 4
 #define QUANT_HAS_PANELS 1
-#define QUANT_PANEL_FROM 4
 
 #include "kern/quant_avx512.h"
+#include "kern/quant_dots.h"
 #include "kern/quant_panel_avx512.h"
+#include "kern/quant_panel_walk.h"
 
 #include "kern/quant_body.h"
 #endif

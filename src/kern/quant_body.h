@@ -3,10 +3,9 @@
  *
  * The includer defines QUANT_NAME, QUANT_TABLE, QUANT_FLOAT_ROWS (rows of a tile of floats), and before the inclusion
  *
- *   quant_dot(w, j, rows, m, out, ldo)    weight row j with m activation rows, as it stands
- *   QUANT_PANEL_FROM                      from so many rows on panels pay; SIZE_MAX: there are none, else also
- *   quant_panel(w, j, n, rows, m, out, ldo, scratch)
- *                                         n <= 32 weight rows from j on, by way of a panel
+ *   quant_dots(w, from, to, rows, m, out, ldo)            weight rows as they stand, with m activation rows
+ *   QUANT_HAS_PANELS                                      1 when there is, for more than QUANT_DOT_ROWS rows,
+ *   quant_panel(w, j, n, rows, m, out, ldo, scratch)      n <= 32 weight rows from j on, by way of a panel
  *
  * Compiled without contraction of a * b + c (cmake/kernels.cmake): that every level gives the same bits rests on it.
  */
@@ -16,9 +15,7 @@
 #include "kern/kern_levels.h"
 #include "kern/quant_unpack.h"
 
-#define UNROLL _Pragma("GCC unroll 32")
-
-enum { QUANT_FLOAT_OUTS = 4, QUANT_PANEL = 32 };
+enum { QUANT_FLOAT_OUTS = 4 };
 
 /* ---- activations into blocks ---- */
 
@@ -210,7 +207,7 @@ static void quant_add_bias(const float *bias, size_t from, size_t to, size_t m, 
 static void quant_gemm_blocks(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out,
                               size_t ldo, void *scratch) {
 #if QUANT_HAS_PANELS
-    if (m >= QUANT_PANEL_FROM) {
+    if (m > QUANT_DOT_ROWS) {
         for (size_t j = from; j < to; j += QUANT_PANEL)
             quant_panel(w, j, to - j < QUANT_PANEL ? to - j : QUANT_PANEL, rows, m, out, ldo, scratch);
         return;

@@ -12,6 +12,9 @@
 #include "kern/quant_impl.h"
 
 #define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+enum { QUANT_PANEL = 32, QUANT_DOT_ROWS = 3 }; /* weight rows a panel; activation rows that go without one */
 
 typedef struct {
     _Alignas(64) uint8_t q[QUANT_GROUP];
@@ -22,6 +25,9 @@ typedef struct {
 
 INLINE int quant_zero(uint32_t type) {
     return type == BLOCK_Q4_0 ? 8 : type == BLOCK_Q5_0 ? 16 : type == BLOCK_Q8_0 ? 128 : type == BLOCK_Q6_K ? 32 : 0;
+}
+INLINE int quant_zero_shift(uint32_t type) {
+    return type == BLOCK_Q4_0 ? 3 : type == BLOCK_Q5_0 ? 4 : type == BLOCK_Q8_0 ? 7 : 5;
 }
 INLINE bool quant_has_min(uint32_t type) {
     return type == BLOCK_Q4_1 || type == BLOCK_Q5_1 || type == BLOCK_Q4_K || type == BLOCK_Q5_K;
