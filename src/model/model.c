@@ -17,6 +17,7 @@ enum { OPEN_THREADS_MAX = 4 };
 
 static Err check_pooling(const Model *m, const ModelOpts *opts) {
     bool reranker = opts && opts->reranker;
+    if (opts && opts->generator && m->arch->decodes) return ERR_OK;
     if (reranker && m->info.pooling == POOL_RANK) return ERR_OK;
     if (reranker) return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     switch (m->info.pooling) {

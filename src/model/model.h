@@ -34,10 +34,10 @@ typedef struct {
     Str name; /* general.name, or the file's base name */
     Str arch; /* "bert" */
     Str path;
-    Str parent;        /* the model that a static table was distilled from; "" for others */
-    Sha256 id;         /* what "the same model" means: model_id_with(SHA-256 of the file, precision) */
-    size_t dim;        /* floats of an embedding */
-    size_t max_tokens; /* special tokens counted */
+    Str parent;                     /* the model that a static table was distilled from; "" for others */
+    Sha256 id;                      /* what "the same model" means: model_id_with(SHA-256 of the file, precision) */
+    size_t dim;                     /* floats of an embedding */
+    size_t max_tokens;              /* special tokens counted */
     size_t n_layers, n_heads, n_ff; /* 0 of a static table */
     size_t n_vocab;
     Pooling pooling;
@@ -51,8 +51,9 @@ typedef struct {
 typedef struct {
     size_t max_tokens; /* 0: the model's own limit; above it: ERR_LIMIT */
     ModelPrecision precision;
-    bool reranker; /* a model that scores pairs is wanted; without it, one that embeds */
-    bool no_cache; /* neither read nor keep weights packed for low precision */
+    bool reranker;  /* a model that scores pairs is wanted; without it, one that embeds */
+    bool generator; /* or one that writes (generate.h), which then need not say how it embeds */
+    bool no_cache;  /* neither read nor keep weights packed for low precision */
 } ModelOpts;
 
 /* Maps and checks the file: every count, offset, shape and name before use; ERR_CORRUPT says at which byte or tensor,
@@ -69,6 +70,8 @@ typedef struct {
     const char *tokenizer;        /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
     size_t max_tokens;            /* 0: 512 */
     size_t dim;                   /* 0: asked for */
+    size_t dimensions;            /* wanted of the service, which must give them ("dimensions"); 0: its own */
+    const char *prefix[2];        /* by EmbedKind, what goes before a text; NULL: nothing */
     int64_t connect_ms, stall_ms; /* 0: http.h's */
     unsigned attempts;            /* 0: 5 */
     int64_t pause_ms;             /* after the first failure; 0: 500 */
@@ -125,9 +128,10 @@ MUST_USE Err model_peak_gops(Pool *pool, ModelPrecision precision, double *out);
 
 /* ---- models on disk (registry.c) ---- */
 
-/* Turns a Hugging Face folder (config.json, model.safetensors, vocab.txt or tokenizer.json, 1_Pooling/config.json,
- * sentence_bert_config.json, modules.json where present) into a GGUF at out_path (written beside and renamed), with the
- * metadata names that llama.cpp uses. Errors name the file and the key or tensor at fault. */
+/* Turns a Hugging Face folder (config.json, model.safetensors whole or in parts, vocab.txt or tokenizer.json, and where
+ * present modules.json with the folders of its steps, sentence_bert_config.json, config_sentence_transformers.json) into a
+ * GGUF at out_path (written beside and renamed), with the metadata names that llama.cpp uses. Errors name the file and the key
+ * or tensor at fault. */
 MUST_USE Err model_import(const char *hf_dir, const char *out_path, const char *name);
 
 /* Reads a GGUF whole and checks everything that can be checked without a reference: structure, shapes, NaN and Inf in
@@ -153,6 +157,9 @@ typedef struct {
     bool broken;    /* could not be read; why in `problem` */
     const char *problem;
 } ModelEntry;
+
+/* What the file at path says about itself; strings in the arena, id zeros. ERR_NO_MODEL, ERR_CORRUPT, ERR_UNSUPPORTED. */
+MUST_USE Err model_describe(Arena *a, const char *path, ModelInfo *out);
 
 /* Models in dir (*.gguf, sorted by name). A missing folder gives none. */
 MUST_USE Err model_list(Arena *a, const char *dir, ModelEntry **out, size_t *n);

@@ -171,7 +171,7 @@ static bool time_letter(Buf *b, char letter, const struct tm *t, bool bare) {
 
 static Err call_strftime(Render *r, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str format;
+    Str format = {NULL, 0};
     Buf text = {0};
     struct tm t;
     TRY(args_bind(r, name, args, "format", 1, v));

@@ -127,7 +127,7 @@ static Err slice_bounds(Render *r, const Node *n, size_t length, int64_t *from, 
 static Err eval_slice(Render *r, const Node *n, Val *out) {
     Val value, *items = NULL;
     size_t length = 0, count = 0;
-    int64_t from, to, step;
+    int64_t from = 0, to = 0, step = 1;
     TRY(run_eval(r, n->a, &value));
     if (val_is(value, VAL_UNDEFINED)) return fail_undefined(r, value);
     *out = val_undefined(STR("slice"));

@@ -211,7 +211,7 @@ static Err filter_default(Render *r, Str name, Val self, const Args *args, Val *
 
 static Err filter_attr(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str key;
+    Str key = {NULL, 0};
     TRY(args_bind(r, name, args, "name", 1, v));
     TRY(args_str(r, name, v[0], &key));
     if (method_known(self, key) || val_is(self, VAL_LOOP) || val_is(self, VAL_NAMESPACE))

@@ -41,7 +41,7 @@ static bool edge_is(Str s, Str part, bool start) { return start ? str_starts(s, 
 
 static Err str_edge(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str part;
+    Str part = {NULL, 0};
     bool start = str_is(name, "startswith"), holds = false;
     TRY(args_bind(r, name, args, "prefix", 1, v));
     if (!val_is(v[0], VAL_LIST) || v[0].list->kind != LIST_TUPLE) {
@@ -59,7 +59,7 @@ static Err str_edge(Render *r, Val self, Str name, const Args *args, Val *out) {
 
 static Err str_remove(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str part, s = self.str;
+    Str part = {NULL, 0}, s = self.str;
     TRY(args_bind(r, name, args, "part", 1, v));
     TRY(args_str(r, name, v[0], &part));
     if (str_is(name, "removeprefix") && str_starts(s, part)) s = str_from(s, part.n);
@@ -78,7 +78,7 @@ static ptrdiff_t find_last(Str s, Str part) {
 
 static Err str_where(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str part;
+    Str part = {NULL, 0};
     TRY(args_bind(r, name, args, "part", 1, v));
     TRY(args_str(r, name, v[0], &part));
     TRY(run_spend(r, self.str.n / 4));
@@ -90,7 +90,7 @@ static Err str_where(Render *r, Val self, Str name, const Args *args, Val *out) 
 
 static Err str_count(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str part, rest = self.str;
+    Str part = {NULL, 0}, rest = self.str;
     int64_t n = 0;
     TRY(args_bind(r, name, args, "part", 1, v));
     TRY(args_str(r, name, v[0], &part));
@@ -192,7 +192,7 @@ static Err str_lines(Render *r, Val self, Str name, const Args *args, Val *out) 
 
 static Err str_replace(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    Str old, new;
+    Str old = {NULL, 0}, new = {NULL, 0};
     int64_t count = -1;
     Buf text = {0};
     TRY(args_bind(r, name, args, "old new count", 2, v));
@@ -210,7 +210,7 @@ static Err str_replace(Render *r, Val self, Str name, const Args *args, Val *out
 static Err str_join(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX], *items = NULL;
     size_t n = 0;
-    Str part;
+    Str part = {NULL, 0};
     Buf text = {0};
     Err err = ERR_OK;
     TRY(args_bind(r, name, args, "iterable", 1, v));

@@ -248,7 +248,7 @@ static Err parse_tag(Parser *p, Node **out) {
                       {"continue", parse_jump}};
     static const char *const known[] = {"extends",    "block", "include", "import", "from",
                                         "autoescape", "do",    "print",   "trans"};
-    Str word;
+    Str word = {NULL, 0};
     TRY(parse_expect_name(p, &word));
     for (size_t i = 0; i < sizeof statements / sizeof *statements; i++)
         if (str_is(word, statements[i].word)) return statements[i].parse(p, out);

@@ -97,6 +97,18 @@ size_t tok_vocab_size(const Tok *t) { return t->n; }
 const TokSpecial *tok_special(const Tok *t) { return &t->special; }
 const char *tok_kind(const Tok *t) { return t->kind->name; }
 
+bool tok_decodes(const Tok *t) { return t->kind->decode != NULL; }
+
+bool tok_is_control(const Tok *t, int32_t id) {
+    if (!t->types || id < 0 || (size_t)id >= t->n) return false;
+    return t->types[id] == TOK_TYPE_CONTROL || t->types[id] == TOK_TYPE_UNKNOWN;
+}
+
+void tok_decode(const Tok *t, int32_t id, bool control, Buf *out) {
+    if (id < 0 || (size_t)id >= t->n || (tok_is_control(t, id) && !control)) return;
+    t->kind->decode(t, id, out);
+}
+
 Str tok_text(const Tok *t, int32_t id) {
     if (id < 0 || (size_t)id >= t->n) return (Str){"", 0};
     return t->texts[id];

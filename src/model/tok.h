@@ -50,6 +50,16 @@ const TokSpecial *tok_special(const Tok *t);
  * outside the vocabulary. Borrowed from the Tok. */
 Str tok_text(const Tok *t, int32_t id);
 
+/* Can tokens be turned back into text? Not with kinds that lose some (WordPiece, Unigram): no model of theirs generates. */
+bool tok_decodes(const Tok *t);
+
+/* A token with a meaning of its own ("<bos>", "<|im_end|>", unknown): no part of a text. */
+bool tok_is_control(const Tok *t, int32_t id);
+
+/* Appends the bytes that a token stands for, not necessarily whole characters; nothing for control tokens, unless `control`
+ * asks for their spelling, and for ids outside the vocabulary. Only where tok_decodes. buf_ok tells of memory. */
+void tok_decode(const Tok *t, int32_t id, bool control, Buf *out);
+
 /* The kind's name: "bert". */
 const char *tok_kind(const Tok *t);
 

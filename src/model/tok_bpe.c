@@ -401,4 +401,10 @@ static void bpe_close(Tok *t) {
     if (b) tok_split_close(b->split);
 }
 
-const TokKind tok_bpe = {.name = "gpt2", .open = bpe_open, .encode = bpe_encode, .close = bpe_close};
+static void bpe_decode(const Tok *t, int32_t id, Buf *out) {
+    const Bpe *b = t->impl;
+    buf_add(out, b->bytes[id]);
+}
+
+const TokKind tok_bpe = {
+    .name = "gpt2", .open = bpe_open, .encode = bpe_encode, .close = bpe_close, .decode = bpe_decode};

@@ -22,13 +22,15 @@ typedef struct {
     Err (*open)(Tok *t, const Gguf *g);                   /* fills t->impl, vocab, special; memory from t->arena */
     Err (*encode)(const Tok *t, Str text, TokSink *sink); /* without special ones around */
     void (*close)(Tok *t);                                /* what the arena does not own; NULL: nothing */
+    void (*decode)(const Tok *t, int32_t id, Buf *out);   /* a token's bytes; NULL: no model of this kind generates */
 } TokKind;
 
 struct Tok {
     const TokKind *kind;
-    Arena arena; /* owns everything below */
-    void *impl;  /* the kind's own */
-    Str *texts;  /* [n] as the reference spells them */
+    Arena arena;          /* owns everything below */
+    void *impl;           /* the kind's own */
+    Str *texts;           /* [n] as the reference spells them */
+    const int32_t *types; /* [n] tokenizer.ggml.token_type; NULL: the kind reads none */
     size_t n;
     TokSpecial special;
 };

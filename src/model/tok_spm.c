@@ -228,4 +228,23 @@ static Err spm_open(Tok *t, const Gguf *g) {
     return s->whole ? ERR_OK : arena_error();
 }
 
-const TokKind tok_spm = {.name = "llama", .open = spm_open, .encode = spm_encode};
+/* Added tokens are as they stand, the others with their spaces back. */
+static void spm_decode(const Tok *t, int32_t id, Buf *out) {
+    Str text = t->texts[id];
+    int byte = t->types[id] == TOK_TYPE_BYTE ? tok_text_byte(text) : -1;
+    if (byte >= 0) {
+        buf_char(out, (char)byte);
+        return;
+    }
+    if (tok_type_is_added(t->types[id])) {
+        buf_add(out, text);
+        return;
+    }
+    for (ptrdiff_t at; (at = str_find(text, STR(ESCAPED))) >= 0; text = str_from(text, (size_t)at + 3)) {
+        buf_add(out, str_upto(text, (size_t)at));
+        buf_char(out, ' ');
+    }
+    buf_add(out, text);
+}
+
+const TokKind tok_spm = {.name = "llama", .open = spm_open, .encode = spm_encode, .decode = spm_decode};

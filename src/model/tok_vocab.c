@@ -15,10 +15,12 @@ Err tok_vocab_read(Tok *t, const Gguf *g, int32_t **types) {
     TRY(gguf_get_i32s(g, a, "tokenizer.ggml.token_type", types, &n));
     if (*types && n != t->n)
         return err_set(ERR_CORRUPT, "model '%s' has %zu tokens, but %zu token types", gguf_name(g), t->n, n);
-    if (*types) return ERR_OK;
-    *types = arena_array(a, int32_t, t->n);
-    if (!*types) return arena_error();
-    for (size_t i = 0; i < t->n; i++) (*types)[i] = TOK_TYPE_NORMAL;
+    if (!*types) {
+        *types = arena_array(a, int32_t, t->n);
+        if (!*types) return arena_error();
+        for (size_t i = 0; i < t->n; i++) (*types)[i] = TOK_TYPE_NORMAL;
+    }
+    t->types = *types;
     return ERR_OK;
 }
 
