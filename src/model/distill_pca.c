@@ -96,7 +96,7 @@ static void turn(Eigen *g, size_t i, double c, double s) {
 static void qr_step(Eigen *g, size_t from, size_t to) {
     double *d = g->d, *e = g->e;
     double half = (d[to - 1] - d[to]) / 2, last = e[to - 1];
-    double shift = d[to] - last * last / (half + copysign(hypot(half, last), half));
+    double shift = d[to] - last * (last / (half + copysign(hypot(half, last), half)));
     double x = d[from] - shift, z = e[from];
     for (size_t k = from; k < to; k++) {
         double r = hypot(x, z), c = r > 0 ? x / r : 1, s = r > 0 ? z / r : 0;
