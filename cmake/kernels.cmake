@@ -41,10 +41,10 @@ if(TARGET pythia_kern)
   endforeach()
   set(QUANT_HEADERS)
   foreach(header quant_impl.h quant_unpack.h quant_body.h quant_dots.h quant_panel.h quant_panel_walk.h
-          quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)
+          quant_avx2.h quant_panel_avx2.h quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)
     list(APPEND QUANT_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
   endforeach()
-  foreach(level scalar avx512vnni)
+  foreach(level scalar avx2 avxvnni avx512vnni)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant_${level}.c TARGET_DIRECTORY pythia_kern
                                 PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}}"
                                            OBJECT_DEPENDS "${QUANT_HEADERS}")

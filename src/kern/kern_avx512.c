@@ -4,7 +4,7 @@
 #define TILE_ROWS  14
 #define KERN_NAME  "avx512"
 #define KERN_TABLE kern_avx512
-#define KERN_QUANT quant_scalar
+#define KERN_QUANT quant_avx2
 
 #include "kern/kern_body.h"
 #endif

@@ -5,7 +5,7 @@
 #define LOW_HAS_AVXVNNI 1
 #define KERN_NAME       "avxvnni"
 #define KERN_TABLE      kern_avxvnni
-#define KERN_QUANT      quant_scalar
+#define KERN_QUANT      quant_avxvnni
 
 #include "kern/kern_body.h"
 #endif

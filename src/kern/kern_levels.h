@@ -15,6 +15,8 @@ extern const Kern kern_neondotprod;
 extern const Kern kern_neonbf16;
 
 extern const KernQuant quant_scalar;
+extern const KernQuant quant_avx2;
+extern const KernQuant quant_avxvnni;
 extern const KernQuant quant_avx512vnni;
 
 #endif
