@@ -34,7 +34,7 @@
 enum { LOW_STEP_BYTES = 4, PANEL_STEP_BYTES = LOW_STEP_BYTES * LOW_WIDE };
 enum { LOW_WEIGHT_MAX = 127 };
 #if defined(__AVX2__) && !LOW_VNNI512 && !LOW_HAS_AVXVNNI
-enum { LOW_PAIR_MAX = 128 }; /* pmaddubsw: see low_tile.h */
+enum { LOW_PAIR_MAX = 128 }; /* pmaddubsw: see low_tile_avx2.h */
 #else
 enum { LOW_PAIR_MAX = 2 * LOW_WEIGHT_MAX };
 #endif
@@ -52,8 +52,10 @@ enum { LOW_GROUP = 4, LOW_SHIFT = 0 };
 /* Sums of rows x 32 outputs over `steps` times 4 bytes of input; lda and ldo in bytes. */
 typedef void (*LowTile)(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo);
 
-#if LOW_VNNI512
+#if LANES == 16 && defined(__AVX512BW__)
 #include "kern/low_tile_avx512.h"
+#elif defined(__AVX2__)
+#include "kern/low_tile_avx2.h"
 #elif LOW_NEON
 #include "kern/low_tile_neon.h"
 #else
