@@ -347,7 +347,8 @@ const Command commands[] = {
      .group = "model",
      .usage = "DIR",
      .summary = "turn a Hugging Face folder into a GGUF file",
-     .text = "DIR holds config.json, model.safetensors and tokenizer.json or vocab.txt.",
+     .text = "DIR holds config.json, model.safetensors (or its parts with their index) and tokenizer.json or vocab.txt,\n"
+             "and what sentence-transformers keeps beside them.",
      .flags = import_flags,
      .min_args = 1,
      .max_args = 1,

@@ -82,9 +82,25 @@ Err engine_model_name_check(Str name) {
     return name.n && name.n <= 128 ? ERR_OK : err_set(ERR_USAGE, "a model's name has 1 to 128 letters");
 }
 
+/* What was just written, opened for what it is for. One that cannot be opened does not stay. */
+static Err imported_check(Arena *a, const char *path, ModelInfo *info) {
+    Model *m = NULL;
+    Err err = model_describe(a, path, info);
+    ModelOpts opts = {.precision = MODEL_F32, .no_cache = true, .reranker = info->pooling == POOL_RANK};
+    /* A decoder that pools nothing is for generating. */
+    if (!err && info->pooling != POOL_NONE) err = model_open(&m, path, &opts);
+    model_close(m);
+    if (!err) return ERR_OK;
+    ErrInfo told;
+    err_save(&told, err);
+    Err left = file_remove(path);
+    (void)left;
+    return err_restore(&told);
+}
+
 Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *out) {
     const char *dir = engine_models_dir(p, a), *from = arena_cstr(a, hf_dir), *source = NULL;
-    Model *m = NULL;
+    ModelInfo info;
     Sha256 id;
     if (!dir || !from) return arena_error();
     from = path_join(a, p->opts.cwd, from);
@@ -97,10 +113,8 @@ Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *
     const char *name_z = arena_cstr(a, name);
     if (!path.p || !name_z) return arena_error();
     TRY(model_import(source, path.p, name_z));
-    TRY(model_open(&m, path.p, &(ModelOpts){0}));
-    Err err = engine_model_describe(a, name_z, path.p, model_info(m), out);
-    model_close(m);
-    TRY(err);
+    TRY(imported_check(a, path.p, &info));
+    TRY(engine_model_describe(a, name_z, path.p, &info, out));
     TRY(model_file_id(path.p, &id));
     hex_write(id.bytes, sizeof id.bytes, out->id);
     return ERR_OK;

@@ -132,7 +132,7 @@ static Err pool_text(const EmbedJob *j, size_t text, const float *hidden, size_t
     const Model *m = j->m;
     size_t dim = m->info.dim;
     float *v = spare, check = 0;
-    if (m->info.pooling == POOL_MEAN)
+    if (m->info.pooling == POOL_MEAN || head_pools_mean(m->head))
         m->kern->mean_rows(hidden, tokens, dim, v);
     else
         memcpy(v, m->info.pooling == POOL_LAST ? hidden + (tokens - 1) * dim : hidden, dim * sizeof *v);
@@ -263,7 +263,7 @@ Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t 
     if (m->info.pooling != POOL_RANK)
         return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     if (n == 0) return ERR_OK;
-    Err err = pair_open(&pair, &a, m->tok, m->max_tokens, query);
+    Err err = pair_open(&pair, &a, m->gguf, m->tok, m->max_tokens, query);
     if (!err) err = embed_all(&j, pool, docs, n, scores, info);
     arena_free(&a);
     return err;

@@ -1,9 +1,12 @@
 /* head.c - loading and running heads: one or two matrices a vector passes through.
  *
- * Names are llama.cpp's. A classifier of two matrices is RoBERTa's and BERT's (pooler and classifier): tanh stands between
- * them. One alone is taken as it is: a tanh behind it would change no order.
+ * Names are llama.cpp's. Of a classifier of two matrices BERT's and RoBERTa's have tanh between them (pooler and classifier),
+ * DistilBERT's relu, ModernBERT's GELU and a norm, on the mean of all tokens or the first. A matrix alone is taken as it is:
+ * an activation behind it would change no order.
  */
 #include "model/head.h"
+
+#include "model/info.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -11,6 +14,7 @@
 #include <string.h>
 
 enum { HEAD_LAYERS = 2, HEAD_WIDTH_MAX = 1 << 16 };
+typedef enum { HEAD_NONE, HEAD_TANH, HEAD_GELU, HEAD_RELU } HeadActivation;
 
 struct Head {
     const Kern *kern;
@@ -18,7 +22,10 @@ struct Head {
     float *block; /* packed weights */
     KernMatrix layers[HEAD_LAYERS];
     size_t n, widest;
-    bool tanh_between;
+    HeadActivation between;
+    const float *norm, *zeros; /* [width] behind the activation, and its bias; NULL: none */
+    float epsilon;
+    bool mean;
 };
 
 void head_close(Head *h) {
@@ -47,21 +54,54 @@ static Err want_layer(Head *h, NetLoader *l, const char *name, size_t *width) {
     return ERR_OK;
 }
 
+/* One of up to four names; *at stays when the key is missing. */
+static Err read_choice(const Gguf *g, const char *key, const char *const *names, size_t n, size_t *at) {
+    Str text = {NULL, 0};
+    TRY(gguf_get_str(g, key, &text));
+    if (!text.p) return ERR_OK;
+    for (size_t i = 0; i < n; i++)
+        if (str_is(text, names[i])) {
+            *at = i;
+            return ERR_OK;
+        }
+    return err_set(ERR_UNSUPPORTED, "model '%s': '%s' is '%.*s', which is not known", gguf_name(g), key, STR_FMT(text));
+}
+
+/* Where the file says nothing, as llama.cpp takes it. */
+static Err read_activation(Head *h, const Gguf *g, const ModelInfo *info) {
+    static const char *const activations[] = {"none", "tanh", "gelu", "relu"}, *const poolings[] = {"cls", "mean"};
+    bool modern = str_is(info->arch, "modern-bert");
+    size_t between = modern ? HEAD_GELU : HEAD_TANH, mean = modern;
+    TRY(read_choice(g, "pythia.rank.activation", activations, 4, &between));
+    TRY(read_choice(g, "pythia.rank.pooling", poolings, 2, &mean));
+    h->between = (HeadActivation)between;
+    h->mean = mean;
+    return ERR_OK;
+}
+
+static Err want_norm(Head *h, const NetLoader *l, const ModelInfo *info, size_t width) {
+    char key[128];
+    if (!gguf_tensor(l->gguf, "cls.norm.weight")) return ERR_OK;
+    TRY(net_floats(l, "cls.norm.weight", 1, width, &h->norm));
+    h->zeros = arena_array(l->arena, float, width);
+    if (!h->zeros) return arena_error();
+    TRY(gguf_get_f32(l->gguf, model_key(info->arch, "attention.layer_norm_epsilon", key), &h->epsilon));
+    if (h->epsilon > 0 && h->epsilon < 1) return ERR_OK;
+    return err_set(ERR_CORRUPT, "model '%s': '%s' is %g", gguf_name(l->gguf), key, (double)h->epsilon);
+}
+
 static Err want_classifier(Head *h, NetLoader *l, const ModelInfo *info) {
     size_t width = info->dim;
     TRY(want_layer(h, l, "cls", &width));
     TRY(want_layer(h, l, "cls.output", &width));
-    h->tanh_between = true;
     if (h->n == 0)
         return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker without a classifier ('cls.output.weight')",
                        gguf_name(l->gguf));
     if (width != 1)
         return err_set(ERR_UNSUPPORTED, "model '%s' classifies into %zu labels; a reranker has 1", gguf_name(l->gguf),
                        width);
-    if (gguf_tensor(l->gguf, "cls.norm.weight"))
-        return err_set(ERR_UNSUPPORTED, "model '%s' has a classifier with a norm ('cls.norm.weight')",
-                       gguf_name(l->gguf));
-    return ERR_OK;
+    TRY(read_activation(h, l->gguf, info));
+    return h->n == HEAD_LAYERS ? want_norm(h, l, info, h->layers[0].n) : ERR_OK;
 }
 
 static Err want_dense(Head *h, NetLoader *l, const ModelInfo *info) {
@@ -95,6 +135,15 @@ Err head_open(Head **out, const NetOpen *o) {
 
 size_t head_scratch(const Head *h) { return h ? h->widest : 0; }
 
+static void activate(const Head *h, float *v, size_t n) {
+    if (h->between == HEAD_GELU) h->kern->gelu(v, n);
+    for (size_t d = 0; h->between == HEAD_TANH && d < n; d++) v[d] = tanhf(v[d]);
+    for (size_t d = 0; h->between == HEAD_RELU && d < n; d++) v[d] = v[d] > 0 ? v[d] : 0;
+    if (h->norm) h->kern->layernorm(v, NULL, h->norm, h->zeros, h->epsilon, 1, n, v);
+}
+
+bool head_pools_mean(const Head *h) { return h && h->mean; }
+
 Err head_run(const Head *h, float *v, float *scratch) {
     if (!h) return ERR_OK;
     const KernMatrix *first = &h->layers[0], *second = &h->layers[1];
@@ -103,6 +152,6 @@ Err head_run(const Head *h, float *v, float *scratch) {
         memcpy(v, scratch, first->n * sizeof *v);
         return ERR_OK;
     }
-    for (size_t d = 0; h->tanh_between && d < first->n; d++) scratch[d] = tanhf(scratch[d]);
+    activate(h, scratch, first->n);
     return net_linear(h->kern, NULL, second, KERN_PLAIN, scratch, 1, v);
 }

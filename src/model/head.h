@@ -10,11 +10,15 @@
 
 typedef struct Head Head;
 
-/* Reads the head that the pooling asks for: with POOL_RANK "cls" (dense, then tanh) and "cls.output" (to one score), each
- * where the file has it, at least one; else "dense_2" and "dense_3", which lead back to the vector's width. *out is NULL
+/* Reads the head that the pooling asks for: with POOL_RANK "cls" (dense, then an activation, then "cls.norm" where there is
+ * one) and "cls.output" (to one score), each where the file has it, at least one; else "dense_2" and "dense_3", which lead
+ * back to the vector's width. Keys: pythia.rank.activation (tanh, gelu, relu), pythia.rank.pooling (cls, mean). *out is NULL
  * when there is none. ERR_UNSUPPORTED: a reranker without a classifier, or with several labels; ERR_CORRUPT: shapes. */
 MUST_USE Err head_open(Head **out, const NetOpen *o);
 void head_close(Head *h); /* NULL is fine */
+
+/* Does a reranker's head take the mean of all tokens instead of the first one's vector? */
+bool head_pools_mean(const Head *h);
 
 /* Floats of scratch that a run wants; 0 for NULL. */
 size_t head_scratch(const Head *h);

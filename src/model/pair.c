@@ -3,10 +3,23 @@
 
 #include <string.h>
 
-Err pair_open(Pair *out, Arena *a, const Tok *tok, size_t max, Str query) {
+/* One mark; two with RoBERTa's byte-level BPE and XLM-RoBERTa's Unigram. */
+static Err separators_read(const Gguf *g, const Tok *tok, size_t *out) {
+    Str pre = {"", 0};
+    uint32_t told = 0;
+    TRY(gguf_get_str(g, "tokenizer.ggml.pre", &pre));
+    *out = str_is(str_of(tok_kind(tok)), "t5") || str_is(pre, "roberta-bpe") ? 2 : 1;
+    if (!gguf_key(g, "pythia.pair.separators")) return ERR_OK;
+    TRY(gguf_get_u32(g, "pythia.pair.separators", &told));
+    *out = told;
+    if (told == 1 || told == 2) return ERR_OK;
+    return err_set(ERR_CORRUPT, "model '%s': 'pythia.pair.separators' is %u, 1 or 2 is possible", gguf_name(g), told);
+}
+
+Err pair_open(Pair *out, Arena *a, const Gguf *g, const Tok *tok, size_t max, Str query) {
     const TokSpecial *special = tok_special(tok);
-    bool roberta = str_is(str_of(tok_kind(tok)), "t5"); /* Unigram: XLM-RoBERTa's */
-    *out = (Pair){.tok = tok, .max = max, .between = roberta ? 2 : 1};
+    *out = (Pair){.tok = tok, .max = max};
+    TRY(separators_read(g, tok, &out->between));
     if (special->cls < 0 || special->sep < 0)
         return err_set(ERR_UNSUPPORTED, "the tokenizer '%s' has no marks around a pair of texts", tok_kind(tok));
     if (max < 4 + out->between) return err_set(ERR_LIMIT, "%zu tokens leave no room for a pair of texts", max);

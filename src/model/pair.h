@@ -16,8 +16,9 @@ typedef struct {
 } Pair;
 
 /* Encodes the query into the arena. ERR_UNSUPPORTED: a tokenizer without marks for a pair; ERR_LIMIT: max leaves no room
- * for a token of each. */
-MUST_USE Err pair_open(Pair *out, Arena *a, const Tok *tok, size_t max, Str query);
+ * for a token of each; ERR_CORRUPT: the file asks for marks that cannot be. g: pythia.pair.separators, how many marks stand
+ * between the two, for models that do not do as their tokenizer's kind mostly does. */
+MUST_USE Err pair_open(Pair *out, Arena *a, const Gguf *g, const Tok *tok, size_t max, Str query);
 
 /* [CLS] query [SEP] doc [SEP] into ids [cap >= max]; *n is how many there would be without cutting, *second how many stand
  * before the document. The pair is cut to max. */

@@ -102,17 +102,23 @@ Err model_file_id_keep(const char *path, const Sha256 *id) {
 
 /* ---- what there is ---- */
 
+Err model_describe(Arena *a, const char *path, ModelInfo *out) {
+    Gguf *g = NULL;
+    *out = (ModelInfo){0};
+    Err err = gguf_open_path(&g, path);
+    if (!err) err = model_info_read(g, a, path, out);
+    gguf_close(g);
+    return err;
+}
+
 /* A file that cannot be read stays in the list, with the reason. */
 static Err entry_fill(Arena *a, ModelEntry *e) {
     FileInfo info;
-    Gguf *g = NULL;
     Err err = file_info(e->path, true, &info);
     if (!err) {
         e->bytes = info.size;
-        err = gguf_open_path(&g, e->path);
+        err = model_describe(a, e->path, &e->info);
     }
-    if (!err) err = model_info_read(g, a, e->path, &e->info);
-    gguf_close(g);
     Side side;
     if (!err && side_read(a, e->path, &side) && side.size == info.size && side.mtime_ns == info.mtime_ns)
         e->info.id = side.id; /* zeros otherwise: a list does not hash */

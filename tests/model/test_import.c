@@ -333,16 +333,22 @@ static void poolings_and_steps_that_are_unknown_are_refused(void **state) {
     put(&j, "modules.json", modules_json);
     check_refused(&j, ERR_INPUT, "has no 1_Pooling/config.json");
     put(&j, "1_Pooling/config.json", "{\"pooling_mode\":\"max\"}");
-    check_refused(&j, ERR_UNSUPPORTED, "pooling by 'max'; known: mean, cls");
+    check_refused(&j, ERR_UNSUPPORTED, "pooling by 'max'; known: mean, cls, lasttoken");
     put(&j, "1_Pooling/config.json", "{\"pooling_mode_cls_token\":true,\"pooling_mode_mean_tokens\":true}");
     check_refused(&j, ERR_UNSUPPORTED, "pooling by 'mean' and 'cls' together");
     put(&j, "1_Pooling/config.json", "{}");
     check_refused(&j, ERR_INPUT, "names no pooling");
     put(&j, "1_Pooling/config.json", "{\"pooling_mode_mean_tokens\":1}");
     check_refused(&j, ERR_INPUT, "'pooling_mode_mean_tokens' must be true or false");
-    put(&j, "modules.json", "[{\"path\":\"2_Dense\",\"type\":\"sentence_transformers.models.Dense\"}]");
+    put(&j, "modules.json", "[{\"path\":\"2_LSTM\",\"type\":\"sentence_transformers.models.LSTM\"}]");
     check_refused(&j, ERR_UNSUPPORTED,
-                  "step 'sentence_transformers.models.Dense'; known: Transformer, Pooling, Normalize");
+                  "step 'sentence_transformers.models.LSTM'; known: Transformer, Pooling, Dense, Normalize");
+    put(&j, "modules.json",
+        "[{\"path\":\"\",\"type\":\"a.Normalize\"},{\"path\":\"1_Pooling\",\"type\":\"a.Pooling\"}]");
+    check_refused(&j, ERR_UNSUPPORTED, "step 'Pooling' stands behind 'Normalize'");
+    put(&j, "1_Pooling/config.json", "{\"pooling_mode\":\"mean\",\"include_prompt\":false}");
+    put(&j, "modules.json", "[{\"path\":\"1_Pooling\",\"type\":\"a.Pooling\"}]");
+    check_refused(&j, ERR_UNSUPPORTED, "1_Pooling/config.json: 'include_prompt' is false; known: true");
     put(&j, "modules.json", "[{\"path\":\"../1_Pooling\",\"type\":\"a.Pooling\"}]");
     check_refused(&j, ERR_INPUT, "path '../1_Pooling' leaves the folder");
     put(&j, "modules.json", "[{\"path\":\"0_Transformer\",\"type\":\"a.Transformer\"}]");
@@ -448,7 +454,9 @@ static void tokenizers_that_are_unknown_are_refused(void **state) {
         Err code;
         const char *part;
     } cases[] = {
-        {"\"WordPiece\"", "\"BPE\"", ERR_UNSUPPORTED, "the model is of type 'BPE'; known: WordPiece"},
+        {"\"WordPiece\"", "\"WordLevel\"", ERR_UNSUPPORTED,
+         "the model is of type 'WordLevel'; known: WordPiece, BPE, Unigram"},
+        {"\"WordPiece\"", "\"BPE\"", ERR_UNSUPPORTED, "'continuing_subword_prefix' is '##'; known: none"},
         {"\"BertNormalizer\"", "\"NFKC\"", ERR_UNSUPPORTED, "the normalizer is of type 'NFKC'"},
         {"\"BertPreTokenizer\"", "\"Whitespace\"", ERR_UNSUPPORTED, "the pre_tokenizer is of type 'Whitespace'"},
         {"\"normalized\":false", "\"normalized\":true", ERR_UNSUPPORTED, "'[PAD]' is matched after normalising"},
@@ -501,7 +509,7 @@ static void configs_that_lie_are_refused(void **state) {
          "'hidden_size' is 1000000000000; it must be from 1 to"},
         {"\"hidden_size\":4,", "", ERR_INPUT, "config.json has no 'hidden_size'"},
         {"\"hidden_size\":4", "\"hidden_size\":\"4\"", ERR_INPUT, "'hidden_size' must be an integer"},
-        {"1e-12", "0", ERR_INPUT, "layer_norm_eps is 0"},
+        {"1e-12", "0", ERR_INPUT, "'layer_norm_eps' is 0; it must be from"},
         {"\"hidden_size\":4", "\"hidden_size\":8", ERR_INPUT,
          "tensor 'embeddings.word_embeddings.weight' is [9, 4]; config.json asks for [9, 8]"},
         {"\"num_hidden_layers\":1", "\"num_hidden_layers\":2", ERR_INPUT,
@@ -539,7 +547,7 @@ static void weights_that_lie_are_refused(void **state) {
     put(&j, "model.safetensors", "short");
     check_refused(&j, ERR_CORRUPT, "no safetensors file");
     drop(&j, "model.safetensors");
-    check_refused(&j, ERR_INPUT, "has no model.safetensors");
+    check_refused(&j, ERR_INPUT, "has neither model.safetensors nor model.safetensors.index.json");
     job_close(&j);
 }
 

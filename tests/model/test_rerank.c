@@ -124,7 +124,7 @@ static void a_pair_too_long_is_cut_longest_first(void **state) {
         uint32_t second = 0;
         CHECK_OK(model_tokenize(m, STR("a"), false, &letter[0], 1, &n));
         CHECK_OK(model_tokenize(m, STR("b"), false, &letter[1], 1, &n));
-        CHECK_OK(pair_open(&pair, &a, m->tok, 24, letters('a', cases[i].query, q)));
+        CHECK_OK(pair_open(&pair, &a, m->gguf, m->tok, 24, letters('a', cases[i].query, q)));
         CHECK_OK(pair_encode(&pair, letters('b', cases[i].doc, d), ids, 24, &n, &second));
         CHECK_INT(n, cases[i].query + cases[i].doc + 3);
         CHECK_INT(second, cases[i].query_left + 2);
@@ -194,9 +194,12 @@ static void add_narrow(GgufWriter *w) {
                     str_make((const char *)weights, 23 * sizeof *weights));
 }
 static void add_norm(GgufWriter *w) {
-    gguf_add_tensor(w, "cls.norm.weight", BLOCK_F32, (uint64_t[]){24}, 1,
-                    str_make((const char *)weights, 24 * sizeof *weights));
+    gguf_add_tensor(w, "cls.norm.weight", BLOCK_F32, (uint64_t[]){23}, 1,
+                    str_make((const char *)weights, 23 * sizeof *weights));
 }
+static void add_activation(GgufWriter *w) { gguf_set_str(w, "pythia.rank.activation", STR("swish")); }
+static void add_pooling(GgufWriter *w) { gguf_set_str(w, "pythia.rank.pooling", STR("max")); }
+static void add_separators(GgufWriter *w) { gguf_set_u32(w, "pythia.pair.separators", 3); }
 static void add_dense(GgufWriter *w) {
     gguf_add_tensor(w, "dense_2.weight", BLOCK_F32, (uint64_t[]){24, 2}, 2,
                     str_make((const char *)weights, sizeof weights));
@@ -210,10 +213,26 @@ static void heads_that_cannot_be_are_refused(void **state) {
               "classifies into 24 labels; a reranker has 1");
     CHECK_ERR(try_head(RANK, "cls.output.weight", add_narrow, &as_reranker), ERR_CORRUPT,
               "tensor 'cls.output.weight' is 1 x 23, the metadata say 1 x 24");
-    CHECK_ERR(try_head(RANK, "", add_norm, &as_reranker), ERR_UNSUPPORTED, "a classifier with a norm");
+    CHECK_ERR(try_head(RANK, "", add_norm, &as_reranker), ERR_CORRUPT, "'cls.norm.weight' is 1 x 23");
+    CHECK_ERR(try_head(RANK, "", add_activation, &as_reranker), ERR_UNSUPPORTED,
+              "'pythia.rank.activation' is 'swish', which is not known");
+    CHECK_ERR(try_head(RANK, "", add_pooling, &as_reranker), ERR_UNSUPPORTED, "'pythia.rank.pooling' is 'max'");
     CHECK_ERR(try_head(TINY, "", add_dense, NULL), ERR_UNSUPPORTED, "turns 24 dimensions into 2 by dense layers");
     CHECK_ERR(try_head(RANK, "cls.output.weight", add_two_labels, &as_reranker), ERR_CORRUPT,
               "'cls.output.bias' is 1 x 1");
+}
+
+static void marks_that_cannot_be_are_refused(void **state) {
+    (void)state;
+    Buf bytes = {0};
+    Model *m = NULL;
+    float score = 0;
+    tiny_changed(RANK, "", add_separators, &bytes);
+    CHECK_OK(model_open_bytes(&m, buf_str(&bytes), "x.gguf", kern_table(), &as_reranker));
+    CHECK_ERR(model_rerank(m, NULL, docs[0], docs, 1, NULL, &score, NULL), ERR_CORRUPT,
+              "'pythia.pair.separators' is 3, 1 or 2 is possible");
+    model_close(m);
+    buf_free(&bytes);
 }
 
 static void add_rank(GgufWriter *w) { gguf_set_u32(w, "bert.pooling_type", POOL_RANK); }
@@ -232,6 +251,7 @@ int main(void) {
         cmocka_unit_test(a_limit_of_tokens_holds_for_pairs),
         cmocka_unit_test(rerankers_rank_and_embedders_embed),
         cmocka_unit_test(heads_that_cannot_be_are_refused),
+        cmocka_unit_test(marks_that_cannot_be_are_refused),
         cmocka_unit_test(a_reranker_without_a_classifier_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
