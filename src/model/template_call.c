@@ -14,7 +14,7 @@ static bool spec_word(const char *spec, size_t i, Str *out) {
     return false;
 }
 
-Err args_bind(const Render *r, Str what, const Args *args, const char *spec, size_t needed, Val out[ARGS_MAX]) {
+Err bind_args(const Render *r, Str what, const Args *args, const char *spec, size_t needed, Val out[ARGS_MAX]) {
     Str word;
     size_t names = 0;
     while (names < ARGS_MAX && spec_word(spec, names, &word)) out[names++] = val_undefined(word);
@@ -36,13 +36,13 @@ Err args_bind(const Render *r, Str what, const Args *args, const char *spec, siz
     return ERR_OK;
 }
 
-Err args_str(const Render *r, Str what, Val v, Str *out) {
+Err bind_str(const Render *r, Str what, Val v, Str *out) {
     if (!val_is(v, VAL_STR)) return run_fail(r, ERR_INPUT, "'%.*s' wants text, not %s", STR_FMT(what), val_type(v));
     *out = v.str;
     return ERR_OK;
 }
 
-Err args_whole(const Render *r, Str what, Val v, int64_t *out) {
+Err bind_whole(const Render *r, Str what, Val v, int64_t *out) {
     if (val_is(v, VAL_UNDEFINED)) return ERR_OK;
     if (!val_is_whole(v))
         return run_fail(r, ERR_INPUT, "'%.*s' wants a whole number, not %s", STR_FMT(what), val_type(v));
@@ -76,10 +76,10 @@ static Err call_namespace(Render *r, Str name, const Args *args, Val *out) {
 static Err call_range(Render *r, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     int64_t from = 0, to = 0, step = 1;
-    TRY(args_bind(r, name, args, "start stop step", 1, v));
-    TRY(args_whole(r, name, v[0], args->n == 1 ? &to : &from));
-    TRY(args_whole(r, name, v[1], &to));
-    TRY(args_whole(r, name, v[2], &step));
+    TRY(bind_args(r, name, args, "start stop step", 1, v));
+    TRY(bind_whole(r, name, v[0], args->n == 1 ? &to : &from));
+    TRY(bind_whole(r, name, v[1], &to));
+    TRY(bind_whole(r, name, v[2], &step));
     if (step == 0) return run_fail(r, ERR_INPUT, "'range' cannot have a step of 0");
     bool any = step > 0 ? from < to : from > to;
     uint64_t span = step > 0 ? (uint64_t)to - (uint64_t)from : (uint64_t)from - (uint64_t)to;
@@ -98,7 +98,7 @@ static Err call_raise(Render *r, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str text;
     (void)out;
-    TRY(args_bind(r, name, args, "message", 1, v));
+    TRY(bind_args(r, name, args, "message", 1, v));
     TRY(run_str(r, v[0], &text));
     return run_fail(r, ERR_INPUT, "%.*s", STR_FMT(text));
 }
@@ -174,8 +174,8 @@ static Err call_strftime(Render *r, Str name, const Args *args, Val *out) {
     Str format = {NULL, 0};
     Buf text = {0};
     struct tm t;
-    TRY(args_bind(r, name, args, "format", 1, v));
-    TRY(args_str(r, name, v[0], &format));
+    TRY(bind_args(r, name, args, "format", 1, v));
+    TRY(bind_str(r, name, v[0], &format));
     time_t seconds = (time_t)(r->now_ms / 1000);
     if (!gmtime_r(&seconds, &t)) return run_fail(r, ERR_INPUT, "the time is out of range");
     for (size_t i = 0; i < format.n; i++) {

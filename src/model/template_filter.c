@@ -13,7 +13,7 @@ static Err filter_case(Render *r, Str name, Val self, const Args *args, Val *out
     Val v[ARGS_MAX];
     Str s;
     Buf text = {0};
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(run_str(r, self, &s));
     if (str_is(name, "upper")) text_case(&text, s, utf8proc_toupper);
     if (str_is(name, "lower")) text_case(&text, s, utf8proc_tolower);
@@ -25,9 +25,9 @@ static Err filter_case(Render *r, Str name, Val self, const Args *args, Val *out
 static Err filter_trim(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str s, chars = {NULL, 0};
-    TRY(args_bind(r, name, args, "chars", 0, v));
+    TRY(bind_args(r, name, args, "chars", 0, v));
     TRY(run_str(r, self, &s));
-    if (!val_is(v[0], VAL_UNDEFINED) && !val_is(v[0], VAL_NONE)) TRY(args_str(r, name, v[0], &chars));
+    if (!val_is(v[0], VAL_UNDEFINED) && !val_is(v[0], VAL_NONE)) TRY(bind_str(r, name, v[0], &chars));
     TRY(run_spend(r, (s.n / 16 + 1) * (chars.n + 1)));
     *out = val_str(text_trim(s, chars, true, true));
     return ERR_OK;
@@ -36,7 +36,7 @@ static Err filter_trim(Render *r, Str name, Val self, const Args *args, Val *out
 static Err filter_string(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str s;
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(run_str(r, self, &s));
     *out = val_str(s);
     return ERR_OK;
@@ -48,7 +48,7 @@ static Err filter_escape(Render *r, Str name, Val self, const Args *args, Val *o
     Val v[ARGS_MAX];
     Str s;
     Buf text = {0};
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(run_str(r, self, &s));
     for (size_t i = 0; i < s.n; i++) {
         unsigned char c = (unsigned char)s.p[i];
@@ -63,7 +63,7 @@ static Err filter_escape(Render *r, Str name, Val self, const Args *args, Val *o
 static Err filter_replace(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX], method;
     Str s, old, new;
-    TRY(args_bind(r, name, args, "old new count", 2, v));
+    TRY(bind_args(r, name, args, "old new count", 2, v));
     TRY(run_str(r, self, &s));
     TRY(run_str(r, v[0], &old));
     TRY(run_str(r, v[1], &new));
@@ -79,12 +79,12 @@ static Err filter_indent(Render *r, Str name, Val self, const Args *args, Val *o
     int64_t width = 4;
     Str s, line, by = {NULL, 0};
     Buf text = {0}, blanks = {0};
-    TRY(args_bind(r, name, args, "width first blank", 0, v));
+    TRY(bind_args(r, name, args, "width first blank", 0, v));
     TRY(run_str(r, self, &s));
     if (val_is(v[0], VAL_STR))
         by = v[0].str;
     else
-        TRY(args_whole(r, name, v[0], &width));
+        TRY(bind_whole(r, name, v[0], &width));
     if (width > 1 << 10 || by.n > 1 << 10) return run_fail(r, ERR_LIMIT, "'indent' is too wide");
     TRY(run_spend(r, s.n));
     for (int64_t i = 0; !by.p && i < width; i++) buf_char(&blanks, ' ');
@@ -109,7 +109,7 @@ static Err json_style(const Render *r, Str name, const Val *v, Arena *a, JsonSty
     *style = (JsonStyle){.ascii = val_truth(v[0]), .sort = val_truth(v[3]), .comma = STR(", "), .colon = STR(": ")};
     if (val_is(v[1], VAL_STR)) style->indent = v[1].str;
     if (val_is_whole(v[1])) {
-        TRY(args_whole(r, name, v[1], &indent));
+        TRY(bind_whole(r, name, v[1], &indent));
         if (indent > 64) return run_fail(r, ERR_LIMIT, "'tojson' is indented too far");
         style->indent = arena_printf(a, "%*s", (int)(indent < 0 ? 0 : indent), "");
         if (!style->indent.p) return arena_error();
@@ -128,7 +128,7 @@ static Err filter_tojson(Render *r, Str name, Val self, const Args *args, Val *o
     Val v[ARGS_MAX];
     JsonStyle style;
     Buf text = {0};
-    TRY(args_bind(r, name, args, "ensure_ascii indent separators sort_keys", 0, v));
+    TRY(bind_args(r, name, args, "ensure_ascii indent separators sort_keys", 0, v));
     TRY(json_style(r, name, v, r->arena, &style));
     Err err = text_json(r, &text, self, &style, 0);
     if (!err) return run_take(r, &text, out);
@@ -142,7 +142,7 @@ static Err filter_int(Render *r, Str name, Val self, const Args *args, Val *out)
     Val v[ARGS_MAX];
     int64_t whole = 0;
     double real = 0;
-    TRY(args_bind(r, name, args, "default base", 0, v));
+    TRY(bind_args(r, name, args, "default base", 0, v));
     *out = val_is(v[0], VAL_UNDEFINED) ? val_int(0) : v[0];
     if (val_is(self, VAL_STR)) {
         Str s = text_trim(self.str, (Str){NULL, 0}, true, true);
@@ -166,7 +166,7 @@ static Err filter_int(Render *r, Str name, Val self, const Args *args, Val *out)
 static Err filter_float(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     double real = 0;
-    TRY(args_bind(r, name, args, "default", 0, v));
+    TRY(bind_args(r, name, args, "default", 0, v));
     *out = val_is(v[0], VAL_UNDEFINED) ? val_float(0) : v[0];
     if (val_is_number(self)) *out = val_float(val_real(self));
     if (val_is(self, VAL_STR) && str_to_f64(text_trim(self.str, (Str){NULL, 0}, true, true), &real))
@@ -176,7 +176,7 @@ static Err filter_float(Render *r, Str name, Val self, const Args *args, Val *ou
 
 static Err filter_abs(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     if (!val_is_number(self) || (val_is_whole(self) && val_whole(self) == INT64_MIN))
         return run_fail(r, ERR_INPUT, "%s has no absolute value", val_type(self));
     int64_t whole = val_is_whole(self) ? val_whole(self) : 0;
@@ -188,8 +188,8 @@ static Err filter_round(Render *r, Str name, Val self, const Args *args, Val *ou
     Val v[ARGS_MAX];
     int64_t places = 0;
     Str how = STR("common");
-    TRY(args_bind(r, name, args, "precision method", 0, v));
-    TRY(args_whole(r, name, v[0], &places));
+    TRY(bind_args(r, name, args, "precision method", 0, v));
+    TRY(bind_whole(r, name, v[0], &places));
     if (val_is(v[1], VAL_STR)) how = v[1].str;
     if (!val_is_number(self) || places < 0 || places > 15)
         return run_fail(r, ERR_INPUT, "%s cannot be rounded to %lld places", val_type(self), (long long)places);
@@ -203,7 +203,7 @@ static Err filter_round(Render *r, Str name, Val self, const Args *args, Val *ou
 
 static Err filter_default(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "default_value boolean", 0, v));
+    TRY(bind_args(r, name, args, "default_value boolean", 0, v));
     bool missing = val_is(self, VAL_UNDEFINED) || (val_truth(v[1]) && !val_truth(self));
     *out = !missing ? self : args->n + args->n_named ? v[0] : val_str(STR(""));
     return ERR_OK;
@@ -212,8 +212,8 @@ static Err filter_default(Render *r, Str name, Val self, const Args *args, Val *
 static Err filter_attr(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str key = {NULL, 0};
-    TRY(args_bind(r, name, args, "name", 1, v));
-    TRY(args_str(r, name, v[0], &key));
+    TRY(bind_args(r, name, args, "name", 1, v));
+    TRY(bind_str(r, name, v[0], &key));
     if (method_known(self, key) || val_is(self, VAL_LOOP) || val_is(self, VAL_NAMESPACE))
         return run_attr(r, self, key, out);
     *out = val_undefined(key); /* entries are not attributes */

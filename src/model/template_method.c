@@ -19,7 +19,7 @@ typedef struct {
 static Err str_case(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Buf text = {0};
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     if (str_is(name, "upper")) text_case(&text, self.str, utf8proc_toupper);
     if (str_is(name, "lower")) text_case(&text, self.str, utf8proc_tolower);
     if (str_is(name, "title")) text_title(&text, self.str, false);
@@ -30,8 +30,8 @@ static Err str_case(Render *r, Val self, Str name, const Args *args, Val *out) {
 static Err str_strip(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str chars = {NULL, 0};
-    TRY(args_bind(r, name, args, "chars", 0, v));
-    if (!val_is(v[0], VAL_UNDEFINED) && !val_is(v[0], VAL_NONE)) TRY(args_str(r, name, v[0], &chars));
+    TRY(bind_args(r, name, args, "chars", 0, v));
+    if (!val_is(v[0], VAL_UNDEFINED) && !val_is(v[0], VAL_NONE)) TRY(bind_str(r, name, v[0], &chars));
     TRY(run_spend(r, (self.str.n / 16 + 1) * (chars.n + 1)));
     *out = val_str(text_trim(self.str, chars, !str_is(name, "rstrip"), !str_is(name, "lstrip")));
     return ERR_OK;
@@ -43,14 +43,14 @@ static Err str_edge(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str part = {NULL, 0};
     bool start = str_is(name, "startswith"), holds = false;
-    TRY(args_bind(r, name, args, "prefix", 1, v));
+    TRY(bind_args(r, name, args, "prefix", 1, v));
     if (!val_is(v[0], VAL_LIST) || v[0].list->kind != LIST_TUPLE) {
-        TRY(args_str(r, name, v[0], &part));
+        TRY(bind_str(r, name, v[0], &part));
         *out = val_bool(edge_is(self.str, part, start));
         return ERR_OK;
     }
     for (size_t i = 0; i < v[0].list->n && !holds; i++) {
-        TRY(args_str(r, name, v[0].list->items[i], &part));
+        TRY(bind_str(r, name, v[0].list->items[i], &part));
         holds = edge_is(self.str, part, start);
     }
     *out = val_bool(holds);
@@ -60,8 +60,8 @@ static Err str_edge(Render *r, Val self, Str name, const Args *args, Val *out) {
 static Err str_remove(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str part = {NULL, 0}, s = self.str;
-    TRY(args_bind(r, name, args, "part", 1, v));
-    TRY(args_str(r, name, v[0], &part));
+    TRY(bind_args(r, name, args, "part", 1, v));
+    TRY(bind_str(r, name, v[0], &part));
     if (str_is(name, "removeprefix") && str_starts(s, part)) s = str_from(s, part.n);
     if (str_is(name, "removesuffix") && str_ends(s, part)) s.n -= part.n;
     *out = val_str(s);
@@ -79,8 +79,8 @@ static ptrdiff_t find_last(Str s, Str part) {
 static Err str_where(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str part = {NULL, 0};
-    TRY(args_bind(r, name, args, "part", 1, v));
-    TRY(args_str(r, name, v[0], &part));
+    TRY(bind_args(r, name, args, "part", 1, v));
+    TRY(bind_str(r, name, v[0], &part));
     TRY(run_spend(r, self.str.n / 4));
     ptrdiff_t at = str_is(name, "rfind") ? find_last(self.str, part) : str_find(self.str, part);
     if (at < 0 && str_is(name, "index")) return run_fail(r, ERR_INPUT, "'index' does not find its text");
@@ -92,8 +92,8 @@ static Err str_count(Render *r, Val self, Str name, const Args *args, Val *out) 
     Val v[ARGS_MAX];
     Str part = {NULL, 0}, rest = self.str;
     int64_t n = 0;
-    TRY(args_bind(r, name, args, "part", 1, v));
-    TRY(args_str(r, name, v[0], &part));
+    TRY(bind_args(r, name, args, "part", 1, v));
+    TRY(bind_str(r, name, v[0], &part));
     TRY(run_spend(r, self.str.n / 4));
     if (part.n == 0) n = (int64_t)val_chars(rest) + 1;
     for (ptrdiff_t at; part.n && (at = str_find(rest, part)) >= 0; n++) rest = str_from(rest, (size_t)at + part.n);
@@ -154,10 +154,10 @@ static Err str_split(Render *r, Val self, Str name, const Args *args, Val *out) 
     Str at = {NULL, 0};
     int64_t max = -1;
     bool right = str_is(name, "rsplit");
-    TRY(args_bind(r, name, args, "sep maxsplit", 0, v));
+    TRY(bind_args(r, name, args, "sep maxsplit", 0, v));
     bool blanks = val_is(v[0], VAL_UNDEFINED) || val_is(v[0], VAL_NONE);
-    if (!blanks) TRY(args_str(r, name, v[0], &at));
-    TRY(args_whole(r, name, v[1], &max));
+    if (!blanks) TRY(bind_str(r, name, v[0], &at));
+    TRY(bind_whole(r, name, v[1], &max));
     if (!blanks && at.n == 0) return run_fail(r, ERR_INPUT, "'%.*s' wants a separator", STR_FMT(name));
     TRY(run_spend(r, self.str.n / 4));
     ValList *list = val_list_new(r->arena, 4, LIST_PLAIN);
@@ -176,7 +176,7 @@ static Err str_split(Render *r, Val self, Str name, const Args *args, Val *out) 
 static Err str_lines(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     Str rest = self.str, line;
-    TRY(args_bind(r, name, args, "keepends", 0, v));
+    TRY(bind_args(r, name, args, "keepends", 0, v));
     ValList *list = val_list_new(r->arena, 4, LIST_PLAIN);
     if (!list) return arena_error();
     list->n = 0;
@@ -195,10 +195,10 @@ static Err str_replace(Render *r, Val self, Str name, const Args *args, Val *out
     Str old = {NULL, 0}, new = {NULL, 0};
     int64_t count = -1;
     Buf text = {0};
-    TRY(args_bind(r, name, args, "old new count", 2, v));
-    TRY(args_str(r, name, v[0], &old));
-    TRY(args_str(r, name, v[1], &new));
-    TRY(args_whole(r, name, v[2], &count));
+    TRY(bind_args(r, name, args, "old new count", 2, v));
+    TRY(bind_str(r, name, v[0], &old));
+    TRY(bind_str(r, name, v[1], &new));
+    TRY(bind_whole(r, name, v[2], &count));
     /* at most so many bytes: a hostile template may not take all memory before it is noticed */
     if (new.n > 1 && self.str.n / (old.n ? old.n : 1) + 1 > TEMPLATE_MEMORY_MAX / new.n)
         return run_fail(r, ERR_LIMIT, "'%.*s' would make too much text", STR_FMT(name));
@@ -213,11 +213,11 @@ static Err str_join(Render *r, Val self, Str name, const Args *args, Val *out) {
     Str part = {NULL, 0};
     Buf text = {0};
     Err err = ERR_OK;
-    TRY(args_bind(r, name, args, "iterable", 1, v));
+    TRY(bind_args(r, name, args, "iterable", 1, v));
     TRY(run_items(r, v[0], &items, &n));
     for (size_t i = 0; i < n && !err && text.n <= TEMPLATE_OUTPUT_MAX; i++) {
         if (i) buf_add(&text, self.str);
-        err = args_str(r, name, items[i], &part);
+        err = bind_str(r, name, items[i], &part);
         if (!err) buf_add(&text, part);
     }
     if (!err) return run_take(r, &text, out);
@@ -227,7 +227,7 @@ static Err str_join(Render *r, Val self, Str name, const Args *args, Val *out) {
 
 static Err str_all(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     bool all = self.str.n > 0, digit = str_is(name, "isdigit"), space = str_is(name, "isspace");
     if (space) all = all && blanks_cut(self.str, true).n == 0;
     for (size_t i = 0; i < self.str.n && !space; i++) {
@@ -293,7 +293,7 @@ static Err str_format(Render *r, Val self, Str name, const Args *args, Val *out)
 static Err list_where(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     int64_t count = 0;
-    TRY(args_bind(r, name, args, "value", 1, v));
+    TRY(bind_args(r, name, args, "value", 1, v));
     for (size_t i = 0; i < self.list->n; i++) {
         bool equal;
         TRY(run_equal(r, self.list->items[i], v[0], &equal));
@@ -323,7 +323,7 @@ Err dict_items(Render *r, const ValDict *d, ListKind kind, Val *out) {
 
 static Err dict_walk(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     if (str_is(name, "copy")) {
         *out = self; /* nothing changes it */
         return ERR_OK;
@@ -340,7 +340,7 @@ static Err dict_walk(Render *r, Val self, Str name, const Args *args, Val *out) 
 static Err dict_get(Render *r, Val self, Str name, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     size_t cost = 0;
-    TRY(args_bind(r, name, args, "key default", 1, v));
+    TRY(bind_args(r, name, args, "key default", 1, v));
     const Val *value = val_dict_get(self.dict, v[0], &cost);
     *out = value ? *value : args->n + args->n_named > 1 ? v[1] : val_none();
     return run_spend(r, cost / 8);

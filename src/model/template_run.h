@@ -84,9 +84,9 @@ bool run_is_function(Str name);
 
 /* Arguments by place or by name. spec: "sep maxsplit", names in order; out [names]: undefined where nothing was given.
  * The first `needed` must be given. */
-MUST_USE Err args_bind(const Render *r, Str what, const Args *args, const char *spec, size_t needed, Val out[ARGS_MAX]);
-MUST_USE Err args_str(const Render *r, Str what, Val v, Str *out);       /* text, or an error */
-MUST_USE Err args_whole(const Render *r, Str what, Val v, int64_t *out); /* undefined leaves *out */
+MUST_USE Err bind_args(const Render *r, Str what, const Args *args, const char *spec, size_t needed, Val out[ARGS_MAX]);
+MUST_USE Err bind_str(const Render *r, Str what, Val v, Str *out);       /* text, or an error */
+MUST_USE Err bind_whole(const Render *r, Str what, Val v, int64_t *out); /* undefined leaves *out */
 
 /* ---- template_method.c ---- */
 bool method_known(Val self, Str name);

@@ -68,7 +68,7 @@ static Err item_attribute(Render *r, Val item, Val path, Val *out) {
 
 static Err filter_length(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     switch (self.kind) {
     case VAL_UNDEFINED:
         *out = val_int(0);
@@ -91,7 +91,7 @@ static Err filter_length(Render *r, Str name, Val self, const Args *args, Val *o
 static Err filter_list(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     ValList *list = NULL;
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(items_copy(r, self, LIST_PLAIN, &list));
     *out = val_list(list);
     return ERR_OK;
@@ -100,7 +100,7 @@ static Err filter_list(Render *r, Str name, Val self, const Args *args, Val *out
 static Err filter_edge(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX], *items = NULL;
     size_t n = 0;
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(run_items(r, self, &items, &n));
     *out = n == 0 ? val_undefined(name) : str_is(name, "first") ? items[0] : items[n - 1];
     return ERR_OK;
@@ -112,7 +112,7 @@ static Err filter_join(Render *r, Str name, Val self, const Args *args, Val *out
     Str between = {"", 0}, part;
     Buf text = {0};
     Err err = ERR_OK;
-    TRY(args_bind(r, name, args, "d attribute", 0, v));
+    TRY(bind_args(r, name, args, "d attribute", 0, v));
     if (!val_is(v[0], VAL_UNDEFINED)) TRY(run_str(r, v[0], &between));
     TRY(run_items(r, self, &items, &n));
     for (size_t i = 0; i < n && !err && text.n <= TEMPLATE_OUTPUT_MAX; i++) {
@@ -128,7 +128,7 @@ static Err filter_join(Render *r, Str name, Val self, const Args *args, Val *out
 
 static Err filter_items(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     if (val_is(self, VAL_DICT)) return dict_items(r, self.dict, LIST_LAZY, out);
     if (!val_is(self, VAL_UNDEFINED)) return run_fail(r, ERR_INPUT, "%s has no items", val_type(self));
     ValList *none = val_list_new(r->arena, 0, LIST_LAZY);
@@ -140,7 +140,7 @@ static Err filter_items(Render *r, Str name, Val self, const Args *args, Val *ou
 static Err filter_reverse(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     ValList *list = NULL;
-    TRY(args_bind(r, name, args, "", 0, v));
+    TRY(bind_args(r, name, args, "", 0, v));
     TRY(items_copy(r, self, LIST_LAZY, &list));
     for (size_t i = 0; i < list->n / 2; i++) {
         Val swap = list->items[i];
@@ -176,7 +176,7 @@ static Err map_attribute(Render *r, const Args *args, Val item, Val *out) {
 static Err filter_map(Render *r, Str name, Val self, const Args *args, Val *out) {
     ValList *list = NULL;
     Str filter = {NULL, 0};
-    if (args->n) TRY(args_str(r, name, args->items[0], &filter));
+    if (args->n) TRY(bind_str(r, name, args->items[0], &filter));
     if (!args->n && !args->n_named) return run_fail(r, ERR_INPUT, "'map' needs a filter or an attribute");
     TRY(items_copy(r, self, LIST_LAZY, &list));
     for (size_t i = 0; i < list->n; i++) {
@@ -200,7 +200,7 @@ static Err filter_select(Render *r, Str name, Val self, const Args *args, Val *o
     bool by_attribute = str_ends(name, STR("attr")), wanted = str_starts(name, STR("select"));
     Str test = {NULL, 0};
     if (args->n < by_attribute) return run_fail(r, ERR_INPUT, "'%.*s' needs an attribute", STR_FMT(name));
-    if (args->n > by_attribute) TRY(args_str(r, name, args->items[by_attribute], &test));
+    if (args->n > by_attribute) TRY(bind_str(r, name, args->items[by_attribute], &test));
     TRY(items_copy(r, self, LIST_LAZY, &list));
     size_t kept = 0;
     for (size_t i = 0; i < list->n; i++) {
@@ -269,7 +269,7 @@ static Err items_sort(Render *r, Val *items, size_t n, const SortOpts *o) {
 static Err filter_sort(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     ValList *list = NULL;
-    TRY(args_bind(r, name, args, "reverse case_sensitive attribute", 0, v));
+    TRY(bind_args(r, name, args, "reverse case_sensitive attribute", 0, v));
     TRY(items_copy(r, self, LIST_PLAIN, &list));
     TRY(items_sort(r, list->items, list->n, &(SortOpts){val_truth(v[0]), val_truth(v[1]), v[2]}));
     *out = val_list(list);
@@ -278,7 +278,7 @@ static Err filter_sort(Render *r, Str name, Val self, const Args *args, Val *out
 
 static Err filter_dictsort(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX], pairs;
-    TRY(args_bind(r, name, args, "case_sensitive by reverse", 0, v));
+    TRY(bind_args(r, name, args, "case_sensitive by reverse", 0, v));
     if (!val_is(self, VAL_DICT)) return run_fail(r, ERR_INPUT, "%s is no dict", val_type(self));
     bool by_value = val_is(v[1], VAL_STR) && str_is(v[1].str, "value");
     TRY(dict_items(r, self.dict, LIST_PLAIN, &pairs));
@@ -291,7 +291,7 @@ static Err filter_dictsort(Render *r, Str name, Val self, const Args *args, Val 
 static Err filter_unique(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX];
     ValList *list = NULL;
-    TRY(args_bind(r, name, args, "case_sensitive attribute", 0, v));
+    TRY(bind_args(r, name, args, "case_sensitive attribute", 0, v));
     TRY(items_copy(r, self, LIST_LAZY, &list));
     SortOpts o = {false, val_truth(v[0]), v[1]};
     Val *keys = arena_array(r->arena, Val, list->n);
@@ -311,7 +311,7 @@ static Err filter_unique(Render *r, Str name, Val self, const Args *args, Val *o
 static Err filter_extreme(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX], *items = NULL, best_key = val_none();
     size_t n = 0;
-    TRY(args_bind(r, name, args, "case_sensitive attribute", 0, v));
+    TRY(bind_args(r, name, args, "case_sensitive attribute", 0, v));
     TRY(run_items(r, self, &items, &n));
     SortOpts o = {false, val_truth(v[0]), v[1]};
     *out = val_undefined(name);
@@ -330,7 +330,7 @@ static Err filter_extreme(Render *r, Str name, Val self, const Args *args, Val *
 static Err filter_sum(Render *r, Str name, Val self, const Args *args, Val *out) {
     Val v[ARGS_MAX], *items = NULL;
     size_t n = 0;
-    TRY(args_bind(r, name, args, "attribute start", 0, v));
+    TRY(bind_args(r, name, args, "attribute start", 0, v));
     TRY(run_items(r, self, &items, &n));
     *out = val_is(v[1], VAL_UNDEFINED) ? val_int(0) : v[1];
     for (size_t i = 0; i < n; i++) {

@@ -51,7 +51,7 @@ static Err test_case(Render *r, Str name, Val self, bool *out) {
 
 static Err test_remainder(Render *r, Str name, Val self, int64_t divisor, bool *out) {
     int64_t whole = 0;
-    TRY(args_whole(r, name, self, &whole));
+    TRY(bind_whole(r, name, self, &whole));
     if (divisor == 0) return run_fail(r, ERR_INPUT, "a division by 0");
     *out = divisor == -1 || whole % divisor == 0;
     return ERR_OK;
@@ -93,7 +93,7 @@ static Err test_against(Render *r, Str name, Val self, Val other, bool *out) {
     }
     if (str_is(name, "in")) return run_contains(r, other, self, out);
     if (str_is(name, "divisibleby")) {
-        TRY(args_whole(r, name, other, &divisor));
+        TRY(bind_whole(r, name, other, &divisor));
         return test_remainder(r, name, self, divisor, out);
     }
     if (!names_order(name, &less, &equal))
@@ -105,7 +105,7 @@ static Err test_against(Render *r, Str name, Val self, Val other, bool *out) {
 
 Err run_test(Render *r, Str name, Val self, const Args *args, bool *out) {
     Val v[ARGS_MAX];
-    if (test_plain(name, self, out)) return args_bind(r, name, args, "", 0, v);
+    if (test_plain(name, self, out)) return bind_args(r, name, args, "", 0, v);
     if (str_is(name, "lower") || str_is(name, "upper")) return test_case(r, name, self, out);
     if (str_is(name, "even")) return test_remainder(r, name, self, 2, out);
     if (str_is(name, "odd")) {
@@ -113,6 +113,6 @@ Err run_test(Render *r, Str name, Val self, const Args *args, bool *out) {
         *out = !*out;
         return ERR_OK;
     }
-    TRY(args_bind(r, name, args, "other", 0, v));
+    TRY(bind_args(r, name, args, "other", 0, v));
     return test_against(r, name, self, v[0], out);
 }
