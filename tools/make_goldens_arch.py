@@ -4,6 +4,7 @@
     python3 tools/make_goldens_arch.py [tests/golden/arch]
     python3 tools/make_goldens_arch.py --llama [tests/golden/arch]
     python3 tools/make_goldens_arch.py --seeds tests/fuzz/corpus/gguf
+    python3 tools/make_goldens_arch.py --quant build/tests/test_arch_quant_model [tests/golden/arch/quant.txt]
 
 Needs torch, transformers and gguf (not needed to build or test); --llama compares the files with what llama.cpp (package
 llama_cpp) makes of them, and writes nothing; --seeds cuts them to two layers for the fuzzer. Weights are random, seeds fixed: the same versions give the same files.
@@ -11,10 +12,15 @@ llama_cpp) makes of them, and writes nothing; --seeds cuts them to two layers fo
     <name>.gguf  metadata and tensors under llama.cpp's names
     <name>.txt   ids <tab> vector: by transformers in double precision, pooled as the file says, through its dense layers
                  where it has some, normalised
+    quant.txt    architecture <tab> type <tab> every 8th element of llama.cpp's vector of a network with such tensors; the
+                 files come from the program of tests/model/test_arch_quant.c
     rank.txt     ids <tab> where the second text begins <tab> score
 """
+import os
 import pathlib
+import subprocess
 import sys
+import tempfile
 
 import gguf
 import numpy as np
@@ -257,31 +263,51 @@ def make_rank(path):
     path.with_suffix(".txt").write_text("".join(lines))
 
 
-def compare_llama(out):
+def llama_open(path):
     import llama_cpp
+    return llama_cpp.Llama(str(path), embedding=True, n_ctx=64, n_batch=64, n_ubatch=64, verbose=False)
+
+
+def llama_vector(model, ids):
+    """The pooled vector, as the file says, normalised."""
+    import llama_cpp
+    batch = llama_cpp.llama_batch_init(64, 0, 1)
+    batch.n_tokens = len(ids)
+    for i, token in enumerate(ids):
+        batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i, 1, 1
+        batch.seq_id[i][0] = 0
+    memory = llama_cpp.llama_get_memory(model.ctx)
+    if memory:
+        llama_cpp.llama_memory_clear(memory, True)
+    assert llama_cpp.llama_decode(model.ctx, batch) == 0
+    got = np.array(llama_cpp.llama_get_embeddings_seq(model.ctx, 0)[:model.n_embd()])
+    llama_cpp.llama_batch_free(batch)
+    return got / np.linalg.norm(got)
+
+
+def compare_llama(out):
     for text in sorted(out.glob("*.txt")):
         path = text.with_suffix(".gguf")
-        rows = [line.split("\t") for line in text.read_text().splitlines()]
-        if path.stem.startswith("rank"):
+        if path.stem in ("rank", "quant"):
             continue
-        model = llama_cpp.Llama(str(path), embedding=True, n_ctx=64, n_batch=64, n_ubatch=64, verbose=False)
-        low, worst = 1.0, 0.0
-        for row in rows:
-            ids, want = list(map(int, row[0].split(","))), np.frombuffer(bytes.fromhex(row[1]), "<f4")
-            batch = llama_cpp.llama_batch_init(64, 0, 1)
-            batch.n_tokens = len(ids)
-            for i, token in enumerate(ids):
-                batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.logits[i] = token, i, 1, 1
-                batch.seq_id[i][0] = 0
-            memory = llama_cpp.llama_get_memory(model.ctx)
-            if memory:
-                llama_cpp.llama_memory_clear(memory, True)
-            assert llama_cpp.llama_decode(model.ctx, batch) == 0
-            got = np.array(llama_cpp.llama_get_embeddings_seq(model.ctx, 0)[:len(want)])
-            got /= np.linalg.norm(got)
+        model, low, worst = llama_open(path), 1.0, 0.0
+        for row in (line.split("\t") for line in text.read_text().splitlines()):
+            want = np.frombuffer(bytes.fromhex(row[1]), "<f4")
+            got = llama_vector(model, list(map(int, row[0].split(","))))[:len(want)]
             low, worst = min(low, float(got @ want)), max(worst, float(np.abs(got - want).max()))
-            llama_cpp.llama_batch_free(batch)
         print(f"{path.stem:12} lowest cosine {low:.7f} largest difference {worst:.2e}")
+
+
+def make_quant(program, out):
+    """llama.cpp's vectors of the files that the test program writes: every 8th element of each."""
+    ids = [2] + [5 + i * 7 % 80 for i in range(1, 13)] + [3]
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([program], check=True, env=os.environ | {"PYTHIA_QUANT_DIR": folder})
+        lines = []
+        for path in sorted(pathlib.Path(folder).glob("*.gguf")):
+            arch, kind = path.stem.split(".")
+            lines.append(f"{arch}\t{kind}\t{hex_floats(llama_vector(llama_open(path), ids)[::8])}\n")
+        out.write_text("".join(lines))
 
 
 def make_seeds(goldens, out):
@@ -310,6 +336,8 @@ def main():
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     if "--seeds" in sys.argv:
         return make_seeds(pathlib.Path("tests/golden/arch"), pathlib.Path(words[0]))
+    if "--quant" in sys.argv:
+        return make_quant(words[0], pathlib.Path(words[1] if len(words) > 1 else "tests/golden/arch/quant.txt"))
     out = pathlib.Path(words[0] if words else "tests/golden/arch")
     if "--llama" in sys.argv:
         return compare_llama(out)

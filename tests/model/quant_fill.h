@@ -1,5 +1,5 @@
-/* quant_fill.h - tensors of every type out of a seed: bytes as they come, scales of a size that gives weights below 1/2.
- * tools/make_goldens_arch.py makes the same bytes (quant_fill there). */
+/* quant_fill.h - tensors of every type out of a seed: bytes as they come, scales of a size that gives weights around 0, of a
+ * mean square of some 1/100. */
 #ifndef PYTHIA_TESTS_MODEL_QUANT_FILL_H
 #define PYTHIA_TESTS_MODEL_QUANT_FILL_H
 
@@ -13,10 +13,13 @@ typedef struct {
     uint16_t exponent[2];
 } QuantScale;
 
+enum { QUANT_MINUS = 32 }; /* the sign bit above the exponent */
+
 static const QuantScale quant_scales[] = {
-    {BLOCK_Q4_0, {0, -1}, {11, 0}}, {BLOCK_Q4_1, {0, 2}, {10, 11}},  {BLOCK_Q5_0, {0, -1}, {10, 0}},
-    {BLOCK_Q5_1, {0, 2}, {9, 11}},  {BLOCK_Q8_0, {0, -1}, {7, 0}},   {BLOCK_Q4_K, {0, 2}, {4, 7}},
-    {BLOCK_Q5_K, {0, 2}, {3, 7}},   {BLOCK_Q6_K, {208, -1}, {2, 0}},
+    {BLOCK_Q4_0, {0, -1}, {9, 0}}, {BLOCK_Q4_1, {0, 2}, {9, 12 | QUANT_MINUS}},
+    {BLOCK_Q5_0, {0, -1}, {8, 0}}, {BLOCK_Q5_1, {0, 2}, {8, 12 | QUANT_MINUS}},
+    {BLOCK_Q8_0, {0, -1}, {5, 0}}, {BLOCK_Q4_K, {0, 2}, {4, 7}},
+    {BLOCK_Q5_K, {0, 2}, {3, 7}},  {BLOCK_Q6_K, {208, -1}, {1, 0}},
 };
 enum { QUANT_TYPES = sizeof quant_scales / sizeof *quant_scales };
 
@@ -25,12 +28,12 @@ static inline uint32_t quant_next(uint32_t *seed) {
     return *seed >> 16;
 }
 
-/* n numbers (whole blocks) at out, block_format(type)->bytes for each block. F32, F16 and BF16 too: multiples of 1/128 in
- * [-1/2, 1/2). */
+/* n numbers (whole blocks) at out, block_format(type)->bytes for each block. F32, F16 and BF16 too: multiples of 1/256 in
+ * [-1/4, 1/4). */
 static inline void quant_fill(BlockType type, size_t n, uint32_t *seed, char *out) {
     const BlockFormat *f = block_format((uint32_t)type);
     for (size_t i = 0; i < n && f->items == 1; i++) {
-        float x = ((float)(quant_next(seed) % 128) - 64) / 128;
+        float x = ((float)(quant_next(seed) % 128) - 64) / 256;
         uint32_t bits = 0;
         memcpy(&bits, &x, sizeof bits);
         uint16_t half =
