@@ -46,7 +46,7 @@ static unsigned char *blocks(const BlockFormat *f, size_t bytes) {
     }
     size_t scale = f->type == BLOCK_Q6_K ? 208 : 0;
     for (size_t i = 0; i + f->bytes <= bytes; i += f->bytes) {
-        if (f->items == 1) p[i + f->bytes - 1] &= 0xBF;
+        if (f->items == 1) p[i + f->bytes - 1] = (p[i + f->bytes - 1] & 0x80) | 0x3A; /* no denormals */
         if (f->items > 1) p[i + scale + 1] &= 0xBF;
         if (f->items > 1 && scale == 0) p[i + 3] &= 0xBF;
     }

@@ -39,6 +39,8 @@ if(TARGET pythia_kern)
                                 PROPERTIES COMPILE_OPTIONS "${KERN_MATH};${KERN_${level}}"
                                            OBJECT_DEPENDS "${KERN_HEADERS}")
   endforeach()
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant.c TARGET_DIRECTORY pythia_kern
+                              PROPERTIES COMPILE_OPTIONS -O3) # the search through all of a file's scales
   set(QUANT_HEADERS)
   foreach(header quant_impl.h quant_unpack.h quant_body.h quant_dots.h quant_panel.h quant_panel_walk.h
           quant_avx2.h quant_panel_avx2.h quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)

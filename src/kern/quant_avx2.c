@@ -2,6 +2,7 @@
 #if defined(__AVX2__) && defined(__F16C__)
 #define QUANT_NAME       "avx2"
 #define QUANT_TABLE      quant_avx2
+#define QUANT_LANES      8
 #define QUANT_FLOAT_ROWS 1
 #define QUANT_HAS_PANELS 1
 #define QUANT_AVXVNNI    0

@@ -2,6 +2,7 @@
 #if defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
 #define QUANT_NAME       "avx512vnni"
 #define QUANT_TABLE      quant_avx512vnni
+#define QUANT_LANES      16
 #define QUANT_FLOAT_ROWS 4
 #define QUANT_HAS_PANELS 1
 

@@ -2,6 +2,7 @@
 #if defined(__AVX2__) && defined(__F16C__) && defined(__AVXVNNI__)
 #define QUANT_NAME       "avxvnni"
 #define QUANT_TABLE      quant_avxvnni
+#define QUANT_LANES      8
 #define QUANT_FLOAT_ROWS 1
 #define QUANT_HAS_PANELS 1
 #define QUANT_AVXVNNI    1

@@ -1,7 +1,8 @@
 /* quant_body.h - what every level of quant.h shares, compiled with each quant_<level>.c for its instruction set: activations
  * into blocks, products of floats, and the walk over a matrix.
  *
- * The includer defines QUANT_NAME, QUANT_TABLE, QUANT_FLOAT_ROWS (rows of a tile of floats), and before the inclusion
+ * The includer defines QUANT_NAME, QUANT_TABLE, QUANT_LANES (floats a vector), QUANT_FLOAT_ROWS (rows of a tile
+ * of floats), and before the inclusion
  *
  *   quant_dots(w, from, to, rows, m, out, ldo)            weight rows as they stand, with m activation rows
  *   QUANT_HAS_PANELS                                      1 when there is, for more than QUANT_DOT_ROWS rows,
@@ -14,6 +15,10 @@
 
 #include "kern/kern_levels.h"
 #include "kern/quant_unpack.h"
+
+#if defined(__F16C__)
+#include <immintrin.h>
+#endif
 
 enum { QUANT_FLOAT_OUTS = 4 };
 
@@ -131,7 +136,13 @@ static void quant_rows(QuantKind kind, const float *x, size_t ldx, size_t m, siz
 
 /* ---- products of floats ---- */
 
-typedef float QuantSixteen __attribute__((vector_size(64)));
+enum { FLOAT_VECTORS = QUANT_FLOAT_SUMS / QUANT_LANES };
+
+typedef float QuantVec __attribute__((vector_size(QUANT_LANES * 4)));
+typedef float QuantVecLoose __attribute__((vector_size(QUANT_LANES * 4), aligned(4), may_alias));
+
+typedef uint16_t QuantHalf __attribute__((vector_size(QUANT_LANES * 2)));
+typedef uint32_t QuantBits __attribute__((vector_size(QUANT_LANES * 4)));
 
 /* Halves first; n a power of two. */
 INLINE float quant_add_up(float *x, size_t n) {
@@ -139,19 +150,21 @@ INLINE float quant_add_up(float *x, size_t n) {
     return x[0];
 }
 
-/* Weight rows, decoded: [outs][stride]; activation rows: [rows][stride]. Sixteen sums each. outs and rows are constants. */
+/* Weight rows [outs][stride], not aligned; activation rows [rows][stride]. Sixteen sums each. outs and rows are constants. */
 INLINE void quant_float_tile(size_t outs, size_t rows, const float *w, const float *a, size_t stride, float *out,
                              size_t ldo) {
-    QuantSixteen sums[QUANT_FLOAT_ROWS][QUANT_FLOAT_OUTS];
-    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t o = 0; o < outs; o++) sums[r][o] = (QuantSixteen){0};
-    for (size_t i = 0; i < stride; i += QUANT_FLOAT_SUMS) UNROLL for (size_t o = 0; o < outs; o++) {
-            QuantSixteen wo = *(const QuantSixteen *)(const void *)(w + o * stride + i);
-            UNROLL for (size_t r = 0; r < rows; r++) sums[r][o] +=
-                *(const QuantSixteen *)(const void *)(a + r * stride + i) * wo;
+    QuantVec sums[QUANT_FLOAT_ROWS][QUANT_FLOAT_OUTS][FLOAT_VECTORS];
+    UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t o = 0; o < outs; o++)
+        UNROLL for (size_t v = 0; v < FLOAT_VECTORS; v++) sums[r][o][v] = (QuantVec){0};
+    for (size_t i = 0; i < stride; i += QUANT_FLOAT_SUMS)
+        UNROLL for (size_t o = 0; o < outs; o++) UNROLL for (size_t v = 0; v < FLOAT_VECTORS; v++) {
+            QuantVec wo = *(const QuantVecLoose *)(w + o * stride + i + v * QUANT_LANES);
+            UNROLL for (size_t r = 0; r < rows; r++) sums[r][o][v] +=
+                *(const QuantVecLoose *)(a + r * stride + i + v * QUANT_LANES) * wo;
         }
     UNROLL for (size_t r = 0; r < rows; r++) UNROLL for (size_t o = 0; o < outs; o++) {
         float x[QUANT_FLOAT_SUMS];
-        memcpy(x, &sums[r][o], sizeof x);
+        memcpy(x, sums[r][o], sizeof x);
         out[r * ldo + o] = quant_add_up(x, QUANT_FLOAT_SUMS);
     }
 }
@@ -166,29 +179,99 @@ static void quant_float_4xn(const float *w, const float *a, size_t stride, float
     quant_float_tile(QUANT_FLOAT_OUTS, QUANT_FLOAT_ROWS, w, a, stride, out, ldo);
 }
 
+#if QUANT_LANES == 16 && defined(__AVX512F__)
+INLINE QuantVec quant_load_f16(const uint8_t *p) {
+    return (QuantVec)_mm512_cvtph_ps(_mm256_loadu_si256((const void *)p));
+}
+#elif QUANT_LANES == 8 && defined(__F16C__)
+INLINE QuantVec quant_load_f16(const uint8_t *p) { return (QuantVec)_mm256_cvtph_ps(_mm_loadu_si128((const void *)p)); }
+#else
+INLINE QuantVec quant_load_f16(const uint8_t *p) { /* as quant_half */
+    QuantHalf h;
+    memcpy(&h, p, sizeof h);
+    QuantBits bits = __builtin_convertvector(h, QuantBits);
+    QuantVec magnitude = (QuantVec)((bits & 0x7FFF) << 13) * 0x1p112f;
+    return (QuantVec)((QuantBits)magnitude | (bits & 0x8000) << 16);
+}
+#endif
+
+/* QUANT_LANES numbers of a weight row. */
+INLINE QuantVec quant_load(uint32_t type, const uint8_t *p) {
+    if (type == BLOCK_F16) return quant_load_f16(p);
+    QuantVec x;
+    if (type == BLOCK_F32) {
+        memcpy(&x, p, sizeof x);
+        return x;
+    }
+    QuantHalf h;
+    memcpy(&h, p, sizeof h);
+    return (QuantVec)(__builtin_convertvector(h, QuantBits) << 16);
+}
+
+/* The sums go on with the 16 numbers of a weight row at p. */
+INLINE void quant_float_step(uint32_t type, const uint8_t *p, const float *a, QuantVec *sums) {
+    size_t each = type == BLOCK_F32 ? 4 : 2;
+    UNROLL for (size_t v = 0; v < FLOAT_VECTORS; v++) sums[v] +=
+        *(const QuantVecLoose *)(a + v * QUANT_LANES) * quant_load(type, p + v * QUANT_LANES * each);
+}
+
+INLINE float quant_float_dot(uint32_t type, const uint8_t *p, size_t k, const float *a) {
+    size_t each = type == BLOCK_F32 ? 4 : 2, whole = k / QUANT_FLOAT_SUMS * QUANT_FLOAT_SUMS;
+    QuantVec sums[FLOAT_VECTORS] = {{0}};
+    for (size_t i = 0; i < whole; i += QUANT_FLOAT_SUMS) {
+        quant_prefetch(p + i * each, QUANT_FLOAT_SUMS * each);
+        quant_float_step(type, p + i * each, a + i, sums);
+    }
+    if (whole < k) {
+        uint8_t last[QUANT_FLOAT_SUMS * 4] = {0};
+        memcpy(last, p + whole * each, (k - whole) * each);
+        quant_float_step(type, last, a + whole, sums);
+    }
+    float x[QUANT_FLOAT_SUMS];
+    memcpy(x, sums, sizeof x);
+    return quant_add_up(x, QUANT_FLOAT_SUMS);
+}
+
+/* Few activation rows: one weight row after the other, as they lie. */
+INLINE void quant_dot_floats(uint32_t type, const QuantMatrix *w, size_t from, size_t to, const float *a, size_t m,
+                             float *out, size_t ldo) {
+    size_t stride = quant_kind_bytes(QUANT_FLOATS, w->k) / sizeof(float);
+    for (size_t j = from; j < to; j++)
+        for (size_t r = 0; r < m; r++)
+            out[r * ldo + j] = quant_float_dot(type, (const uint8_t *)w->rows + j * w->row_bytes, w->k, a + r * stride);
+}
+
 /* One weight row into [stride] floats, zeros behind k. */
-static void quant_float_decode(uint32_t type, const uint8_t *p, size_t k, size_t stride, float *to) {
-    if (type == BLOCK_F32) memcpy(to, p, k * sizeof *to);
-    if (type == BLOCK_F16)
-        for (size_t i = 0; i < k; i++) to[i] = quant_half(p + 2 * i);
-    if (type == BLOCK_BF16)
-        for (size_t i = 0; i < k; i++) {
-            uint16_t h;
-            memcpy(&h, p + 2 * i, sizeof h);
-            uint32_t bits = (uint32_t)h << 16;
-            memcpy(to + i, &bits, sizeof bits);
-        }
-    memset(to + k, 0, (stride - k) * sizeof *to);
+INLINE void quant_float_decode(uint32_t type, const uint8_t *p, size_t k, size_t stride, float *to) {
+    size_t each = type == BLOCK_F32 ? 4 : 2, whole = k / QUANT_LANES * QUANT_LANES, i = 0;
+    for (; i < whole; i += QUANT_LANES) *(QuantVecLoose *)(to + i) = quant_load(type, p + i * each);
+    uint8_t last[QUANT_LANES * 4] = {0};
+    memcpy(last, p + whole * each, (k - whole) * each);
+    for (; i < stride; i += QUANT_LANES) {
+        *(QuantVecLoose *)(to + i) = quant_load(type, last);
+        memset(last, 0, sizeof last);
+    }
+}
+
+static void quant_float_row(const QuantMatrix *w, size_t j, size_t stride, float *to) {
+    const uint8_t *p = (const uint8_t *)w->rows + j * w->row_bytes;
+    if (w->type == BLOCK_F32) quant_float_decode(BLOCK_F32, p, w->k, stride, to);
+    if (w->type == BLOCK_F16) quant_float_decode(BLOCK_F16, p, w->k, stride, to);
+    if (w->type == BLOCK_BF16) quant_float_decode(BLOCK_BF16, p, w->k, stride, to);
 }
 
 static void quant_gemm_floats(const QuantMatrix *w, size_t from, size_t to, const float *a, size_t m, float *out,
                               size_t ldo, float *scratch) {
     size_t stride = quant_kind_bytes(QUANT_FLOATS, w->k) / sizeof(float);
+    if (m <= QUANT_DOT_ROWS) {
+        if (w->type == BLOCK_F32) quant_dot_floats(BLOCK_F32, w, from, to, a, m, out, ldo);
+        if (w->type == BLOCK_F16) quant_dot_floats(BLOCK_F16, w, from, to, a, m, out, ldo);
+        if (w->type == BLOCK_BF16) quant_dot_floats(BLOCK_BF16, w, from, to, a, m, out, ldo);
+        return;
+    }
     for (size_t j = from; j < to;) {
         size_t outs = to - j < QUANT_FLOAT_OUTS ? 1 : QUANT_FLOAT_OUTS, r = 0;
-        for (size_t o = 0; o < outs; o++)
-            quant_float_decode(w->type, (const uint8_t *)w->rows + (j + o) * w->row_bytes, w->k, stride,
-                               scratch + o * stride);
+        for (size_t o = 0; o < outs; o++) quant_float_row(w, j + o, stride, scratch + o * stride);
         for (; outs > 1 && r + QUANT_FLOAT_ROWS <= m; r += QUANT_FLOAT_ROWS)
             quant_float_4xn(scratch, a + r * stride, stride, out + r * ldo + j, ldo);
         for (; r < m; r++)

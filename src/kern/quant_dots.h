@@ -17,15 +17,6 @@ INLINE float y_sum(__m256 v) {
     return _mm_cvtss_f32(_mm_add_ss(x, _mm_movehdup_ps(x)));
 }
 
-/* Told so far ahead a core reads blocks as fast as it reads anything: its own prefetcher stops at every page of 4 KB (Q8_0
- * 14.8 GB/s without, 17.0 with 1 KB, 19.6 with 4 KB, of memory's 18 to a plain loop; Q4_0 12.5, 14.1, 16.9). */
-enum { PREFETCH_BYTES = 4096 };
-
-INLINE void quant_prefetch(const uint8_t *p, size_t bytes) {
-    UNROLL for (size_t i = 0; i < bytes; i += 64)
-        _mm_prefetch((const char *)((uintptr_t)p + PREFETCH_BYTES + i), _MM_HINT_T0);
-}
-
 /* The first `n` < 8 blocks of a row, moved to the end of eight. */
 typedef struct {
     int8_t q[QUANT_GROUP];

@@ -11,26 +11,47 @@ enum { TILE_MANY = 4, TILE_FEW = 4, TILE_VECTORS = 2, TILE_OUTS = 16 };
 
 /* ---- unpacking ---- */
 
-/* 32 numbers of a row into dwords 128 bytes apart. */
-INLINE void panel_put(Y q, uint8_t *to) {
-    uint32_t x[8];
-    memcpy(x, &q, sizeof x);
+/* 8 rows of 8 dwords become 8 columns. */
+INLINE void y_transpose(Y x[8]) {
+    Y y[8];
+    UNROLL for (int i = 0; i < 8; i += 2) {
+        y[i] = _mm256_unpacklo_epi32(x[i], x[i + 1]);
+        y[i + 1] = _mm256_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    UNROLL for (int i = 0; i < 8; i += 4) {
+        x[i] = _mm256_unpacklo_epi64(y[i], y[i + 2]);
+        x[i + 1] = _mm256_unpackhi_epi64(y[i], y[i + 2]);
+        x[i + 2] = _mm256_unpacklo_epi64(y[i + 1], y[i + 3]);
+        x[i + 3] = _mm256_unpackhi_epi64(y[i + 1], y[i + 3]);
+    }
+    UNROLL for (int i = 0; i < 4; i++) {
+        y[i] = _mm256_permute2x128_si256(x[i], x[i + 4], 0x20);
+        y[i + 4] = _mm256_permute2x128_si256(x[i], x[i + 4], 0x31);
+    }
+    UNROLL for (int i = 0; i < 8; i++) x[i] = y[i];
+}
+
+/* 32 numbers of 8 rows, at p[r] + offset, into the panel's bytes from `to` on; j as y_unpack256 takes it. */
+INLINE void panel_bytes(uint32_t type, const uint8_t *const *p, size_t offset, int j, uint8_t *to) {
+    Y x[8];
+    UNROLL for (size_t r = 0; r < 8; r++) x[r] =
+        type < BLOCK_Q4_K ? y_unpack32(type, p[r] + offset) : y_unpack256(type, p[r] + offset, j);
+    y_transpose(x);
     UNROLL for (size_t i = 0; i < 8; i++) memcpy(to + i * 4 * QUANT_PANEL, &x[i], sizeof x[i]);
 }
 
 INLINE void panel_unpack_type(const Panel *panel, uint32_t type, const uint8_t *const *p) {
     size_t bytes = quant_block_bytes(type), step = QUANT_BLOCK * QUANT_PANEL;
-    for (size_t r = 0; r < QUANT_PANEL; r++) {
-        uint8_t *to = panel->bytes + 4 * r;
+    for (size_t first = 0; first < QUANT_PANEL; first += 8, p += 8) {
+        uint8_t *to = panel->bytes + 4 * first;
         if (type < BLOCK_Q4_K) {
-            for (size_t b = 0; b < panel->k / QUANT_BLOCK; b++, to += step)
-                panel_put(y_unpack32(type, p[r] + b * bytes), to);
-            panel_scales32(panel, type, p[r], r);
+            for (size_t b = 0; b < panel->k / QUANT_BLOCK; b++, to += step) panel_bytes(type, p, b * bytes, 0, to);
+            for (size_t r = 0; r < 8; r++) panel_scales32(panel, type, p[r], first + r);
             continue;
         }
         for (size_t g = 0; g < panel->k / QUANT_GROUP; g++) {
-            UNROLL for (int j = 0; j < 8; j++, to += step) panel_put(y_unpack256(type, p[r] + g * bytes, j), to);
-            panel_scales256(panel, type, p[r] + g * bytes, g, r);
+            UNROLL for (int j = 0; j < 8; j++, to += step) panel_bytes(type, p, g * bytes, j, to);
+            for (size_t r = 0; r < 8; r++) panel_scales256(panel, type, p[r] + g * bytes, g, first + r);
         }
     }
 }

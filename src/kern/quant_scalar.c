@@ -91,7 +91,8 @@ static void row_times_any(uint32_t type, const uint8_t *p, size_t k, const char 
 
 #define QUANT_NAME       "scalar"
 #define QUANT_TABLE      quant_scalar
-#define QUANT_FLOAT_ROWS 2
+#define QUANT_LANES      4
+#define QUANT_FLOAT_ROWS 1
 #define QUANT_HAS_PANELS 0
 
 static void quant_dots(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out,

@@ -16,6 +16,14 @@
 
 enum { QUANT_PANEL = 32, QUANT_DOT_ROWS = 3 }; /* weight rows a panel; activation rows that go without one */
 
+/* Told so far ahead a core reads blocks as fast as it reads anything: its own prefetcher stops at every page of 4 KB (Q8_0
+ * 14.8 GB/s without, 17.0 with 1 KB, 19.6 with 4 KB, of memory's 18 to a plain loop; Q4_0 12.5, 14.1, 16.9). */
+enum { QUANT_PREFETCH = 4096 };
+
+INLINE void quant_prefetch(const uint8_t *p, size_t bytes) {
+    for (size_t i = 0; i < bytes; i += 64) __builtin_prefetch((const void *)((uintptr_t)p + QUANT_PREFETCH + i));
+}
+
 typedef struct {
     _Alignas(64) uint8_t q[QUANT_GROUP];
     float d[8], m[8];   /* blocks of 32: of each; blocks of 256: d[0], m[0] */
