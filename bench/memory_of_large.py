@@ -103,7 +103,7 @@ def write(path, layers, tokens, merges):
 
 
 def measure(pythia, model, precision, home, threads):
-    """Peaks in MB of the status fields while it embeds; seconds."""
+    """Peaks in MiB of the status fields while it embeds; seconds."""
     text = "int main(void) { return open_the_file_and_read_it(argv[1]); } " * 60
     args = [pythia, "embed", "--model", str(model), "--config", "model.max_tokens=512", "--config",
             f"model.precision={precision}", "--config", f"model.threads={threads}", text]
@@ -142,16 +142,16 @@ def main():
                 measure(args.pythia, path, precision, home, args.threads)  # the file's hash is taken once
                 peaks, seconds = measure(args.pythia, path, precision, home, args.threads)
                 points.setdefault(precision, []).append((size, peaks))
-                print(f"{precision:6} {layers} layers of {size:5.0f} MB: " +
-                      "  ".join(f"{k} {v:5.0f} MB" for k, v in peaks.items()) + f"  {seconds:.1f} s", flush=True)
+                print(f"{precision:6} {layers} layers of {size:5.0f} MiB: " +
+                      "  ".join(f"{k} {v:5.0f} MiB" for k, v in peaks.items()) + f"  {seconds:.1f} s", flush=True)
             path.unlink()
     for precision, measured in points.items():
         sizes = np.array([size for size, _ in measured])
         line = []
         for name in measured[0][1]:
             slope, start = np.polyfit(sizes, [peaks[name] for _, peaks in measured], 1)
-            line.append(f"{name} {start + slope * full:.0f} MB ({slope:.3f} a MB of layers)")
-        print(f"{precision:6} {LAYERS} layers of {full:.0f} MB: " + ", ".join(line))
+            line.append(f"{name} {start + slope * full:.0f} MiB ({slope:.3f} a MiB of layers)")
+        print(f"{precision:6} {LAYERS} layers of {full:.0f} MiB: " + ", ".join(line))
 
 
 if __name__ == "__main__":

@@ -50,8 +50,9 @@ typedef struct NetArch {
     size_t (*scratch)(const void *net, size_t n_tokens, size_t longest, size_t threads); /* floats */
     /* *hidden: [n_tokens, dim], inside the scratch. ids and lengths are the caller's duty. */
     Err (*run)(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden);
-    const struct NetArch *low; /* the same in int8 and bf16; NULL: there is none */
-    bool decodes;              /* decode.h takes its networks */
+    /* The same in int8 and bf16 (itself, where open goes by info->precision); NULL: there is none. */
+    const struct NetArch *low;
+    bool decodes; /* decode.h takes its networks */
 } NetArch;
 
 extern const NetArch arch_bert, arch_bert_low;
