@@ -66,6 +66,11 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "environment variable that holds the service's key")                                                             \
     X(EMBED_REMOTE_TOKENIZER, "embed_remote", "tokenizer", STR, "", "", 0,                                             \
       "local model whose tokenizer counts the service's tokens (none: estimated)")                                     \
+    X(EMBED_REMOTE_DIMENSIONS, "embed_remote", "dimensions", INT, "0", "", 0,                                          \
+      "dimensions to ask the service for, of models that can shorten their vectors (0: the model's own)")              \
+    X(EMBED_REMOTE_QUERY_PREFIX, "embed_remote", "query_prefix", STR, "", "", 0,                                       \
+      "what the service's model wants before a query, in double quotes if it ends in a blank")                         \
+    X(EMBED_REMOTE_DOCUMENT_PREFIX, "embed_remote", "document_prefix", STR, "", "", 0, "likewise before a document")   \
     X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")               \
     X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")     \
     X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")     \

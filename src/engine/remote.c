@@ -29,6 +29,14 @@ static Err service_key(const Pythia *p, Arena *a, ModelRemoteOpts *o) {
                    "export %s=…", o->key_env);
 }
 
+/* "search_query: " ends in a blank, which a line of an INI file cannot: quotes hold it, and are not part of it. */
+static Err service_prefix(const Config *c, Arena *a, ConfigKey key, const char **out) {
+    Str text = config_text(c, key);
+    if (text.n >= 2 && text.p[0] == '"' && text.p[text.n - 1] == '"') text = str_make(text.p + 1, text.n - 2);
+    *out = arena_cstr(a, text);
+    return *out ? ERR_OK : arena_error();
+}
+
 static Err service_opts(Pythia *p, Arena *a, Str name, size_t dim, ModelRemoteOpts *o) {
     const Config *c = p->opts.config;
     Str url = config_text(c, CONF_EMBED_REMOTE_URL), tokenizer = config_text(c, CONF_EMBED_REMOTE_TOKENIZER);
@@ -43,6 +51,13 @@ static Err service_opts(Pythia *p, Arena *a, Str name, size_t dim, ModelRemoteOp
                        "pythia config set embed_remote.url http://127.0.0.1:8081/v1");
     TRY(service_model(p, name, &name));
     TRY(service_key(p, a, o));
+    TRY(service_prefix(c, a, CONF_EMBED_REMOTE_DOCUMENT_PREFIX, &o->prefix[EMBED_DOCUMENT]));
+    TRY(service_prefix(c, a, CONF_EMBED_REMOTE_QUERY_PREFIX, &o->prefix[EMBED_QUERY]));
+    int64_t dimensions = config_int(c, CONF_EMBED_REMOTE_DIMENSIONS);
+    if (dimensions < 0 || dimensions > VEC_DIM_MAX)
+        return err_set(ERR_USAGE, "embed_remote.dimensions can be 0 to %d, not %lld", VEC_DIM_MAX,
+                       (long long)dimensions);
+    o->dimensions = (size_t)dimensions;
     o->url = arena_cstr(a, url);
     o->model = arena_cstr(a, name);
     if (!o->url || !o->model) return arena_error();

@@ -88,6 +88,7 @@ static Err request_body(const Remote *r, const Str *texts, size_t n, Buf *out) {
     jout_kv_z(&j, "model", r->model);
     /* A third of the bytes; every service must know it, because OpenAI's own client asks for it. */
     jout_kv_z(&j, "encoding_format", "base64");
+    if (r->opts.dimensions) jout_kv_i64(&j, "dimensions", (int64_t)r->opts.dimensions);
     jout_key(&j, "input");
     jout_begin(&j, '[');
     for (size_t i = 0; i < n; i++) jout_str(&j, texts[i]);
@@ -195,6 +196,34 @@ static size_t cut_batches(const Str *texts, size_t n, uint32_t *starts /* [n + 1
     return batches;
 }
 
+/* The texts behind their prefix, in the arena; as they are where there is none. */
+static Err prefixed(Arena *a, Str prefix, const Str **texts, size_t n) {
+    if (prefix.n == 0) return ERR_OK;
+    Str *whole = arena_array(a, Str, n);
+    if (!whole) return arena_error();
+    for (size_t i = 0; i < n; i++) {
+        if ((*texts)[i].n > SIZE_MAX - prefix.n) return err_set(ERR_LIMIT, "text %zu is too long", i);
+        char *p = arena_alloc(a, prefix.n + (*texts)[i].n);
+        if (!p) return arena_error();
+        memcpy(p, prefix.p, prefix.n);
+        if ((*texts)[i].n) memcpy(p + prefix.n, (*texts)[i].p, (*texts)[i].n);
+        whole[i] = str_make(p, prefix.n + (*texts)[i].n);
+    }
+    *texts = whole;
+    return ERR_OK;
+}
+
+static Err count_all(const Remote *r, const ModelInfo *info, const RemoteJob *j, size_t n, EmbedInfo *told) {
+    for (size_t i = 0; i < n; i++) {
+        size_t tokens = remote_count_tokens(r, j->texts[i]);
+        if (tokens > info->max_tokens && j->opts->truncate_error)
+            return err_set(ERR_LIMIT, "text %zu has about %zu tokens, model '%.*s' takes %zu", j->opts->first + i,
+                           tokens, STR_FMT(info->name), info->max_tokens);
+        if (told) told[i] = (EmbedInfo){.tokens = tokens > INT32_MAX ? INT32_MAX : (int32_t)tokens};
+    }
+    return ERR_OK;
+}
+
 Err remote_embed(Remote *r, const ModelInfo *info, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts,
                  float *out, EmbedInfo *told) {
     static const EmbedOpts none;
@@ -206,17 +235,12 @@ Err remote_embed(Remote *r, const ModelInfo *info, Pool *pool, const Str *texts,
     if (j.width > j.dim)
         return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%.*s' has %zu", j.width, STR_FMT(info->name),
                        j.dim);
-    for (size_t i = 0; i < n; i++) {
-        size_t tokens = remote_count_tokens(r, texts[i]);
-        if (tokens > info->max_tokens && j.opts->truncate_error)
-            return err_set(ERR_LIMIT, "text %zu has about %zu tokens, model '%.*s' takes %zu", j.opts->first + i,
-                           tokens, STR_FMT(info->name), info->max_tokens);
-        if (told) told[i] = (EmbedInfo){.tokens = tokens > INT32_MAX ? INT32_MAX : (int32_t)tokens};
-    }
-    uint32_t *starts = arena_array(&a, uint32_t, n + 1);
-    Err err = starts ? ERR_OK : arena_error();
+    Err err = prefixed(&a, info->prefix[j.opts->kind == EMBED_QUERY], &j.texts, n);
+    if (!err) err = count_all(r, info, &j, n, told);
+    uint32_t *starts = err ? NULL : arena_array(&a, uint32_t, n + 1);
+    if (!err && !starts) err = arena_error();
     j.starts = starts;
-    if (!err) err = pool_for(pool, cut_batches(texts, n, starts), batch_piece, &j);
+    if (!err) err = pool_for(pool, cut_batches(j.texts, n, starts), batch_piece, &j);
     arena_free(&a);
     return err;
 }
@@ -265,8 +289,14 @@ Err remote_url(Arena *a, Str url, const char **out) {
     return *out ? ERR_OK : arena_error();
 }
 
-static Err identity(Arena *a, const Remote *r, Sha256 *out) {
+/* What else changes the vectors counts too. Only the URL and the name where nothing is set, as collections have it. */
+static Err identity(Arena *a, const Remote *r, const ModelInfo *info, Sha256 *out) {
     Str key = arena_printf(a, "%s\n%s", r->url, r->model);
+    bool more = r->opts.dimensions || info->prefix[EMBED_DOCUMENT].n || info->prefix[EMBED_QUERY].n;
+    if (key.p && more)
+        key = arena_printf(a, "%.*s\n%zu\n%zu %.*s\n%.*s", STR_FMT(key), r->opts.dimensions,
+                           info->prefix[EMBED_DOCUMENT].n, STR_FMT(info->prefix[EMBED_DOCUMENT]),
+                           STR_FMT(info->prefix[EMBED_QUERY]));
     if (!key.p) return arena_error();
     *out = sha256_of(key);
     return ERR_OK;
@@ -296,9 +326,13 @@ static Err fill(Remote *r, Arena *a, const ModelRemoteOpts *opts, ModelInfo *inf
     info->normalize = true;
     info->tensor_types = STR("");
     info->max_tokens = opts->max_tokens ? opts->max_tokens : TOKENS_DEFAULT;
-    info->dim = opts->dim;
+    info->dim = opts->dimensions ? opts->dimensions : opts->dim;
+    for (int kind = EMBED_DOCUMENT; kind <= EMBED_QUERY; kind++) {
+        info->prefix[kind] = arena_str(a, opts->prefix[kind] ? str_of(opts->prefix[kind]) : STR(""));
+        if (!info->prefix[kind].p) return arena_error();
+    }
     if (!r->model || !info->name.p) return arena_error();
-    TRY(identity(a, r, &info->id));
+    TRY(identity(a, r, info, &info->id));
     if (opts->tokenizer) {
         TRY(gguf_open_path(&r->vocabulary, opts->tokenizer));
         TRY(tok_open(&r->tok, r->vocabulary));
@@ -319,6 +353,7 @@ Err remote_open(Remote **out, Arena *a, const ModelRemoteOpts *opts, ModelInfo *
     Err err = fill(r, a, opts, info);
     /* The opener's strings and deadline end with the call. */
     r->opts.url = r->opts.model = r->opts.key = r->opts.key_env = r->opts.tokenizer = NULL;
+    r->opts.prefix[0] = r->opts.prefix[1] = NULL;
     r->opts.deadline = NULL;
     if (err)
         remote_close(r);

@@ -57,8 +57,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def encode(self, service, asked, text):
         v = vector(text)
+        if service.shortens:
+            v = v[:asked.get("dimensions", DIM)]
         if asked.get("encoding_format") == "base64" and service.base64:
-            return base64.b64encode(struct.pack("<%df" % DIM, *v)).decode()
+            return base64.b64encode(struct.pack("<%df" % len(v), *v)).decode()
         return v
 
     def reply(self, status, body, headers=None):
@@ -71,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 class Service:
     def __init__(self):
-        self.seen, self.faults, self.most, self.base64 = [], [], 1000, True
+        self.seen, self.faults, self.most, self.base64, self.shortens = [], [], 1000, True, True
         self.lock, self.over = threading.Lock(), threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.service, self.server.daemon_threads = self, True
@@ -158,6 +160,32 @@ class Remote(PythiaTest):
             self.embed_fails(code, text)
         self.service.faults = [None, "dim"]
         self.embed_fails(4, "of 9 dimensions, the model has 8", "--force")
+
+    def test_prefixes_go_before_what_they_are_for(self):
+        env = {"PYTHIA_EMBED_REMOTE_QUERY_PREFIX": '"search_query: "', "PYTHIA_EMBED_REMOTE_DOCUMENT_PREFIX": "passage:"}
+        self.embed(env=env)
+        self.assertEqual(self.service.seen[-1][2]["input"], ["passage:retry the soup"])
+        self.embed("--kind", "query", env=env)
+        self.assertEqual(self.service.seen[-1][2]["input"], ["search_query: retry the soup"])
+        self.make_tree()
+        self.index("--model", "remote:tiny", env=env)
+        self.assertTrue(all(t.startswith("passage:") for t in self.service.seen[-1][2]["input"]))
+        self.service.seen.clear()
+        self.search("tomato soup", "--mode", "semantic", env=env)
+        self.assertEqual(self.service.seen[-1][2]["input"], ["search_query: tomato soup"])
+        # other prefixes make other vectors: a collection is not searched with them
+        self.assertFails(self.pythia("search", "soup", "--mode", "semantic"), 4, "another 'remote:tiny'", "--force")
+
+    def test_dimensions_are_asked_for_and_checked(self):
+        env = {"PYTHIA_EMBED_REMOTE_DIMENSIONS": "4"}
+        reply = self.embed(env=env).json
+        self.assertEqual((reply["dimension"], len(reply["embedding"])), (4, 4))
+        self.assertEqual([a["dimensions"] for _, _, a in self.service.seen], [4], "known: no request only to ask")
+        self.service.shortens = False
+        self.embed_fails(4, "of 8 dimensions, the model has 4", env=env)
+        self.embed()
+        self.assertNotIn("dimensions", self.service.seen[-1][2])
+        self.embed_fails(2, "embed_remote.dimensions can be 0 to", env={"PYTHIA_EMBED_REMOTE_DIMENSIONS": "99999"})
 
     def test_the_key_comes_from_the_named_variable_and_is_never_shown(self):
         env = {"PYTHIA_EMBED_REMOTE_KEY_ENV": "MY_KEY"}
