@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -12,7 +12,8 @@ help:
 	@printf '%s\n' \
 	  'make demo      set up, build, index real sources with the real model, show three searches' \
 	  'make test      set up, build, run every test' \
-	  'make           build build/pythia' \
+	  'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
+  'make           build build/pythia' \
 	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
 	  'make tsan      all tests under ThreadSanitizer' \
 	  'make valgrind  the unit tests under valgrind' \
@@ -36,6 +37,19 @@ demo: build .setup/models/all-minilm-l6-v2.gguf
 test: build .setup/models/all-minilm-l6-v2.gguf
 	@ctest --test-dir build --output-on-failure --no-tests=error -j2
 
+# An ARM machine tests itself. Kernels and their choice once as a CPU of each level, the rest with all levels at hand.
+ifeq ($(shell uname -m),aarch64)
+test-arm: test
+else
+test-arm: build .setup/models/all-minilm-l6-v2.gguf
+	@$(SETUP) arm
+	@cmake --preset aarch64 >/dev/null && cmake --build build-aarch64
+	@for cpu in cortex-a72 neoverse-n1; do \
+	  QEMU_CPU=$$cpu ctest --test-dir build-aarch64 --output-on-failure --no-tests=error -j2 -R '^kern\.' || exit 1; \
+	done
+	@QEMU_CPU=max ctest --test-dir build-aarch64 --output-on-failure --no-tests=error -j2
+endif
+
 asan tsan: build .setup/models/all-minilm-l6-v2.gguf
 	@cmake --preset $@ >/dev/null && cmake --build build-$@
 	@ctest --test-dir build-$@ --output-on-failure --no-tests=error -j2
@@ -58,4 +72,4 @@ tidy: build
 	@clang-tidy -p build --quiet $(filter src/%.c,$(SOURCES))
 
 clean:
-	rm -rf build build-asan build-tsan build-fuzz
+	rm -rf build build-asan build-tsan build-fuzz build-aarch64

