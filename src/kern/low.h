@@ -70,10 +70,11 @@ typedef struct {
 
 /* Where a norm puts its rows: x, and what the next product takes. */
 typedef struct {
-    float *x;     /* [m, stride] */
-    void *rows;   /* uint8_t or Bf16 [m, stride] */
-    float *scale; /* [m] int8 */
-    float *zero;  /* [m] int8 */
+    float *x;            /* [m, stride] */
+    void *rows;          /* uint8_t or Bf16 [m, stride] */
+    float *scale;        /* [m] int8 */
+    float *zero;         /* [m] int8 */
+    const float *smooth; /* [low_wide(n)] int8: what rows, not x, are multiplied by; NULL: nothing */
 } LowNorm;
 
 typedef struct KernLow {

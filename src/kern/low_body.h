@@ -377,8 +377,15 @@ INLINE Vec low_inside(Vec x, size_t i, size_t n) {
     return x;
 }
 
-/* One row: x = norm(x + y), and within what. Widths are whole vectors, so that the rest behind n is 0 and stays 0. */
-INLINE LowScale low_norm_row(float *x, const float *y, const float *weight, const float *bias, float eps, size_t n) {
+/* x [i..i + LANES) as rows have it. */
+INLINE Vec low_smoothed(const float *x, const float *smooth, size_t i) {
+    return smooth ? vec_load(x + i) * vec_load(smooth + i) : vec_load(x + i);
+}
+
+/* One row: x = norm(x + y), and within what x * smooth is. Widths are whole vectors, so that the rest behind n is 0 and
+ * stays 0. */
+INLINE LowScale low_norm_row(float *x, const float *y, const float *weight, const float *bias, float eps, size_t n,
+                             const float *smooth) {
     size_t wide = low_wide(n);
     Vec sums[2] = {{0}}, squares[2] = {{0}};
     for (size_t i = 0; i < wide; i += 2 * LANES) UNROLL for (size_t s = 0; s < 2; s++) {
@@ -398,9 +405,10 @@ INLINE LowScale low_norm_row(float *x, const float *y, const float *weight, cons
     Vec least = {0}, most = {0};
     for (size_t i = 0; i < wide; i += LANES) {
         Vec v = (vec_load(x + i) - mean) * scale * vec_load(weight + i) + vec_load(bias + i);
+        vec_store(x + i, v);
+        if (smooth) v *= vec_load(smooth + i);
         least = low_min(least, v);
         most = low_max(most, v);
-        vec_store(x + i, v);
     }
     return low_scale_of(least, most);
 }
@@ -410,14 +418,14 @@ static void low_layernorm(LowType type, const float *y, const float *weight, con
     size_t wide = low_wide(n);
     for (size_t r = 0; r < m; r++) {
         float *x = io->x + r * stride;
-        LowScale s = low_norm_row(x, y ? y + r * stride : NULL, weight, bias, eps, n);
+        LowScale s = low_norm_row(x, y ? y + r * stride : NULL, weight, bias, eps, n, io->smooth);
         if (type == LOW_BF16) {
             for (size_t i = 0; i < wide; i += LANES) low_store((Bf16 *)io->rows + r * stride + i, vec_load(x + i));
             continue;
         }
         for (size_t i = 0; i < wide; i += LOW_WIDE) {
             Vec v[LOW_WIDE / LANES];
-            memcpy(v, x + i, sizeof v);
+            UNROLL for (size_t l = 0; l < LOW_WIDE / LANES; l++) v[l] = low_smoothed(x, io->smooth, i + l * LANES);
             low_store_bytes((uint8_t *)io->rows + r * stride + i, v, s);
         }
         io->scale[r] = s.scale;

@@ -148,7 +148,7 @@ Err model_open_remote(Model **out, const ModelRemoteOpts *opts) {
 
 Sha256 model_id_with(const Sha256 *file, ModelPrecision precision) {
     if (precision != MODEL_FAST) return *file;
-    static const char fast[] = "int8, rows scaled one by one";
+    static const char fast[] = "int8, rows scaled one by one, smoothed";
     char both[sizeof *file + sizeof fast];
     memcpy(both, file, sizeof *file);
     memcpy(both + sizeof *file, fast, sizeof fast);

@@ -139,7 +139,6 @@ static void the_real_model_is_as_near_as_promised(void **state) {
             CHECK_OK(model_embed(m, NULL, some, n, NULL, got, NULL));
             Nearness near = nearness(want, got, n, model_info(m)->dim);
             double least = p == MODEL_EXACT ? 0.9999 : 0.997, mean = p == MODEL_EXACT ? 0.99998 : 0.999;
-            if (p == MODEL_FAST) mean = 0.9985; /* short pieces; chunks of 150 tokens reach 0.9991 (bench_precision) */
             if (!(near.least >= least && near.mean >= mean))
                 fail_msg("%s, precision %d: cosine %.6f / %.6f", levels[l]->name, p, near.least, near.mean);
             model_close(m);
