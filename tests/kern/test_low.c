@@ -322,7 +322,7 @@ static void quantize_keeps_zero_and_is_off_by_a_step_at_most(void **state) {
     }
 }
 
-static void layernorm_is_that_of_f32_and_quantises_it(void **state) {
+static void layernorm_is_that_of_f32_and_quantises_it_smoothed(void **state) {
     (void)state;
     static const size_t widths[] = {1, 24, 32, 47, 384};
     for (size_t l = 0; l < n_levels; l++)
@@ -332,9 +332,10 @@ static void layernorm_is_that_of_f32_and_quantises_it(void **state) {
                 const KernLow *low = levels[l]->low;
                 size_t n = widths[w], wide = low_wide(n);
                 float *x = room(M * wide * 4), *y = room(M * wide * 4), *want = numbers(M * n),
-                      *weight = room(wide * 4), *bias = room(wide * 4), scale[M], zero[M];
+                      *weight = room(wide * 4), *bias = room(wide * 4), *smooth = room(wide * 4), scale[M], zero[M];
+                bool smoothed = type == LOW_INT8 && w % 2;
                 void *rows = room(M * wide * 2);
-                for (size_t i = 0; i < n; i++) weight[i] = number(), bias[i] = number();
+                for (size_t i = 0; i < n; i++) weight[i] = number(), bias[i] = number(), smooth[i] = 2 + number();
                 for (size_t r = 0; r < M; r++)
                     for (size_t i = 0; i < n; i++) {
                         x[r * wide + i] = number() + 4;
@@ -342,19 +343,19 @@ static void layernorm_is_that_of_f32_and_quantises_it(void **state) {
                         want[r * n + i] = x[r * wide + i] + y[r * wide + i];
                     }
                 levels[l]->layernorm(want, NULL, weight, bias, 1e-5f, M, n, want);
-                LowNorm io = {x, rows, scale, zero};
+                LowNorm io = {x, rows, scale, zero, smoothed ? smooth : NULL};
                 low->layernorm((LowType)type, y, weight, bias, 1e-5f, M, n, wide, &io);
                 for (size_t r = 0; r < M; r++) {
                     float q[384];
                     for (size_t i = 0; i < n; i++) {
                         CHECK_NEAR(x[r * wide + i], (double)want[r * n + i], 1e-4 * (n == 1 ? 100 : 1));
-                        q[i] = x[r * wide + i];
+                        q[i] = x[r * wide + i] * (smoothed ? smooth[i] : 1);
                         if (type == LOW_BF16) CHECK_INT(((Bf16 *)rows)[r * wide + i], bf16_of(x[r * wide + i]));
                     }
                     for (size_t i = n; i < wide; i++) CHECK(x[r * wide + i] == 0);
                     if (type == LOW_INT8) check_bytes((uint8_t *)rows + r * wide, q, n, scale[r], zero[r]);
                 }
-                free(x), free(y), free(want), free(weight), free(bias), free(rows);
+                free(x), free(y), free(want), free(weight), free(bias), free(smooth), free(rows);
             }
 }
 
@@ -418,7 +419,7 @@ int main(void) {
         cmocka_unit_test(int8_sums_are_the_same_at_every_level),
         cmocka_unit_test(weights_of_nothing_pack_to_nothing),
         cmocka_unit_test(quantize_keeps_zero_and_is_off_by_a_step_at_most),
-        cmocka_unit_test(layernorm_is_that_of_f32_and_quantises_it),
+        cmocka_unit_test(layernorm_is_that_of_f32_and_quantises_it_smoothed),
         cmocka_unit_test(attention_mixes_values_by_softmax_of_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
