@@ -14,7 +14,7 @@
  *
  * Which form, by precision (weights_load): f32 and exact pack what is in floats in the file while that leaves half of the
  * machine's free memory, and what is quantised while it is small (WEIGHTS_PACKED_MAX); else strips. fast takes quantised
- * blocks as they are, packs the rest in int8, and what does not fit so is taken as it is too.
+ * blocks as they are and packs the rest in int8: its numbers do not hang on the memory that is free.
  *
  * Threads: immutable once loaded; a product works in the scratch it is handed.
  */

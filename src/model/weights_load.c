@@ -88,7 +88,10 @@ static void choose_forms(WeightsLoader *l, const NetOpen *o, const MemoryNow *no
         if (is_packed(w)) *(any_blocks(w) ? &blocks : &floats) += packed_bytes(o->kern, w, o->low);
     }
     bool pack_blocks = blocks <= WEIGHTS_PACKED_MAX;
-    bool pack_floats = floats <= SMALL || now->available == 0 || floats <= (uint64_t)now->available / 2;
+    /* What fast gives must not hang on the memory that happens to be free: it packs, or weights_memory refuses. Strips give
+     * what packed weights give. */
+    bool pack_floats =
+        precision == MODEL_FAST || floats <= SMALL || now->available == 0 || floats <= (uint64_t)now->available / 2;
     for (Weights *w = l->first; w; w = w->next)
         if (is_packed(w) && !(any_blocks(w) ? pack_blocks : pack_floats)) w->form = strip_form(w, precision);
 }
