@@ -5,6 +5,7 @@
 #define QUANT_LANES      16
 #define QUANT_FLOAT_ROWS 4
 #define QUANT_HAS_PANELS 1
+#define QUANT_HAS_PACK   1
 
 #include "kern/quant_avx512.h"
 #include "kern/quant_dots.h"

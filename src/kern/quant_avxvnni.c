@@ -5,6 +5,7 @@
 #define QUANT_LANES      8
 #define QUANT_FLOAT_ROWS 1
 #define QUANT_HAS_PANELS 1
+#define QUANT_HAS_PACK   0
 #define QUANT_AVXVNNI    1
 
 #include "kern/quant_avx2.h"

@@ -8,6 +8,8 @@
  *   QUANT_HAS_PANELS                                      1 when there is, for more than QUANT_DOT_ROWS rows,
  *   quant_panel(w, j, n, rows, m, out, ldo, scratch)      n <= 32 weight rows from j on, by way of a panel
  *
+ *   QUANT_HAS_PACK                                        1 when there is a quant_pack_bf16 as KernQuant tells of it
+ *
  * Compiled without contraction of a * b + c (cmake/kernels.cmake): that every level gives the same bits rests on it.
  */
 #include <math.h>
@@ -241,16 +243,16 @@ INLINE void quant_dot_floats(uint32_t type, const QuantMatrix *w, size_t from, s
             out[r * ldo + j] = quant_float_dot(type, (const uint8_t *)w->rows + j * w->row_bytes, w->k, a + r * stride);
 }
 
-/* One weight row into [stride] floats, zeros behind k. */
+/* k numbers of a weight row into [stride] floats, zeros behind k; stride is k or a multiple of QUANT_LANES. */
 INLINE void quant_float_decode(uint32_t type, const uint8_t *p, size_t k, size_t stride, float *to) {
-    size_t each = type == BLOCK_F32 ? 4 : 2, whole = k / QUANT_LANES * QUANT_LANES, i = 0;
-    for (; i < whole; i += QUANT_LANES) *(QuantVecLoose *)(to + i) = quant_load(type, p + i * each);
+    size_t each = type == BLOCK_F32 ? 4 : 2, i = 0;
+    for (; i + QUANT_LANES <= k; i += QUANT_LANES) *(QuantVecLoose *)(to + i) = quant_load(type, p + i * each);
+    if (i == stride) return;
     uint8_t last[QUANT_LANES * 4] = {0};
-    memcpy(last, p + whole * each, (k - whole) * each);
-    for (; i < stride; i += QUANT_LANES) {
-        *(QuantVecLoose *)(to + i) = quant_load(type, last);
-        memset(last, 0, sizeof last);
-    }
+    memcpy(last, p + i * each, (k - i) * each);
+    QuantVec x = quant_load(type, last);
+    memcpy(to + i, &x, (stride - i < QUANT_LANES ? stride - i : QUANT_LANES) * sizeof *to);
+    if (stride > i + QUANT_LANES) memset(to + i + QUANT_LANES, 0, (stride - i - QUANT_LANES) * sizeof *to);
 }
 
 static void quant_float_row(const QuantMatrix *w, size_t j, size_t stride, float *to) {
@@ -310,4 +312,89 @@ static void quant_gemm(const QuantMatrix *w, size_t from, size_t to, const void 
     if (w->bias) quant_add_bias(w->bias, from, to, m, out, ldo);
 }
 
-const KernQuant QUANT_TABLE = {.name = QUANT_NAME, .rows = quant_rows, .gemm = quant_gemm};
+/* ---- weights as floats ---- */
+
+/* d * scale * (q - zero) - m * min for 32 numbers, in block.c's order of roundings. */
+INLINE void quant_floats32(const uint8_t *q, int zero, float scale, float min, size_t n, float *to) {
+    for (size_t i = 0; i < n; i++) to[i] = scale * (float)((int)q[i] - zero) - min;
+}
+
+INLINE void quant_decode_group(uint32_t type, const uint8_t *p, size_t blocks, float *to) {
+    QuantGroup g;
+    quant_unpack(type, p, blocks, &g);
+    if (type == BLOCK_Q6_K) {
+        for (size_t j = 0; j < 16; j++)
+            quant_floats32(g.q + 16 * j, 32, g.d[0] * (float)(int8_t)g.scales[j], 0, 16, to + 16 * j);
+    } else if (quant_is_large(type)) {
+        for (size_t j = 0; j < 8; j++)
+            quant_floats32(g.q + 32 * j, 0, g.d[0] * (float)g.scales[j], g.m[0] * (float)g.mins[j], 32, to + 32 * j);
+    } else {
+        for (size_t b = 0; b < blocks; b++)
+            quant_floats32(g.q + 32 * b, quant_zero(type), g.d[b], -g.m[b], 32, to + 32 * b);
+    }
+}
+
+INLINE void quant_decode_type(uint32_t type, const uint8_t *p, size_t n, float *to) {
+    bool small = !quant_is_large(type);
+    for (; n >= QUANT_GROUP; n -= QUANT_GROUP, to += QUANT_GROUP) {
+        quant_decode_group(type, p, 8, to);
+        p += (small ? 8 : 1) * quant_block_bytes(type);
+    }
+    if (small && n) quant_decode_group(type, p, n / QUANT_BLOCK, to);
+}
+
+static void quant_decode(uint32_t type, const void *src, size_t n, float *dst) {
+    switch (type) {
+    case BLOCK_F32:
+        memcpy(dst, src, n * sizeof *dst);
+        break;
+    case BLOCK_F16:
+        quant_float_decode(BLOCK_F16, src, n, n, dst);
+        break;
+    case BLOCK_BF16:
+        quant_float_decode(BLOCK_BF16, src, n, n, dst);
+        break;
+    case BLOCK_Q4_0:
+        quant_decode_type(BLOCK_Q4_0, src, n, dst);
+        break;
+    case BLOCK_Q4_1:
+        quant_decode_type(BLOCK_Q4_1, src, n, dst);
+        break;
+    case BLOCK_Q5_0:
+        quant_decode_type(BLOCK_Q5_0, src, n, dst);
+        break;
+    case BLOCK_Q5_1:
+        quant_decode_type(BLOCK_Q5_1, src, n, dst);
+        break;
+    case BLOCK_Q8_0:
+        quant_decode_type(BLOCK_Q8_0, src, n, dst);
+        break;
+    case BLOCK_Q4_K:
+        quant_decode_type(BLOCK_Q4_K, src, n, dst);
+        break;
+    case BLOCK_Q5_K:
+        quant_decode_type(BLOCK_Q5_K, src, n, dst);
+        break;
+    case BLOCK_Q6_K:
+        quant_decode_type(BLOCK_Q6_K, src, n, dst);
+        break;
+    default:
+        break;
+    }
+}
+
+#if !QUANT_HAS_PACK
+static void quant_pack_bf16(const float *rows, size_t k, uint16_t *panel) {
+    for (size_t r = 0; r < QUANT_PANEL; r++)
+        for (size_t i = 0; i < k; i++)
+            panel[i / 2 * 2 * QUANT_PANEL + r * 2 + i % 2] = bf16_of(rows[r * QUANT_STEP + i]);
+}
+#endif
+
+const KernQuant QUANT_TABLE = {
+    .name = QUANT_NAME,
+    .rows = quant_rows,
+    .gemm = quant_gemm,
+    .decode = quant_decode,
+    .pack_bf16 = quant_pack_bf16,
+};

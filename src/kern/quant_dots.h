@@ -69,7 +69,7 @@ INLINE void quant_dots_rows(uint32_t type, size_t rows, const QuantMatrix *w, si
                             size_t bytes, float *out, size_t ldo) {
     QuantRow32 a[QUANT_DOT_ROWS];
     QuantRow256 b[QUANT_DOT_ROWS];
-    bool small = type < BLOCK_Q4_K;
+    bool small = !quant_is_large(type);
     for (size_t r = 0; r < rows; r++) {
         a[r] = quant_row32(acts + r * bytes, w->k);
         b[r] = quant_row256(acts + r * bytes, w->k);

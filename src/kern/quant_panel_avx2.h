@@ -35,7 +35,7 @@ INLINE void y_transpose(Y x[8]) {
 INLINE void panel_bytes(uint32_t type, const uint8_t *const *p, size_t offset, int j, uint8_t *to) {
     Y x[8];
     UNROLL for (size_t r = 0; r < 8; r++) x[r] =
-        type < BLOCK_Q4_K ? y_unpack32(type, p[r] + offset) : y_unpack256(type, p[r] + offset, j);
+        !quant_is_large(type) ? y_unpack32(type, p[r] + offset) : y_unpack256(type, p[r] + offset, j);
     y_transpose(x);
     UNROLL for (size_t i = 0; i < 8; i++) memcpy(to + i * 4 * QUANT_PANEL, &x[i], sizeof x[i]);
 }
@@ -44,7 +44,7 @@ INLINE void panel_unpack_type(const Panel *panel, uint32_t type, const uint8_t *
     size_t bytes = quant_block_bytes(type), step = QUANT_BLOCK * QUANT_PANEL;
     for (size_t first = 0; first < QUANT_PANEL; first += 8, p += 8) {
         uint8_t *to = panel->bytes + 4 * first;
-        if (type < BLOCK_Q4_K) {
+        if (!quant_is_large(type)) {
             for (size_t b = 0; b < panel->k / QUANT_BLOCK; b++, to += step) panel_bytes(type, p, b * bytes, 0, to);
             for (size_t r = 0; r < 8; r++) panel_scales32(panel, type, p[r], first + r);
             continue;

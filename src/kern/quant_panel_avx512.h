@@ -43,7 +43,7 @@ INLINE void z_transpose(Z x[16]) {
 INLINE void panel_bytes(uint32_t type, const uint8_t *const *p, size_t offset, size_t i, uint8_t *to) {
     Z x[16];
     UNROLL for (size_t r = 0; r < 16; r++) x[r] =
-        type < BLOCK_Q4_K ? z_unpack32(type, p[r] + offset, i) : z_unpack256(type, p[r] + offset, i);
+        !quant_is_large(type) ? z_unpack32(type, p[r] + offset, i) : z_unpack256(type, p[r] + offset, i);
     z_transpose(x);
     UNROLL for (size_t r = 0; r < 16; r++) _mm512_storeu_si512(to + r * 128, x[r]);
 }
@@ -108,6 +108,31 @@ static void panel_unpack(const Panel *panel, const uint8_t *const *p) {
     default:
         break;
     }
+}
+
+/* ---- panels of bf16 ---- */
+
+/* Floats to the nearest bf16, ties to even, in the upper halves of the lanes. */
+INLINE Z z_round_bf16(Z x) {
+    Z odd = _mm512_and_si512(_mm512_srli_epi32(x, 16), _mm512_set1_epi32(1));
+    return _mm512_add_epi32(x, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7FFF)));
+}
+
+/* 32 numbers of 16 rows at a time: pairs of bf16 are dwords, which are transposed. */
+static void quant_pack_bf16(const float *rows, size_t k, uint16_t *panel) {
+    _Alignas(64) uint16_t upper[32];
+    for (uint16_t i = 0; i < 32; i++) upper[i] = (uint16_t)(2 * i + 1);
+    for (size_t half = 0; half < 2; half++)
+        for (size_t i = 0; i < k; i += 32) {
+            const float *from = rows + half * 16 * QUANT_STEP + i;
+            Z x[16];
+            UNROLL for (size_t r = 0; r < 16; r++) x[r] =
+                _mm512_permutex2var_epi16(z_round_bf16(z_load(from + r * QUANT_STEP)), z_load(upper),
+                                          z_round_bf16(z_load(from + r * QUANT_STEP + 16)));
+            z_transpose(x);
+            uint16_t *to = panel + i * QUANT_PANEL + half * 32;
+            UNROLL for (size_t r = 0; r < 16; r++) _mm512_storeu_si512(to + r * 2 * QUANT_PANEL, x[r]);
+        }
 }
 
 /* ---- tiles ---- */

@@ -42,7 +42,7 @@ INLINE void group256(uint32_t type, const QuantGroup *g, size_t group, QuantRow2
 
 INLINE void row_times(uint32_t type, const uint8_t *p, size_t k, const char *rows, size_t bytes, size_t m, Sums *sums) {
     QuantGroup g = {0};
-    bool small = quant_kind(type) == QUANT_BLOCKS32;
+    bool small = !quant_is_large(type);
     size_t step = (small ? 8 : 1) * quant_block_bytes(type);
     for (size_t group = 0; group < quant_groups(k); group++, p += step) {
         size_t left = (k - group * QUANT_GROUP) / QUANT_BLOCK, blocks = left < 8 ? left : 8;
@@ -94,6 +94,7 @@ static void row_times_any(uint32_t type, const uint8_t *p, size_t k, const char 
 #define QUANT_LANES      4
 #define QUANT_FLOAT_ROWS 1
 #define QUANT_HAS_PANELS 0
+#define QUANT_HAS_PACK   0
 
 static void quant_dots(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out,
                        size_t ldo);

@@ -31,6 +31,8 @@ typedef struct {
     uint8_t mins[8];    /* Q4_K, Q5_K: of each 32 */
 } QuantGroup;
 
+/* quant_kind of a quantised type as something that compilers see through. */
+INLINE bool quant_is_large(uint32_t type) { return type == BLOCK_Q4_K || type == BLOCK_Q5_K || type == BLOCK_Q6_K; }
 INLINE int quant_zero(uint32_t type) {
     return type == BLOCK_Q4_0 ? 8 : type == BLOCK_Q5_0 ? 16 : type == BLOCK_Q8_0 ? 128 : type == BLOCK_Q6_K ? 32 : 0;
 }

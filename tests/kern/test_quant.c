@@ -395,6 +395,30 @@ static void check_exact(const Kern *kern, const Case *c, bool bf16) {
     free(halves);
 }
 
+static void weights_decode_to_the_numbers_of_their_format(void **state) {
+    (void)state;
+    enum { BLOCKS = 43 };
+    for (size_t t = 0; t < N_TYPES; t++) {
+        const BlockFormat *f = block_format(types[t]);
+        size_t n = BLOCKS * f->items;
+        uint8_t *blocks = room(BLOCKS * f->bytes + 1);
+        float *want = room(n * sizeof *want), *got = room((n + 1) * sizeof *got);
+        fill_weights(types[t], blocks + 1, 1, n, false);
+        EACH_LEVEL(q) {
+            for (size_t m = f->items; m <= n; m += (f->items == 1 ? 7 : 3) * f->items) {
+                f->decode(blocks + 1, m, want);
+                got[m] = 12345.0f;
+                q->decode(types[t], blocks + 1, m, got);
+                for (size_t i = 0; i < m; i++) CHECK(got[i] == want[i]); /* zeros may differ in sign */
+                CHECK(got[m] == 12345.0f);
+            }
+        }
+        free(blocks);
+        free(want);
+        free(got);
+    }
+}
+
 static void exact_products_are_those_of_the_decoded_weights(void **state) {
     (void)state;
     for (size_t t = 0; t < N_TYPES; t++) {
@@ -457,6 +481,7 @@ int main(void) {
         cmocka_unit_test(every_level_makes_the_same_rows),
         cmocka_unit_test(an_output_does_not_depend_on_its_company),
         cmocka_unit_test(weights_are_read_to_their_ends_and_no_further),
+        cmocka_unit_test(weights_decode_to_the_numbers_of_their_format),
         cmocka_unit_test(exact_products_are_those_of_the_decoded_weights),
         cmocka_unit_test(rows_with_scales_that_are_no_numbers_are_found),
         cmocka_unit_test(what_fits_is_told),
