@@ -5,6 +5,8 @@
  */
 #include "model/distill.h"
 
+#include <stdio.h>
+
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -70,14 +72,14 @@ static Err corpus_lines(Job *j, const char *path) {
     Str rest = {NULL, 0}, line;
     Err err = file_read(&a, path, CORPUS_FILE_MAX, &rest);
     for (size_t number = 1; !err && str_line(&rest, &line); number++) {
-        const char *what = arena_printf(j->a, "%s:%zu", path, number).p;
+        char what[600];
         json_t *object = NULL;
-        Str text = {NULL, 0};
         if (!str_trim(line).n) continue;
-        err = what ? json_read(line, what, &object) : arena_error();
-        if (!err) err = json_get_str(object, "text", &text);
-        if (!err && !text.p) err = err_set(ERR_INPUT, "%s: the key 'text' is missing", what);
-        if (!err) err = corpus_text(j, text);
+        (void)snprintf(what, sizeof what, "%s:%zu", path, number);
+        err = json_read(line, what, &object);
+        const json_t *text = err ? NULL : json_object_get(object, "text");
+        if (!err && !json_is_string(text)) err = err_set(ERR_INPUT, "%s: the key 'text' is missing or no string", what);
+        if (!err) err = corpus_text(j, str_make(json_string_value(text), json_string_length(text)));
         json_decref(object);
     }
     arena_free(&a);
@@ -164,11 +166,15 @@ static Err distil(Job *j) {
                               .deadline = &j->stop,
                               .progress = tell_tokens,
                               .progress_ctx = j};
-    TRY(model_distill(j->parent, pool, &opts, path, &report));
+    Err err = model_distill(j->parent, pool, &opts, path, &report);
+    if (err == ERR_UNSUPPORTED) err_fix(err, "pythia model list");
+    if (err == ERR_LIMIT)
+        err_fix(err, "pythia model distill %s --dimensions %zu", j->parent_name, model_info(j->parent)->dim);
+    TRY(err);
     j->out->tokens = (int64_t)report.tokens;
     j->out->explained = report.explained;
     TRY(model_open(&made, path, &(ModelOpts){0}));
-    Err err = engine_model_describe(j->a, name.p, path, model_info(made), &j->out->model);
+    err = engine_model_describe(j->a, name.p, path, model_info(made), &j->out->model);
     model_close(made);
     TRY(err);
     TRY(model_file_id(path, &id));

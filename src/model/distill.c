@@ -3,17 +3,18 @@
  * What was tried, on cosqa-dev, libuv-commits, scifact-train and squad2-dev with all-MiniLM-L6-v2 (nDCG@10, mean; dense
  * search over whole documents cut at 256 tokens; each line changes the one before):
  *
- *     Model2Vec's way: mean of [CLS] token [SEP], PCA to 256, weights by raw position      0.338
- *     the token's own vector alone instead of that mean                                    0.36
- *     ranks of words alone, SIF coefficient 1e-3 (weights_by_rank)                         0.408
+ *     Model2Vec's way: mean of [CLS] token [SEP], PCA to 256, SIF 1e-4 by position         0.368 (its own program: 0.369)
+ *     the token's own vector alone instead of that mean                                    0.400
+ *     ranks of words alone, SIF 1e-3 (distill_weights.c)                                   0.408
  *     axes divided by the fourth root of their variance (spread 0.5)                       0.420
- *     idf of the corpus itself for weights                                                 0.439
+ *     idf of the set itself for weights (--corpus)                                         0.442
  *
- * Dimensions 64, 128, 192, 256, 320: 0.336, 0.391, 0.413, 0.419, 0.422. Without gain: leaving out the first 1 to 12 axes
- * once they are spread (within 0.002); tokens in contexts of 1 to 15 random others (at best 0.425, for several times the
- * work); rows of length 1 before the axes (-0.003); full spread (-0.01). Whole words of several tokens were not
- * tried: they need another tokenizer than the parent's, and then chunks have two lengths. Repeated tokens damped by a
- * power of 3/4 gain 0.012 in the mean (code +0.03, prose -0.01), for a result that is no longer a mean: left out.
+ * Dimensions 64, 128, 192, 256, 320: 0.330, 0.392, 0.412, 0.420, 0.422. SIF 5e-4, 2e-3, 3e-3: 0.417, 0.414, 0.411. Without
+ * gain: leaving out the first 1 to 12 axes once they are spread (within 0.002); tokens between 1, 3, 7 or 15 random others
+ * (0.420, 0.413, 0.394, 0.353; mixed with the plain ones at best 0.425); rows of length 1 before the axes (-0.003); whole
+ * spread (-0.01). Repeated tokens damped by a power of 3/4 gain 0.012 in the mean (code +0.03, prose -0.01), for a result
+ * that is no longer a mean: left out. Whole words of several tokens were not tried: they need another tokenizer than the
+ * parent's, and then the two would not take the same chunks.
  */
 #include "model/distill.h"
 
@@ -290,9 +291,8 @@ Err model_distill(const Model *m, Pool *pool, const DistillOpts *opts, const cha
     size_t most = m->info.dim;
     if (o.sif <= 0) o.sif = DISTILL_SIF;
     if (o.dim > most)
-        return err_fix(err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%.*s' has %zu", o.dim,
-                               STR_FMT(m->info.name), most),
-                       "pythia model distill %.*s --dimensions %zu", STR_FMT(m->info.name), most);
+        return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%.*s' has %zu", o.dim, STR_FMT(m->info.name),
+                       most);
     Distill d = {.m = m, .pool = pool, .opts = &o, .parent_dim = most, .dim = o.dim};
     if (d.dim == 0) d.dim = most < DISTILL_DIM ? most : DISTILL_DIM;
     Err err = distill_all(&d, path, out);
