@@ -3,6 +3,7 @@
 the references make of them.
 
     python3 tools/make_goldens_import.py [tests/golden/import]
+    python3 tools/make_goldens_import.py --seeds tests/fuzz/corpus/import   the same, smaller, a file each, for the fuzzer
     python3 tools/make_goldens_import.py --llama FOLDER     compares FOLDER/<name>.gguf, as `pythia model import` makes them,
                                                             with expected.txt by llama.cpp
 
@@ -41,7 +42,11 @@ CORPUS = TEXTS * 3 + ["the file is read and the query is a text", "int static st
                       "open the socket then close the socket and retry the read of the file", "return the next token of the vector"] * 4
 PLACES = 48
 # Not among the texts: "<pad>" spelled out. RoBERTa of transformers gives it the padding's position; we, and llama.cpp, its own.
+SEEDS = "--seeds" in sys.argv
 SIZES = dict(hidden_size=24, num_hidden_layers=2, num_attention_heads=3, intermediate_size=40)
+if SEEDS:
+    SIZES = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=8)
+    PLACES = 12
 
 
 # ---- tokenizers ----
@@ -57,7 +62,7 @@ def wordpiece():
     return fast
 
 
-def byte_level(pre, special, post=None, normalizer=None, size=360):
+def byte_level(pre, special, post=None, normalizer=None, size=270 if SEEDS else 360):
     """A vocabulary of all bytes and some merges, cut by `pre`."""
     tok = Tokenizer(models.BPE())
     tok.pre_tokenizer = pre
@@ -211,6 +216,8 @@ def sentence_folder(out, name, model, tokenizer, pooling, steps=(), prompts=None
 
 
 def write_sentences(folder):
+    if SEEDS:
+        return
     model = SentenceTransformer(str(folder), device="cpu", model_kwargs={"attn_implementation": "eager", "dtype": torch.float32})
     model.double()
     lines = []
@@ -235,6 +242,8 @@ def rank_folder(out, name, model, tokenizer, seed=41, keep_modules=False):
     if keep_modules:
         CrossEncoder(str(folder), device="cpu").save(str(folder))
     strip(folder)
+    if SEEDS:
+        return
     cross = CrossEncoder(str(folder), device="cpu", model_kwargs={"attn_implementation": "eager"}, activation_fn=torch.nn.Identity())
     cross.model.double()
     lines, query = [], "read the file"
@@ -253,7 +262,8 @@ def encoders(out):
     tok = wordpiece()
     shape = SIZES | dict(vocab_size=len(tok), max_position_embeddings=PLACES, pad_token_id=tok.pad_token_id)
     sentence_folder(out, "bert", transformers.BertModel(transformers.BertConfig(**shape)), tok, "mean", dtype=torch.float16)
-    distil = transformers.DistilBertConfig(vocab_size=len(tok), max_position_embeddings=PLACES, dim=24, n_layers=2, n_heads=3, hidden_dim=40)
+    distil = transformers.DistilBertConfig(vocab_size=len(tok), max_position_embeddings=PLACES, dim=SIZES["hidden_size"], n_layers=SIZES["num_hidden_layers"],
+                                           n_heads=SIZES["num_attention_heads"], hidden_dim=SIZES["intermediate_size"])
     sentence_folder(out, "distilbert", transformers.DistilBertModel(distil), tok, "cls", normalize=False)
     nomic = transformers.NomicBertConfig(type_vocab_size=2, rope_parameters={"rope_type": "default", "rope_theta": 1000.0}, **shape)
     sentence_folder(out, "nomic", transformers.NomicBertModel(nomic, add_pooling_layer=False), tok, "mean",
@@ -276,7 +286,7 @@ def encoders(out):
             sentence_folder(out, "xlmr", transformers.XLMRobertaModel(transformers.XLMRobertaConfig(**shape), add_pooling_layer=False), tok, "cls")
 
     tok = modern_tokenizer()
-    modern = dict(hidden_size=16, num_hidden_layers=4, num_attention_heads=2, intermediate_size=24, vocab_size=len(tok), max_position_embeddings=PLACES,
+    modern = dict(hidden_size=16, num_hidden_layers=1 if SEEDS else 4, num_attention_heads=2, intermediate_size=24, vocab_size=len(tok), max_position_embeddings=PLACES,
                   global_attn_every_n_layers=3, local_attention=8, pad_token_id=tok.pad_token_id, cls_token_id=1, sep_token_id=2, bos_token_id=1, eos_token_id=2)
     sentence_folder(out, "modern", transformers.ModernBertModel(transformers.ModernBertConfig(**modern)), tok, "cls", prompts={"query": "search_query: ", "document": "search_document: "})
     for pooling in ("mean", "cls"):
@@ -286,16 +296,17 @@ def encoders(out):
 
 def decoders_(out):
     tok = qwen_tokenizer(True)
-    shape = dict(vocab_size=len(tok) + 8, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2, intermediate_size=40, max_position_embeddings=PLACES,
+    shape = dict(vocab_size=len(tok) + 8, hidden_size=SIZES["hidden_size"], num_hidden_layers=SIZES["num_hidden_layers"], num_attention_heads=4, num_key_value_heads=2,
+                 intermediate_size=SIZES["intermediate_size"], max_position_embeddings=PLACES,
                  rope_parameters={"rope_type": "default", "rope_theta": 1000000.0}, use_sliding_window=False)
     sentence_folder(out, "qwen3", transformers.Qwen3Model(transformers.Qwen3Config(head_dim=8, **shape)), tok, "lasttoken", dtype=torch.bfloat16,
                     prompts={"query": "Instruct: find\nQuery:", "document": ""})
     tok = qwen_tokenizer(False)
-    shape |= dict(hidden_size=32)
+    shape |= dict(hidden_size=8 if SEEDS else 32)
     sentence_folder(out, "qwen2", transformers.Qwen2Model(transformers.Qwen2Config(**shape)), tok, "lasttoken", shards=3,
                     prompts={"query": "Represent this query for searching relevant code: "})
     tok, rows = gemma_tokenizer()
-    gemma = dict(vocab_size=rows, hidden_size=16, num_hidden_layers=7, num_attention_heads=4, num_key_value_heads=2, head_dim=8, intermediate_size=24, sliding_window=8,
+    gemma = dict(vocab_size=rows, hidden_size=16, num_hidden_layers=1 if SEEDS else 7, num_attention_heads=4, num_key_value_heads=2, head_dim=8, intermediate_size=24, sliding_window=8,
                  query_pre_attn_scalar=10, max_position_embeddings=PLACES, bos_token_id=2, eos_token_id=1, pad_token_id=0)
     dense = [modules.Dense(16, 40, bias=False, activation_function=torch.nn.Identity()), modules.Dense(40, 16, bias=False, activation_function=torch.nn.Identity())]
     config = transformers.Gemma3TextConfig(use_bidirectional_attention=True, **gemma)
@@ -336,10 +347,24 @@ def compare_llama(folder):
         print(f"{path.stem:16} lowest cosine {low:.7f}")
 
 
+def make_seeds(out):
+    """A folder as one file: "=== name", a line feed, the file's bytes, a line feed."""
+    with tempfile.TemporaryDirectory() as work:
+        encoders(pathlib.Path(work))
+        decoders_(pathlib.Path(work))
+        out.mkdir(parents=True, exist_ok=True)
+        for folder in sorted(pathlib.Path(work).iterdir()):
+            files = sorted(path for path in folder.rglob("*") if path.is_file())
+            parts = [b"=== %s\n%s\n" % (path.relative_to(folder).as_posix().encode(), path.read_bytes()) for path in files]
+            (out / folder.name).write_bytes(b"".join(parts))
+
+
 def main():
     words = [w for w in sys.argv[1:] if not w.startswith("--")]
     if "--llama" in sys.argv:
         return compare_llama(pathlib.Path(words[0]))
+    if SEEDS:
+        return make_seeds(pathlib.Path(words[0]))
     out = pathlib.Path(words[0] if words else "tests/golden/import")
     out.mkdir(parents=True, exist_ok=True)
     encoders(out)

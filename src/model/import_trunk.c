@@ -266,11 +266,13 @@ static Err decoder_check(const Import *im, const char *activations) {
 static Err qwen_write(Import *im, const char *arch, int64_t *context) {
     ImportShape s = {.epsilon = 1e-6, .rms = true};
     bool causal = true;
+    int64_t period = 1; /* every layer sees everything */
     im->arch = arch;
     TRY(decoder_check(im, "silu"));
     TRY(import_want_bool(CONFIG, im->config, "use_sliding_window", false));
     TRY(import_bool(CONFIG, im->config, "is_causal", &causal));
     TRY(import_shape_read(im, &s));
+    TRY(period_read(im, "", false, s.layers, &period));
     import_prefix_find(im, "|model.", "embed_tokens.weight");
     TRY(import_tensors(im, decoder_embeddings, IMPORT_COUNT(decoder_embeddings), "", ""));
     TRY(import_layers(im, qwen_layer, IMPORT_COUNT(qwen_layer), "layers.", s.layers));
