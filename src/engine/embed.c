@@ -207,6 +207,15 @@ static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
     return err;
 }
 
+/* After the rows are committed: what is built stands over nothing that could be taken back. */
+static Err build_index(const EmbedJob *j) {
+    Pool *pool;
+    if (!vec_build_due(j->index)) return ERR_OK;
+    Deadline stop = engine_deadline(j->p, 0);
+    TRY(engine_pool(j->p, &pool));
+    return vec_build(j->index, pool, &stop);
+}
+
 Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, EmbedBeat beat, void *ctx,
                          EmbedReport *out) {
     EmbedJob j = {.p = p, .store = s, .c = c, .model = m, .dim = (size_t)c->dim, .doc_id = -1, .report = out};
@@ -214,6 +223,7 @@ Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m
     TRY(engine_open_index(p, c, true, &j.index));
     Err err = attic_of(p, c, &j.attic);
     if (!err) err = embed_all(&j, beat, ctx);
+    if (!err) err = build_index(&j);
     LOG(LOG_DEBUG, "engine", "embed computed=%lld known=%lld seconds=%.3f", (long long)out->embedded,
         (long long)out->reused, out->seconds);
     attic_close(j.attic);

@@ -208,7 +208,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
                              .model_name = info->name,
                              .model_id = info->id,
                              .dim = (int64_t)info->dim,
-                             .index_kind = STR("flat"),
+                             .index_kind = config_text(e->p->opts.config, CONF_INDEX_KIND),
                              .generation = 1,
                              .settings = STR("")};
     TRY(store_begin(e->store));

@@ -13,7 +13,7 @@
  *     12     4  byte order mark 0x01020304
  *     16     8  what the file holds, NUL-padded: "flat" rows of vectors, "gone" removed slots
  *     24     4  dim: floats of a row; 0 where there are none
- *     28     4  dtype of what is in an item: 1 f32, 2 u32
+ *     28     4  dtype of what is in an item: 1 f32, 2 u32, 3 int8
  *     32     4  bytes of an item
  *     36     4  zero
  *     40    32  SHA-256 of the model that made the vectors
@@ -50,7 +50,7 @@
 #define INDEX_BLOCK_HEAD   64
 #define INDEX_FILE_FIX     "pythia index --force" /* what mends a damaged or foreign file: it is rebuilt */
 
-typedef enum { INDEX_F32 = 1, INDEX_U32 = 2 } IndexDtype;
+typedef enum { INDEX_F32 = 1, INDEX_U32 = 2, INDEX_I8 = 3 } IndexDtype;
 
 typedef struct {
     char kind[9]; /* NUL-terminated */

@@ -1,47 +1,117 @@
-/* flat.c - the flat kind: rows of f32, every one compared, exact.
- *
- * Flat is the ground truth that other kinds are tested against, and the right kind as long as a scan is fast enough:
- * 100,000 rows of 384 floats are 154 MB, which is what the memory delivers in some 10 ms.
- *
- * A search walks the blocks in groups of 64 slots, one word of each bitmap: the word of the slots that may be returned
- * (the caller's filter, less what was removed) tells which rows are computed. So a filter is the cheaper the less it lets
- * pass, 64 slots that it does not let pass are one comparison, and blocks without a bit are not even checked.
- *
- * Threads: any number of searches; each reads one view, whose bitmaps only gain bits.
+/* flat.c - the flat kind: opening, adding, closing. Building is in flat_build.c, searching in flat_search.c; what it is, in
+ * flat.h.
  */
+#include "index/flat.h"
+
 #include <stdlib.h>
 
-#include "index/rows.h"
-#include "index/topk.h"
-#include "kern/kern.h"
-
-#define GROUP 64 /* slots of a bitmap's word */
-
-typedef struct {
-    VecIndex base;
-    Rows rows;
-} Flat;
-
 static Rows *rows_of(const VecIndex *base) { return (Rows *)(uintptr_t) & ((const Flat *)base)->rows; }
+
+static void flat_close(VecIndex *base) {
+    Flat *ix = (Flat *)base;
+    built_close(&ix->built);
+    rows_close(&ix->rows);
+    arena_free(&ix->arena);
+    free(ix);
+}
+
+/* The rotation is that of what is built; where nothing is, the one that will be. */
+static Err rotation_open(Flat *ix) {
+    uint64_t seed = ix->params.seed;
+    Built *b = built_hold(&ix->built);
+    FlatCodes codes;
+    Err err = b ? flat_codes_read(ix, b, &codes) : ERR_OK;
+    if (b && !err) seed = codes.seed;
+    built_drop(&ix->built, b);
+    ix->params.seed = seed;
+    return err ? err : rotation_make(&ix->arena, ix->base.dim, seed, &ix->rotation);
+}
 
 static Err flat_open(VecIndex **out, const VecSpec *spec) {
     Flat *ix = calloc(1, sizeof *ix);
     if (!ix) return err_set(ERR_NOMEM, "out of memory for an index");
-    Err err = rows_open(&ix->rows, spec, "flat", INDEX_F32, spec->dim * sizeof(float));
-    if (err)
+    ix->base.dim = spec->dim;
+    ix->params = spec->params;
+    size_t bytes = row8_bytes(spec->dim) + (spec->params.keep_f32 ? spec->dim * sizeof(float) : 0);
+    Err err = rows_open(&ix->rows, spec, "flat", INDEX_I8, bytes);
+    if (err) {
         free(ix);
+        return err;
+    }
+    err = built_open(&ix->built, &ix->rows, "codes");
+    if (err) {
+        rows_close(&ix->rows);
+        free(ix);
+        return err;
+    }
+    err = rotation_open(ix);
+    if (err)
+        flat_close(&ix->base);
     else
         *out = &ix->base;
     return err;
 }
 
-static void flat_close(VecIndex *base) {
-    rows_close(rows_of(base));
-    free(base);
+Err flat_codes_read(const Flat *ix, const Built *b, FlatCodes *out) {
+    size_t dim = ix->base.dim, wide = (dim + 15) / 16 * 16;
+    *out = (FlatCodes){.partitions = b->words[FLAT_PARTITIONS],
+                       .coded = b->words[FLAT_CODED],
+                       .tables = (wide + 5) / 6,
+                       .seed = (uint64_t)b->words[FLAT_SEED_HIGH] << 32 | b->words[FLAT_SEED_LOW]};
+    memcpy(&out->lost, &b->words[FLAT_LOST], sizeof out->lost);
+    out->blocks = (out->coded + SCAN_BLOCK - 1) / SCAN_BLOCK;
+    TRY(built_expect(&ix->built, b, FLAT_CENTROIDS, out->partitions * dim));
+    TRY(built_expect(&ix->built, b, FLAT_SCALES, out->partitions * sizeof(float)));
+    TRY(built_expect(&ix->built, b, FLAT_RADII, out->partitions * sizeof(float)));
+    TRY(built_expect(&ix->built, b, FLAT_STARTS, (out->partitions + 1) * sizeof(uint32_t)));
+    TRY(built_expect(&ix->built, b, FLAT_CODES, out->blocks * out->tables * SCAN_BLOCK));
+    TRY(built_expect(&ix->built, b, FLAT_FACTORS, out->blocks * SCAN_BLOCK * sizeof(uint16_t)));
+    TRY(built_expect(&ix->built, b, FLAT_SLOTS, out->blocks * SCAN_BLOCK * sizeof(uint32_t)));
+    out->centroids = b->parts[FLAT_CENTROIDS].bytes;
+    out->scales = b->parts[FLAT_SCALES].bytes;
+    out->radii = b->parts[FLAT_RADII].bytes;
+    out->starts = b->parts[FLAT_STARTS].bytes;
+    out->codes = b->parts[FLAT_CODES].bytes;
+    out->factors = b->parts[FLAT_FACTORS].bytes;
+    out->slots = b->parts[FLAT_SLOTS].bytes;
+    uint32_t before = 0;
+    for (size_t p = 0; p <= out->partitions; p++) {
+        if (out->starts[p] < before || out->starts[p] > out->coded)
+            return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: partition %zu begins at vector %u",
+                                   ix->built.path, p, out->starts[p]),
+                           INDEX_FILE_FIX);
+        before = out->starts[p];
+    }
+    return ERR_OK;
 }
 
+/* ---- adding ---- */
+
 static Err flat_add(VecIndex *base, const float *rows, size_t n, uint32_t *first) {
-    return rows_append(rows_of(base), rows, n, first);
+    Flat *ix = (Flat *)base;
+    size_t bytes = ix->rows.head.item_bytes, whole = row8_bytes(base->dim);
+    uint8_t *items = malloc(ROWS_BLOCK * bytes);
+    if (!items) return err_set(ERR_NOMEM, "out of memory for %zu rows", n);
+    Err err = ERR_OK;
+    for (size_t from = 0; !err && from < n; from += ROWS_BLOCK) {
+        size_t m = n - from < ROWS_BLOCK ? n - from : ROWS_BLOCK;
+        uint32_t at = 0;
+        for (size_t i = 0; i < m; i++) {
+            const float *row = rows + (from + i) * base->dim;
+            float most = row8_largest(row, base->dim);
+            if (most > ROW8_MOST) {
+                err = err_set(ERR_LIMIT, "row %zu of %zu to add has a number of %g, rows of bytes take up to %g",
+                              from + i, n, (double)most, (double)ROW8_MOST);
+                break;
+            }
+            row8_encode(row, base->dim, items + i * bytes);
+            memcpy(items + i * bytes + whole, row, bytes - whole);
+        }
+        if (!err) err = rows_append(&ix->rows, items, m, &at);
+        if (from == 0) *first = at;
+    }
+    free(items);
+    return err;
 }
 
 static Err flat_sync(VecIndex *base, uint32_t *rows) { return rows_sync(rows_of(base), rows); }
@@ -52,77 +122,6 @@ static Err flat_compact(VecIndex *base, uint32_t *map_out, uint32_t *rows_out) {
     return rows_compact(rows_of(base), map_out, rows_out);
 }
 
-static void flat_stats(const VecIndex *base, VecStats *out) { rows_stats(rows_of(base), out); }
-
-/* ---- searching ---- */
-
-typedef struct {
-    RowsView *view;
-    const float *query;
-    size_t dim;
-    const Kern *kern;
-    const uint64_t *allowed;
-    uint32_t compared;
-    TopK top;
-} Scan;
-
-/* Slots of word `w` in [from, to) that may be returned, as bits 0..63 of slots 64 w .. 64 w + 63. */
-static uint64_t group_bits(const Scan *s, uint32_t from, uint32_t to) {
-    uint32_t w = from / GROUP, low = from % GROUP, count = to - from;
-    uint64_t bits = (count == GROUP ? ~UINT64_C(0) : (UINT64_C(1) << count) - 1) << low;
-    if (s->allowed) bits &= s->allowed[w];
-    return bits & ~atomic_load_explicit(&s->view->gone[w], memory_order_relaxed);
-}
-
-/* One row at a time, in order: a single stream is what the hardware's prefetcher follows best. 100,000 rows of 384 take
- * 6.3 ms so, and 13.7 when four rows are read side by side to share the query's loads (EPYC 9004, one core). */
-static void group_scan(Scan *s, const RowsSpan *b, uint32_t from, uint64_t bits) {
-    uint32_t base = from / GROUP * GROUP;
-    const float *rows = (const float *)(const void *)b->items;
-    s->compared += (uint32_t)__builtin_popcountll(bits);
-    for (; bits; bits &= bits - 1) {
-        uint32_t slot = base + (uint32_t)__builtin_ctzll(bits);
-        topk_offer(&s->top, slot, s->kern->dot(s->query, rows + (slot - b->first) * s->dim, s->dim));
-    }
-}
-
-static Err block_scan(const Rows *r, Scan *s, size_t number) {
-    const RowsSpan *b = &s->view->spans[number];
-    bool checked = false;
-    for (uint32_t from = b->first, to; from < b->end; from = to) {
-        to = b->end - from > GROUP - from % GROUP ? from + (GROUP - from % GROUP) : b->end;
-        uint64_t bits = group_bits(s, from, to);
-        if (!bits) continue;
-        if (!checked) TRY(rows_verify(r, s->view, number));
-        checked = true;
-        group_scan(s, b, from, bits);
-    }
-    return ERR_OK;
-}
-
-static Err flat_search(const VecIndex *base, const float *query, const VecQuery *q, VecHit *out, size_t *n) {
-    const Rows *r = rows_of(base);
-    RowsView *v = rows_hold(r);
-    Scan s = {.view = v,
-              .query = query,
-              .dim = base->dim,
-              .kern = kern_table(),
-              .allowed = q->allowed,
-              .top = {.hits = out, .k = q->k < v->rows ? q->k : v->rows}};
-    Err err = ERR_OK;
-    for (size_t b = 0; !err && b < v->n_blocks; b++) {
-        err = deadline_check(q->deadline);
-        if (!err) err = block_scan(r, &s, b);
-    }
-    rows_drop(r, v);
-    if (err && err != ERR_DEADLINE) return err;
-    topk_finish(&s.top);
-    *n = s.top.n;
-    q->report->reranked = s.compared;
-    q->report->proven = err == ERR_OK;
-    return err;
-}
-
 /* ---- looking ---- */
 
 static Err flat_row(const VecIndex *base, uint32_t slot, float *out) {
@@ -131,18 +130,28 @@ static Err flat_row(const VecIndex *base, uint32_t slot, float *out) {
     const void *item = NULL;
     Err err = rows_has(r, v, slot);
     if (!err) err = rows_read(r, v, slot, &item);
-    if (!err) memcpy(out, item, base->dim * sizeof *out);
+    if (!err && v->item_bytes > row8_bytes(base->dim))
+        memcpy(out, (const uint8_t *)item + row8_bytes(base->dim), base->dim * sizeof *out);
+    else if (!err)
+        row8_decode(item, base->dim, out);
     rows_drop(r, v);
     return err;
 }
 
-static const char *row_unfit(const void *ctx, const void *item) {
-    const size_t *dim = ctx;
-    return vec_first_unfit(item, *dim) < *dim ? "is not finite" : NULL;
+static Err flat_check(const VecIndex *base, Buf *report) {
+    const Flat *ix = (const Flat *)base;
+    Err rows = rows_check(&ix->rows, NULL, NULL, report), built = built_check(&ix->built, report);
+    return rows ? rows : built;
 }
 
-static Err flat_check(const VecIndex *base, Buf *report) {
-    return rows_check(rows_of(base), row_unfit, &base->dim, report);
+static void flat_stats(const VecIndex *base, VecStats *out) {
+    const Flat *ix = (const Flat *)base;
+    rows_stats(&ix->rows, out);
+    Built *b = built_hold(&ix->built);
+    if (!b) return;
+    out->built = b->rows < out->rows ? b->rows : out->rows;
+    out->bytes += (int64_t)b->map.bytes.n;
+    built_drop(&ix->built, b);
 }
 
 const VecKind flat_kind = {
@@ -156,5 +165,7 @@ const VecKind flat_kind = {
     .search = flat_search,
     .check = flat_check,
     .stats = flat_stats,
+    .build_due = flat_build_due,
+    .build = flat_build,
     .compact = flat_compact,
 };

@@ -12,7 +12,8 @@
 
 /* A kind is one file and one line. */
 static const VecKind *const vec_kinds[] = {
-    &flat_kind, /* every row compared, exact */
+    &flat_kind,  /* codes in partitions, int8 rows */
+    &exact_kind, /* f32, every row compared */
 };
 #define N_KINDS (sizeof vec_kinds / sizeof vec_kinds[0])
 

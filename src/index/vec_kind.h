@@ -38,10 +38,10 @@ struct VecScratch {
 };
 MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);
 
-extern const VecKind flat_kind; /* flat.c */
+extern const VecKind flat_kind, exact_kind;
 
 /* Every generation's files are dir/vec-<generation>.<part>; each kind names its parts here, for vec_drop. */
-#define VEC_PARTS(X) X("rows") X("gone")
+#define VEC_PARTS(X) X("rows") X("gone") X("built")
 
 /* dir/vec-<generation>.<part>; ERR_LIMIT when it does not fit. */
 MUST_USE Err vec_path(const char *dir, uint64_t generation, const char *part, char *out /* [cap] */, size_t cap);

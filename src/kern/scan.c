@@ -1,6 +1,7 @@
 /* scan.c - which table of scan.h goes with a level of kernels. */
 #include "kern/scan.h"
 
+#include <pthread.h>
 #include <string.h>
 
 #include "kern/kern.h"
@@ -26,5 +27,14 @@ static const KernScan *table_of(const Kern *kern) {
     return &scan_scalar;
 }
 
-const KernScan *scan_table(void) { return table_of(kern_table()); }
+static pthread_once_t once = PTHREAD_ONCE_INIT; /* guards the writing of chosen: asking a CPU costs 20 us in a guest */
+static const KernScan *chosen;
+
+static void choose(void) { chosen = table_of(kern_table()); }
+
+const KernScan *scan_table(void) {
+    (void)pthread_once(&once, choose);
+    return chosen;
+}
+
 const KernScan *scan_find(const char *level) { return table_of(kern_find(level)); }

@@ -27,6 +27,11 @@ static inline unsigned scan_entry_max(size_t tables) {
 typedef struct {
     const char *name;
 
+    /* Tables of signs: lut[t][e] = lows[t] + the numbers of table t whose bit is set in e, added in their order, cut to a
+     * whole number. The caller sees to it that all of them lie in [0, 256). 64 tables: 0.5 us. */
+    void (*entries)(const float *numbers /* [tables][6] */, const float *lows /* [tables] */, size_t tables,
+                    uint8_t *lut /* [tables][64] */);
+
     /* sums[v] = sum over t of lut[t][block[t][v] & 63]. */
     void (*lookup)(const uint8_t *lut /* [tables][64] */, const uint8_t *block /* [tables][64] */, size_t tables,
                    uint16_t *sums /* [64] */);

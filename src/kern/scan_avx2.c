@@ -9,6 +9,32 @@ typedef __m256i Bytes;
 
 static inline Bytes bytes_at(const void *p) { return _mm256_loadu_si256(p); }
 
+/* One vector of 8 entries' sums from those with fewer bits; four vectors make 32 bytes. */
+static inline __m128i bytes_of(__m256 a, __m256 b) {
+    __m256i words = _mm256_packs_epi32(_mm256_cvttps_epi32(a), _mm256_cvttps_epi32(b));
+    words = _mm256_permute4x64_epi64(words, 0xD8);
+    return _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+}
+
+static void entries(const float *numbers, const float *lows, size_t tables, uint8_t *lut) {
+    const __m256 bit0 = _mm256_castsi256_ps(_mm256_setr_epi32(0, -1, 0, -1, 0, -1, 0, -1)),
+                 bit1 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, -1, -1, 0, 0, -1, -1)),
+                 bit2 = _mm256_castsi256_ps(_mm256_setr_epi32(0, 0, 0, 0, -1, -1, -1, -1));
+    for (size_t t = 0; t < tables; t++, numbers += 6, lut += SCAN_ENTRIES) {
+        __m256 s = _mm256_set1_ps(lows[t]);
+        s = _mm256_blendv_ps(s, _mm256_add_ps(s, _mm256_set1_ps(numbers[0])), bit0);
+        s = _mm256_blendv_ps(s, _mm256_add_ps(s, _mm256_set1_ps(numbers[1])), bit1);
+        s = _mm256_blendv_ps(s, _mm256_add_ps(s, _mm256_set1_ps(numbers[2])), bit2);
+        __m256 s3 = _mm256_add_ps(s, _mm256_set1_ps(numbers[3])), four = _mm256_set1_ps(numbers[4]),
+               five = _mm256_set1_ps(numbers[5]), s4 = _mm256_add_ps(s, four), s34 = _mm256_add_ps(s3, four);
+        __m128i *out = (__m128i *)(void *)lut;
+        _mm_storeu_si128(out, bytes_of(s, s3));
+        _mm_storeu_si128(out + 1, bytes_of(s4, s34));
+        _mm_storeu_si128(out + 2, bytes_of(_mm256_add_ps(s, five), _mm256_add_ps(s3, five)));
+        _mm_storeu_si128(out + 3, bytes_of(_mm256_add_ps(s4, five), _mm256_add_ps(s34, five)));
+    }
+}
+
 /* 32 look-ups in 64 entries: four in 16 each, of which bits 4 and 5 choose; shifted to the top of their bytes, where the
  * blend looks. What a shift carries over from the neighbour lands in lower bits, where it does not. */
 static inline Bytes look(const __m256i quarters[4], Bytes index) {
@@ -105,5 +131,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_avx2 = {"avx2", lookup, above, dot8, dot8_each, hadamard};
+const KernScan scan_avx2 = {"avx2", entries, lookup, above, dot8, dot8_each, hadamard};
 #endif

@@ -4,6 +4,26 @@
 
 #include "kern/scan_levels.h"
 
+static inline __m512 plus(__m512 sums, __mmask16 where, float number) {
+    return _mm512_mask_add_ps(sums, where, sums, _mm512_set1_ps(number));
+}
+
+static inline void bytes_store(uint8_t *out, __m512 sums) {
+    _mm_storeu_si128((__m128i *)(void *)out, _mm512_cvtepi32_epi8(_mm512_cvttps_epi32(sums)));
+}
+
+static void entries(const float *numbers, const float *lows, size_t tables, uint8_t *lut) {
+    for (size_t t = 0; t < tables; t++, numbers += 6, lut += SCAN_ENTRIES) {
+        __m512 s = plus(_mm512_set1_ps(lows[t]), 0xAAAA, numbers[0]);
+        s = plus(plus(plus(s, 0xCCCC, numbers[1]), 0xF0F0, numbers[2]), 0xFF00, numbers[3]);
+        __m512 s4 = plus(s, 0xFFFF, numbers[4]);
+        bytes_store(lut, s);
+        bytes_store(lut + 16, s4);
+        bytes_store(lut + 32, plus(s, 0xFFFF, numbers[5]));
+        bytes_store(lut + 48, plus(s4, 0xFFFF, numbers[5]));
+    }
+}
+
 /* One look-up of 64 vectors is one instruction; two sums of 16 bits take it in, whole and its odd bytes: what the whole one
  * has in its upper halves is taken out at the end. */
 static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
@@ -106,5 +126,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_avx512 = {"avx512", lookup, above, dot8, dot8_each, hadamard};
+const KernScan scan_avx512 = {"avx512", entries, lookup, above, dot8, dot8_each, hadamard};
 #endif

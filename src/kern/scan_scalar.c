@@ -1,6 +1,16 @@
 /* scan_scalar.c - the loops of scan.h as they are defined. */
 #include "kern/scan_levels.h"
 
+static void entries(const float *numbers, const float *lows, size_t tables, uint8_t *lut) {
+    for (size_t t = 0; t < tables; t++, numbers += 6, lut += SCAN_ENTRIES) {
+        float sums[SCAN_ENTRIES];
+        sums[0] = lows[t];
+        for (size_t k = 0; k < 6; k++)
+            for (size_t e = 0; e < (size_t)1 << k; e++) sums[e + ((size_t)1 << k)] = sums[e] + numbers[k];
+        for (size_t e = 0; e < SCAN_ENTRIES; e++) lut[e] = (uint8_t)(int)sums[e];
+    }
+}
+
 static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
     for (size_t v = 0; v < SCAN_BLOCK; v++) sums[v] = 0;
     for (size_t t = 0; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK)
@@ -43,4 +53,4 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_scalar = {"scalar", lookup, above, dot8, dot8_each, hadamard};
+const KernScan scan_scalar = {"scalar", entries, lookup, above, dot8, dot8_each, hadamard};

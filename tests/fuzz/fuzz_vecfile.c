@@ -98,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (rows > size - 4) rows = size - 4;
     write_file(rows_path, data + 4, rows, data[0] & 64);
     write_file(gone_path, data + 4 + rows, size - 4 - rows, data[0] & 64);
-    VecSpec spec = {.kind = "flat", .dir = dir, .dim = 1 + (data[0] & 31), .generation = 1, .committed = data[1]};
+    VecSpec spec = {.kind = "exact", .dir = dir, .dim = 1 + (data[0] & 31), .generation = 1, .committed = data[1]};
     use(&spec);
     spec.writer = true;
     use(&spec);

@@ -1,4 +1,4 @@
-/* The face of the vector kinds, through the flat kind: adding, committing, reopening, searching, removing, compacting. */
+/* The face of the vector kinds, through the exact kind: adding, committing, reopening, searching, removing, compacting. */
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -28,7 +28,7 @@ static float *noise_rows(size_t n) {
 }
 
 static VecSpec spec_of(const char *dir, uint32_t committed, bool writer) {
-    return (VecSpec){.kind = "flat", .dir = dir, .dim = DIM, .generation = 1, .committed = committed, .writer = writer};
+    return (VecSpec){.kind = "exact", .dir = dir, .dim = DIM, .generation = 1, .committed = committed, .writer = writer};
 }
 
 /* An index of these rows, committed in batches; returns the count to commit. */
@@ -207,7 +207,7 @@ static void a_wrong_spec_is_refused_with_what_is_valid(void **state) {
     VecIndex *ix;
     VecSpec spec = spec_of(dir, n, false);
     spec.kind = "tree";
-    CHECK_ERR(vec_open(&ix, &spec), ERR_UNSUPPORTED, "no index kind 'tree'; there is 'flat'");
+    CHECK_ERR(vec_open(&ix, &spec), ERR_UNSUPPORTED, "no index kind 'tree'; there is 'flat', 'exact'");
     spec = spec_of(dir, n, false);
     spec.dim = 0;
     CHECK_ERR(vec_open(&ix, &spec), ERR_LIMIT, "an index of 0 dimensions");

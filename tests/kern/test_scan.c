@@ -58,6 +58,32 @@ static void sums_of_look_ups_are_exact_on_every_level(void **st) {
     }
 }
 
+static void tables_of_signs_are_the_same_on_every_level(void **st) {
+    (void)st;
+    enum { TABLES = 67 };
+    float numbers[TABLES * 6], lows[TABLES];
+    for (size_t t = 0; t < TABLES; t++) {
+        lows[t] = 0.5f;
+        for (size_t k = 0; k < 6; k++) {
+            float x = numbers[t * 6 + k] = roll_float() * 42.0f;
+            if (x < 0) lows[t] -= x;
+        }
+    }
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    for (size_t l = 0; l < n; l++) {
+        uint8_t lut[TABLES * SCAN_ENTRIES];
+        levels[l]->entries(numbers, lows, TABLES, lut);
+        for (size_t i = 0; i < TABLES * SCAN_ENTRIES; i++) {
+            size_t t = i / SCAN_ENTRIES, e = i % SCAN_ENTRIES;
+            float want = lows[t];
+            for (size_t k = 0; k < 6; k++)
+                if (e >> k & 1) want += numbers[t * 6 + k];
+            CHECK_INT(lut[i], (int)want);
+        }
+    }
+}
+
 static void the_largest_entries_of_all_tables_still_fit(void **st) {
     (void)st;
     static const size_t counts[] = {1, 257, 258, 1000, 2731, 65535};
@@ -161,6 +187,7 @@ static void the_hadamard_transform_is_its_definition_and_its_own_inverse(void **
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sums_of_look_ups_are_exact_on_every_level),
+        cmocka_unit_test(tables_of_signs_are_the_same_on_every_level),
         cmocka_unit_test(the_largest_entries_of_all_tables_still_fit),
         cmocka_unit_test(what_lies_above_the_floor_is_the_same_on_every_level),
         cmocka_unit_test(inner_products_of_bytes_are_exact_at_any_length),

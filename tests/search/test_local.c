@@ -152,7 +152,7 @@ static int setup(void **state) {
                                        .generation = 1,
                                        .settings = STR("{}")};
     VecSpec index = {
-        .kind = "flat", .dir = fix.data, .dim = DIM, .model = model.info.id, .generation = 1, .writer = true};
+        .kind = "exact", .dir = fix.data, .dim = DIM, .model = model.info.id, .generation = 1, .writer = true};
     CHECK_OK(vec_open(&fix.writer, &index));
     CHECK_OK(store_begin(fix.store));
     CHECK_OK(store_collection_put(fix.store, &fix.collection));
@@ -182,7 +182,7 @@ static int teardown(void **state) {
 static SearchReply find(const char *query, SearchMode mode, const Filter *filter) {
     SearchReply r;
     VecIndex *ix;
-    VecSpec spec = {.kind = "flat",
+    VecSpec spec = {.kind = "exact",
                     .dir = fix.data,
                     .dim = DIM,
                     .model = model.info.id,

@@ -139,7 +139,7 @@ static StoreCollection collection;
 /* An index whose slot i has this cosine to every question. */
 static VecIndex *index_of(const float *cosines, size_t n) {
     VecIndex *ix;
-    VecSpec spec = {.kind = "flat", .dir = dir, .dim = DIM, .generation = 1, .writer = true};
+    VecSpec spec = {.kind = "exact", .dir = dir, .dim = DIM, .generation = 1, .writer = true};
     CHECK_OK(vec_open(&ix, &spec));
     for (size_t i = 0; i < n; i++) {
         float row[DIM] = {cosines[i], sqrtf(1 - cosines[i] * cosines[i])};
@@ -399,7 +399,7 @@ static void without_vectors_words_alone_answer(void **state) {
     CHECK_OK(search(&arena, NULL, 0, &rq, &r));
     CHECK_INT(r.n, 0);
     VecIndex *empty;
-    VecSpec spec = {.kind = "flat", .dir = dir, .dim = DIM, .generation = 1};
+    VecSpec spec = {.kind = "exact", .dir = dir, .dim = DIM, .generation = 1};
     CHECK_OK(vec_open(&empty, &spec));
     source.index = empty;
     source.model = &model;
