@@ -42,13 +42,22 @@ if(TARGET pythia_kern)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant.c TARGET_DIRECTORY pythia_kern
                               PROPERTIES COMPILE_OPTIONS -O3) # the search through all of a file's scales
   set(QUANT_HEADERS)
-  foreach(header quant_impl.h quant_unpack.h quant_body.h quant_dots.h quant_panel.h quant_panel_walk.h
+  foreach(header quant_impl.h quant_unpack.h quant_body.h quant_dots.h quant_dots_plain.h quant_neon.h quant_panel.h quant_panel_walk.h
           quant_avx2.h quant_panel_avx2.h quant_avx512.h quant_panel_avx512.h quant_tile_avx512.h)
     list(APPEND QUANT_HEADERS ${CMAKE_SOURCE_DIR}/src/kern/${header})
   endforeach()
-  foreach(level scalar avx2 avxvnni avx512vnni)
+  # Unrolled loops with a check at each load take minutes and a gigabyte to compile: of these files only the definition is
+  # instrumented; that the others keep inside their bounds is tested with pages that may not be touched (test_quant.c).
+  set(QUANT_scalar)
+  foreach(level avx2 avxvnni avx512vnni)
+    set(QUANT_${level})
+    if(PYTHIA_SANITIZE OR PYTHIA_FUZZ)
+      set(QUANT_${level} -fno-sanitize=all)
+    endif()
+  endforeach()
+  foreach(level scalar avx2 avxvnni avx512vnni neon neondotprod neonbf16)
     set_source_files_properties(${CMAKE_SOURCE_DIR}/src/kern/quant_${level}.c TARGET_DIRECTORY pythia_kern
-                                PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}}"
+                                PROPERTIES COMPILE_OPTIONS "${QUANT_MATH};${KERN_${level}};${QUANT_${level}}"
                                            OBJECT_DEPENDS "${QUANT_HEADERS}")
   endforeach()
   # The indexes' loops (src/kern/scan.h): the same bits at every level too.
