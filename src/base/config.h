@@ -31,8 +31,10 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(MODEL_RERANK, "model", "rerank", STR, "ms-marco-minilm-l6-v2", "", 0,                                            \
       "reranker: a name from `pythia model list` or a GGUF file")                                                      \
     X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                     \
-    X(MODEL_PRECISION, "model", "precision", ENUM, "exact", "exact|fast|f32", 0,                                       \
-      "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; a collection keeps its own")    \
+    X(MODEL_PRECISION, "model", "precision", ENUM, "auto", "auto|exact|fast|f32", 0,                                   \
+      "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; auto: fast for new "            \
+      "collections "                                                                                                   \
+      "where it finds as well, else exact; a collection keeps its own")                                                \
     X(MODEL_MAX_TOKENS, "model", "max_tokens", INT, "0", "", CONFIG_PROJECT,                                           \
       "cut texts at so many tokens (0: the model's own limit)")                                                        \
     X(MODEL_MEMORY, "model", "memory", BYTES, "0", "", 0, "memory to stay within (0: a quarter of the machine's)")     \

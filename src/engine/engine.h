@@ -42,6 +42,9 @@ MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the 
 /* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
  * configured one. */
 MUST_USE Err engine_model_as(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
+bool engine_precision_is_auto(const Pythia *p); /* model.precision leaves the choice to us */
+/* The same to index with: where neither id nor the configuration says otherwise, in fast precision if that pays. */
+MUST_USE Err engine_model_to_index(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 /* The reranker called name; "": the configured one. In exact precision, whatever embeds; cut at its own limit. */
 MUST_USE Err engine_reranker(Pythia *p, Str name, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
@@ -49,7 +52,7 @@ unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 MUST_USE Err engine_model_describe(Arena *a, const char *name, const char *path, const ModelInfo *info,
-                                   PythiaModel *out); /* all but id and in_use */
+                                   PythiaModel *out);  /* all but id and in_use */
 const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
 

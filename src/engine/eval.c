@@ -330,7 +330,7 @@ static Err eval_all(Eval *e) {
     TRY(read_texts(e, "corpus.jsonl", &e->docs, &e->n_docs, &corpus));
     TRY(read_texts(e, "queries.jsonl", &e->queries, &e->n_queries, NULL));
     TRY(read_qrels(e));
-    TRY(engine_model(e->p, e->rq->model, &e->model));
+    TRY(engine_model_to_index(e->p, e->rq->model, NULL, &e->model));
     TRY(engine_pool(e->p, &pool));
     TRY(open_eval(e, &corpus));
     TRY(index_corpus(e, base.mode));

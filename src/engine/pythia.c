@@ -111,9 +111,12 @@ const char *engine_global_ignore(Pythia *p) {
 }
 
 static ModelPrecision configured_precision(const Pythia *p) {
-    static const ModelPrecision of[] = {MODEL_EXACT, MODEL_FAST, MODEL_F32}; /* in the order of the key's values */
+    static const ModelPrecision of[] = {MODEL_AUTO, MODEL_EXACT, MODEL_FAST,
+                                        MODEL_F32}; /* in the order of the key's values */
     return of[config_int(p->opts.config, CONF_MODEL_PRECISION)];
 }
+
+bool engine_precision_is_auto(const Pythia *p) { return configured_precision(p) == MODEL_AUTO; }
 
 Err engine_model(Pythia *p, Str name, Model **out) { return engine_model_as(p, name, NULL, out); }
 
@@ -125,7 +128,8 @@ typedef struct {
 static bool file_is(const void *ctx, const Model *m) {
     const ModelFile *f = ctx;
     const ModelInfo *info = model_info(m);
-    return (info->precision == MODEL_FAST) == (f->opts->precision == MODEL_FAST) && str_is(info->path, f->path);
+    bool fast = f->opts->precision == MODEL_FAST || (f->opts->precision == MODEL_AUTO && info->fast_pays);
+    return (info->precision == MODEL_FAST) == fast && str_is(info->path, f->path);
 }
 
 static Err file_open(void *ctx, Model **out) {
@@ -158,9 +162,11 @@ Err engine_reranker(Pythia *p, Str name, Model **out) {
     return err;
 }
 
-Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
+/* automatic: what model.precision = auto means here. */
+static Err model_in_precision(Pythia *p, Str name, const Sha256 *id, ModelPrecision automatic, Model **out) {
     Arena a = {0};
     ModelPrecision precision = configured_precision(p);
+    if (precision == MODEL_AUTO) precision = automatic;
     Err err = ERR_OK;
     const char *path = NULL;
     *out = NULL;
@@ -178,7 +184,7 @@ Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
         fast = model_id_with(&file, MODEL_FAST);
         if (memcmp(&fast, id, sizeof fast) == 0)
             precision = MODEL_FAST;
-        else if (memcmp(&file, id, sizeof file) == 0 && precision == MODEL_FAST)
+        else if (memcmp(&file, id, sizeof file) == 0 && precision != MODEL_F32)
             precision = MODEL_EXACT;
     }
     ModelOpts opts = {.max_tokens = (size_t)config_int(p->opts.config, CONF_MODEL_MAX_TOKENS), .precision = precision};
@@ -186,6 +192,14 @@ Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
 done:
     arena_free(&a);
     return err;
+}
+
+Err engine_model_as(Pythia *p, Str name, const Sha256 *id, Model **out) {
+    return model_in_precision(p, name, id, MODEL_EXACT, out);
+}
+
+Err engine_model_to_index(Pythia *p, Str name, const Sha256 *id, Model **out) {
+    return model_in_precision(p, name, id, MODEL_AUTO, out);
 }
 
 Deadline engine_deadline(const Pythia *p, int64_t ms) {

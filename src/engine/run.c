@@ -143,8 +143,9 @@ static Err choose_model(IndexJob *j) {
     bool made = j->c.dim > 0;
     Str wanted = j->rq->model.n ? j->rq->model : made && !j->rq->force ? j->c.model_name : (Str){"", 0};
     if (j->rq->lex_only && !made && !j->rq->model.n) return ERR_OK;
-    /* a collection keeps its precision until --force */
-    TRY(engine_model_as(j->p, wanted, made && !j->rq->force ? &j->c.model_id : NULL, &j->model));
+    /* a collection keeps its precision until --force asks for another by name */
+    bool keeps = made && (!j->rq->force || engine_precision_is_auto(j->p));
+    TRY(engine_model_to_index(j->p, wanted, keeps ? &j->c.model_id : NULL, &j->model));
     const ModelInfo *info = model_info(j->model);
     bool same = made && memcmp(&info->id, &j->c.model_id, sizeof info->id) == 0;
     if (made && !same && !j->rq->force) return mismatch(j, info);

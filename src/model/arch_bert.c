@@ -256,4 +256,5 @@ const NetArch arch_bert = {
     .scratch = bert_scratch,
     .run = bert_run,
     .low = &arch_bert_low,
+    .fast_pays = bert_low_fits,
 };

@@ -277,6 +277,10 @@ done:
 
 /* ---- opening ---- */
 
+bool bert_low_fits(const ModelInfo *info) {
+    return info->dim / info->n_heads % 4 == 0 && info->dim <= LOW_INT8_MAX_K && info->n_ff <= LOW_INT8_MAX_K;
+}
+
 static Err read_shape(BertLow *b, const NetOpen *o) {
     const ModelInfo *info = o->info;
     size_t n_tokens = 0;
@@ -287,7 +291,7 @@ static Err read_shape(BertLow *b, const NetOpen *o) {
     b->n_places = info->max_tokens;
     b->type = o->low;
     TRY(net_bert_epsilon(o->gguf, info, &b->epsilon));
-    if (b->dim / b->n_heads % 4 || b->dim > LOW_INT8_MAX_K || b->n_ff > LOW_INT8_MAX_K)
+    if (!bert_low_fits(info))
         return err_fix(err_set(ERR_UNSUPPORTED,
                                "model '%s' cannot be computed in low precision: heads of %zu, %zu wide",
                                gguf_name(o->gguf), b->dim / b->n_heads, b->n_ff),

@@ -48,6 +48,8 @@ static Err choose_limit(Model *m, const ModelOpts *opts) {
 static Err choose_precision(Model *m, const ModelOpts *opts) {
     ModelPrecision wish = opts ? opts->precision : MODEL_F32;
     const NetArch *low = m->info.pooling == POOL_RANK ? NULL : m->arch->low; /* which knows no pairs */
+    m->info.fast_pays = low && m->kern->low->fast_int8 && m->arch->fast_pays && m->arch->fast_pays(&m->info);
+    if (wish == MODEL_AUTO) wish = m->info.fast_pays ? MODEL_FAST : MODEL_EXACT;
     if (wish == MODEL_EXACT && !(m->kern->low->fast_bf16 && low)) wish = MODEL_F32;
     m->info.precision = wish;
     if (wish == MODEL_F32) return ERR_OK;

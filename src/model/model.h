@@ -27,7 +27,8 @@ typedef enum { EMBED_DOCUMENT, EMBED_QUERY } EmbedKind;
 typedef enum {
     MODEL_F32,   /* the reference */
     MODEL_EXACT, /* bfloat16 where the CPU has it, else f32 */
-    MODEL_FAST   /* int8, scaled row by row: mean cosine >= 0.999 to f32 */
+    MODEL_FAST,  /* int8, scaled row by row: mean cosine >= 0.999 to f32 */
+    MODEL_AUTO   /* a wish only: fast where ModelInfo's fast_pays says so, else exact */
 } ModelPrecision;
 
 typedef struct {
@@ -46,6 +47,7 @@ typedef struct {
     Str tensor_types;         /* "F32", "F16+F32" */
     int64_t bytes;            /* of the file */
     ModelPrecision precision; /* in use: exact is MODEL_F32 where there is no bfloat16 */
+    bool fast_pays;           /* this CPU has instructions for int8, and the network finds as well in it as in exact */
 } ModelInfo;
 
 typedef struct {
