@@ -39,8 +39,17 @@ static void vector_add(JsonOut *j, const float *vector, size_t dim) {
 }
 
 /* Queries and documents of a batch are embedded apart (their prefixes differ) and written in the order they came. */
+/* --truncate no: a text that was cut is refused. */
+static Err refuse_cut(Cli *cli, Arena *a, Item *item, int32_t tokens) {
+    Err err = item->number ? err_set(ERR_LIMIT, "line %lld: the text has more than the model's %d tokens",
+                                     (long long)item->number, tokens)
+                           : err_set(ERR_LIMIT, "the text has more than the model's %d tokens", tokens);
+    return item->number ? item_refuse(cli, a, item) : err;
+}
+
+/* ctx: bool, whether texts may be cut. */
 static Err embed_batch(Cli *cli, void *ctx, Arena *a, Item *items, size_t n) {
-    (void)ctx;
+    const bool *may_cut = ctx;
     Embedded sets[2] = {{0}, {0}};
     size_t next[2] = {0, 0};
     for (int query = 0; query < 2; query++) TRY(embed_kind(cli, a, items, n, query, &sets[query]));
@@ -51,6 +60,11 @@ static Err embed_batch(Cli *cli, void *ctx, Arena *a, Item *items, size_t n) {
         }
         const Embedded *e = &sets[items[i].is_query];
         size_t at = next[items[i].is_query]++;
+        if (!*may_cut && e->truncated[at]) {
+            TRY(refuse_cut(cli, a, &items[i], e->tokens[at]));
+            item_bad(cli, &items[i]);
+            continue;
+        }
         JsonOut j = jout_to(&cli->out);
         item_begin(&j, &items[i]);
         vector_add(&j, e->vectors + at * e->dim, e->dim);
@@ -67,9 +81,11 @@ Err cmd_embed(Cli *cli) {
     cli->json = args_has(&cli->args, "json");
     bool stream = false, query = args_has(&cli->args, "kind") && str_is(args_str(&cli->args, "kind"), "query");
     TRY(filter_wanted(cli, cli->args.words, cli->args.n_words, &stream));
-    if (stream) return filter_run(cli, &(LineFilter){.kind = query ? "query" : "document", .batch = embed_batch});
+    bool may_cut = !args_has(&cli->args, "truncate") || str_is(args_str(&cli->args, "truncate"), "yes");
+    const LineFilter filter = {.kind = query ? "query" : "document", .batch = embed_batch, .ctx = &may_cut};
+    if (stream) return filter_run(cli, &filter);
     Item item = {.text = cli->args.words[0], .is_query = query};
-    TRY(embed_batch(cli, NULL, &cli->arena, &item, 1));
+    TRY(embed_batch(cli, &may_cut, &cli->arena, &item, 1));
     cli->answered = true;
     return ERR_OK;
 }

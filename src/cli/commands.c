@@ -170,6 +170,11 @@ static const Flag embed_flags[] = {
      .arg = "KIND",
      .values = "query|document",
      .help = "which prefix the model puts before the text (document)"},
+    {.name = "truncate",
+     .type = FLAG_VALUE,
+     .arg = "HOW",
+     .values = "yes|no",
+     .help = "cut a text over the model's limit and say so (yes), or refuse it"},
     FLAG_JSON,
     {0},
 };

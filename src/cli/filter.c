@@ -56,6 +56,14 @@ static Err item_read(const LineFilter *f, Arena *a, Str line, int64_t number, It
     return err ? err_prefix(err, "%s", what) : ERR_OK;
 }
 
+Err item_refuse(Cli *cli, Arena *a, Item *item) {
+    item->bad = true;
+    item->problem = arena_str(a, str_of(err_text()));
+    if (!item->problem.p) return arena_error();
+    cli_warn(cli, "pythia: %s", err_text());
+    return ERR_OK;
+}
+
 /* Blank lines are none. Returns false at the end of what is there (or of the stream: *ended). */
 static Err batch_read(Cli *cli, const LineFilter *f, Arena *a, Lines *lines, Item *items, size_t *n, bool *ended) {
     size_t bytes = 0;
@@ -68,16 +76,14 @@ static Err batch_read(Cli *cli, const LineFilter *f, Arena *a, Lines *lines, Ite
         if (state == LINE_END || state == LINE_NOT_YET) return ERR_OK;
         if (state == LINE_GOT && !str_trim(line).n) continue;
         Item *item = &items[(*n)++];
-        *item = (Item){0};
+        *item = (Item){.number = lines->number};
         bytes += line.n;
         Err err = state == LINE_TOO_LONG ? err_set(ERR_LIMIT, "line %lld: longer than %zu MB", (long long)lines->number,
                                                    LINE_BYTES_MAX >> 20)
                                          : item_read(f, a, line, lines->number, item);
         if (err == ERR_NOMEM) return err;
         if (!err) continue;
-        item->bad = true;
-        item->problem = arena_str(a, str_of(err_text()));
-        cli_warn(cli, "pythia: %s", err_text());
+        TRY(item_refuse(cli, a, item));
     }
     return ERR_OK;
 }
@@ -106,9 +112,9 @@ Err filter_run(Cli *cli, const LineFilter *f) {
     for (bool ended = false; !ended && !cli->out_closed;) {
         size_t n = 0;
         if ((err = batch_read(cli, f, &arena, &lines, items, &n, &ended))) goto done;
-        for (size_t i = 0; i < n; i++) bad += items[i].bad;
         total += (int64_t)n;
         if (n && (err = f->batch(cli, f->ctx, &arena, items, n))) goto done;
+        for (size_t i = 0; i < n; i++) bad += items[i].bad;
         if (!f->hold && (err = cli_flush(cli))) goto done;
         arena_reset(&arena);
     }

@@ -16,10 +16,11 @@ enum { FILTER_BATCH = 64 };
 typedef struct {
     Str id; /* JSON text of the id, "" none */
     Str text;
-    Str query;     /* what the line asks, where lines carry queries */
-    bool is_query; /* its kind */
-    bool bad;
-    Str problem; /* of a bad line */
+    Str query;      /* what the line asks, where lines carry queries */
+    bool is_query;  /* its kind */
+    int64_t number; /* of its line; 0: no line */
+    bool bad;       /* set by the batch too, with its problem: item_refuse */
+    Str problem;
 } Item;
 
 typedef struct {
@@ -29,6 +30,9 @@ typedef struct {
     void *ctx;
     bool hold; /* nothing is written before the end: batch gathers */
 } LineFilter;
+
+/* The error just set is this item's: it is told, and the stream goes on. */
+MUST_USE Err item_refuse(Cli *cli, Arena *a, Item *item);
 
 /* Reads stdin to its end. ERR_PARTIAL when lines were bad; the batch's own error ends the stream. */
 MUST_USE Err filter_run(Cli *cli, const LineFilter *filter);

@@ -44,6 +44,19 @@ class Embed(PythiaTest):
         self.assertTrue(answer["truncated"])
         self.assertEqual(answer["tokens"], 256)
 
+    def test_long_texts_are_refused_where_asked(self):
+        long = "word " * 1000
+        run = self.pythia("embed", long, "--truncate", "no")
+        self.assertFails(run, 2, "more than the model's 256 tokens")
+        self.assertEqual(run.out, "")
+        lines = "".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in enumerate(("a", long, "b")))
+        answers, err = self.lines(lines, "--truncate", "no", code=9)
+        self.assertEqual([a["id"] for a in answers], [0, 1, 2])
+        self.assertEqual(["embedding" in a for a in answers], [True, False, True])
+        self.assertIn("line 2: the text has more", answers[1]["error"]["message"])
+        self.assertIn("1 of 3 lines", err)
+        self.assertTrue(self.pythia("embed", long, "--truncate", "yes", code=0).json["truncated"])
+
     def test_bad_lines_name_themselves_and_keep_their_place(self):
         text = b'{"text": "one"}\nnot json\n{"id": 3, "text": 5}\n{"id": 4}\n[1]\n{"text": "x", "kind": "poem"}\n\n{"id": 8, "text": "eight"}\n{"text": "\xff"}\n'
         answers, err = self.lines(text, code=9)
