@@ -1,9 +1,10 @@
 /* fuzz_gguf.c - a GGUF out of hostile bytes: the walk, every getter, every tensor's first blocks, and where all of that
- * holds, tokenizer, network and one text through both. */
+ * holds, tokenizer, network in each precision and one text through both, and a few tokens decoded. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "model/decode.h"
 #include "model/model_impl.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -70,10 +71,26 @@ static void try_reranker(Str bytes) {
     model_close(m);
 }
 
-static void try_model(Str bytes) {
+/* A prompt and one more token, scored. */
+static void try_decoder(const Model *m) {
+    const int32_t ids[] = {0, 2, 1, 3};
+    const float *hidden = NULL;
+    Decoder *d = NULL;
+    if (!m->arch->decodes || decoder_open(&d, m->net, 8)) return;
+    float *logits = malloc(decoder_vocab(d) * sizeof *logits);
+    if (logits && decoder_step(d, NULL, NULL, ids, 3, &hidden) == ERR_OK &&
+        decoder_step(d, NULL, NULL, ids + 3, 1, &hidden) == ERR_OK)
+        (void)!decoder_logits(d, NULL, hidden, 1, logits);
+    free(logits);
+    decoder_close(d);
+}
+
+static void try_model(Str bytes, ModelPrecision precision) {
     static const char words[] = "the file: read(it) \xff\xe2\x96\x81 na\xc3\xafve";
+    const ModelOpts opts = {.precision = precision};
     Model *m = NULL;
-    if (model_open_bytes(&m, bytes, "fuzz.gguf", kern_table(), NULL)) return;
+    if (model_open_bytes(&m, bytes, "fuzz.gguf", kern_table(), &opts)) return;
+    try_decoder(m);
     float *out = malloc(2 * model_info(m)->dim * sizeof *out);
     const Str texts[] = {STR(words), STR("")};
     if (out && model_embed(m, NULL, texts, 2, NULL, out, NULL) == ERR_OK && model_info(m)->normalize)
@@ -94,7 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     gguf_close(g);
     arena_free(&a);
-    try_model(bytes);
+    try_model(bytes, MODEL_F32);
+    try_model(bytes, MODEL_EXACT);
+    try_model(bytes, MODEL_FAST);
     try_reranker(bytes);
     return 0;
 }
