@@ -18,5 +18,8 @@ extern const KernQuant quant_scalar;
 extern const KernQuant quant_avx2;
 extern const KernQuant quant_avxvnni;
 extern const KernQuant quant_avx512vnni;
+extern const KernQuant quant_neon;
+extern const KernQuant quant_neondotprod;
+extern const KernQuant quant_neonbf16;
 
 #endif

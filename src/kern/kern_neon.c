@@ -6,7 +6,7 @@
 #define LOW_NEON   1
 #define KERN_NAME  "neon"
 #define KERN_TABLE kern_neon
-#define KERN_QUANT quant_scalar
+#define KERN_QUANT quant_neon
 
 #include "kern/kern_body.h"
 #endif

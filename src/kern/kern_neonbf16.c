@@ -8,7 +8,7 @@
 #define LOW_HAS_BF16    1
 #define KERN_NAME       "neonbf16"
 #define KERN_TABLE      kern_neonbf16
-#define KERN_QUANT      quant_scalar
+#define KERN_QUANT      quant_neonbf16
 
 #include "kern/kern_body.h"
 #endif

@@ -7,7 +7,7 @@
 #define LOW_NEON_DOT 1
 #define KERN_NAME    "neondotprod"
 #define KERN_TABLE   kern_neondotprod
-#define KERN_QUANT   quant_scalar
+#define KERN_QUANT   quant_neondotprod
 
 #include "kern/kern_body.h"
 #endif

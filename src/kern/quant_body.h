@@ -9,6 +9,8 @@
  *   quant_panel(w, j, n, rows, m, out, ldo, scratch)      n <= 32 weight rows from j on, by way of a panel
  *
  *   QUANT_HAS_PACK                                        1 when there is a quant_pack_bf16 as KernQuant tells of it
+ *   QUANT_PACK_GROUP                                      else inputs side by side in its panels, 2 unless told: those of the
+ *                                                         level's KernLow
  *
  * Compiled without contraction of a * b + c (cmake/kernels.cmake): that every level gives the same bits rests on it.
  */
@@ -20,6 +22,9 @@
 
 #if defined(__F16C__)
 #include <immintrin.h>
+#endif
+#ifndef QUANT_PACK_GROUP
+#define QUANT_PACK_GROUP 2
 #endif
 
 enum { QUANT_FLOAT_OUTS = 4 };
@@ -385,9 +390,10 @@ static void quant_decode(uint32_t type, const void *src, size_t n, float *dst) {
 
 #if !QUANT_HAS_PACK
 static void quant_pack_bf16(const float *rows, size_t k, uint16_t *panel) {
+    enum { GROUP = QUANT_PACK_GROUP };
     for (size_t r = 0; r < QUANT_PANEL; r++)
         for (size_t i = 0; i < k; i++)
-            panel[i / 2 * 2 * QUANT_PANEL + r * 2 + i % 2] = bf16_of(rows[r * QUANT_STEP + i]);
+            panel[i / GROUP * GROUP * QUANT_PANEL + r * GROUP + i % GROUP] = bf16_of(rows[r * QUANT_STEP + i]);
 }
 #endif
 
