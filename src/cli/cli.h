@@ -115,6 +115,7 @@ Err cmd_doctor(Cli *cli);
 Err cmd_embed(Cli *cli);
 Err cmd_eval_run(Cli *cli);
 Err cmd_bench_embed(Cli *cli);
+Err cmd_bench_generate(Cli *cli);
 Err cmd_get(Cli *cli);
 Err cmd_help(Cli *cli);
 Err cmd_index(Cli *cli);

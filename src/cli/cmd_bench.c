@@ -1,4 +1,4 @@
-/* cmd_bench.c - `pythia bench embed`: the engine's speed on this machine, as one line of JSON. */
+/* cmd_bench.c - `pythia bench embed` and `pythia bench generate`: the engine's speed on this machine, as a line of JSON. */
 #include "cli/cli.h"
 
 Err cmd_bench_embed(Cli *cli) {
@@ -28,6 +28,54 @@ Err cmd_bench_embed(Cli *cli) {
     jout_kv_i64(&j, "texts", r.texts);
     jout_kv_i64(&j, "tokens", r.tokens);
     jout_kv_f64(&j, "cpu_texts_per_s", r.cpu_texts_per_s);
+    cli_json_end(cli, &j);
+    return ERR_OK;
+}
+
+static void generated_add(Cli *cli, const BenchGenerated *g) {
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_kv_str(&j, "text", g->text);
+    jout_kv_i64(&j, "prompt_tokens", (int64_t)g->prompt_tokens);
+    jout_key(&j, "ids");
+    jout_begin(&j, '[');
+    for (size_t i = 0; i < g->n; i++) jout_i64(&j, g->ids[i]);
+    jout_end(&j, ']');
+    jout_key(&j, "gaps");
+    jout_begin(&j, '[');
+    for (size_t i = 0; i < g->n; i++) jout_f32(&j, g->gaps[i]);
+    jout_end(&j, ']');
+    jout_end(&j, '}');
+    buf_char(&cli->out, '\n');
+}
+
+Err cmd_bench_generate(Cli *cli) {
+    const Args *args = &cli->args;
+    Pythia *p = NULL;
+    BenchGenerateReport r;
+    if (!args_has(args, "input"))
+        return err_fix(err_set(ERR_USAGE, "no prompts given: --input is missing"), "pythia help bench generate");
+    BenchGenerateRequest rq = {.input = arena_cstr(&cli->arena, args_str(args, "input")), .max_tokens = 64};
+    if (!rq.input) return arena_error();
+    if (args_has(args, "model")) rq.model = args_str(args, "model");
+    if (args_has(args, "tokens") && !str_to_i64(args_str(args, "tokens"), &rq.max_tokens))
+        return err_set(ERR_USAGE, "--tokens cannot be '%.*s'", STR_FMT(args_str(args, "tokens")));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_bench_generate(p, &cli->arena, &rq, &r));
+    for (int64_t i = 0; i < r.prompts && args_has(args, "each"); i++) generated_add(cli, &r.texts[i]);
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_kv_f64(&j, "prompt_tokens_per_s", r.prompt_tokens_per_s);
+    jout_kv_f64(&j, "tokens_per_s", r.tokens_per_s);
+    jout_kv_f64(&j, "first_token_ms", r.first_token_ms);
+    jout_kv_f64(&j, "open_ms", r.open_ms);
+    jout_kv_f64(&j, "rss_mb", r.rss_mb);
+    jout_kv_z(&j, "precision", r.precision);
+    jout_kv_i64(&j, "threads", r.threads);
+    jout_kv_z(&j, "cpu", r.cpu);
+    jout_kv_i64(&j, "prompts", r.prompts);
+    jout_kv_i64(&j, "prompt_tokens", r.prompt_tokens);
+    jout_kv_i64(&j, "tokens", r.tokens);
     cli_json_end(cli, &j);
     return ERR_OK;
 }

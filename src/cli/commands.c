@@ -216,6 +216,17 @@ static const Flag bench_embed_flags[] = {
     {0},
 };
 
+static const Flag bench_generate_flags[] = {
+    {.name = "input", .type = FLAG_VALUE, .arg = "FILE", .help = "prompts, as {\"text\": …} a line"},
+    {.name = "tokens", .type = FLAG_VALUE, .arg = "N", .help = "to write behind each (default: 64)"},
+    {.name = "each", .help = "a line for each prompt first: text, ids, and by how much each was the best"},
+    {.name = "threads", .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_MODEL_THREADS)},
+    {.name = "precision", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_MODEL_PRECISION)},
+    FLAG_MODEL,
+    FLAG_JSON,
+    {0},
+};
+
 static const Flag config_set_flags[] = {
     {.name = "project", .help = "into ./.pythia.ini instead of your own file"}, FLAG_JSON, {0}};
 
@@ -352,8 +363,9 @@ const Command commands[] = {
      .group = "model",
      .usage = "DIR",
      .summary = "turn a Hugging Face folder into a GGUF file",
-     .text = "DIR holds config.json, model.safetensors (or its parts with their index) and tokenizer.json or vocab.txt,\n"
-             "and what sentence-transformers keeps beside them.",
+     .text =
+         "DIR holds config.json, model.safetensors (or its parts with their index) and tokenizer.json or vocab.txt,\n"
+         "and what sentence-transformers keeps beside them.",
      .flags = import_flags,
      .min_args = 1,
      .max_args = 1,
@@ -469,6 +481,17 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_bench_embed,
      .examples = "pythia bench embed --input texts.jsonl --threads 1 --precision fast"},
+    {.name = "bench generate",
+     .group = "check",
+     .usage = "--input PROMPTS.jsonl --model MODEL",
+     .summary = "speed of a model that writes",
+     .text = "One line of JSON: tokens read and tokens written a second, the milliseconds to a first token, and "
+             "memory. The\n"
+             "best token is taken each time, over the model's own end of text, so that every prompt gets as many.",
+     .flags = bench_generate_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_bench_generate,
+     .examples = "pythia bench generate --input prompts.jsonl --model gemma3-270m --threads 2 --precision fast"},
     {.name = "doctor",
      .group = "check",
      .usage = "",

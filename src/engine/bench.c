@@ -1,4 +1,4 @@
-/* bench.c - the engine's own speed, measured as its users meet it: `pythia bench embed`.
+/* bench.c - the engine's own speed, measured as its users meet it: `pythia bench embed` (bench_generate.c: of writing).
  *
  * Wall time is what users feel; on a machine that others use too it says little, so the best of three runs is taken and CPU
  * time is told beside it. Operations are those of the network's matrix products, two a multiplication.
@@ -15,7 +15,7 @@ enum { RUNS = 3, QUERIES = 200 };
 static const size_t INPUT_MAX = (size_t)1 << 30; /* bytes */
 static const Str query = {"how do I retry a request with exponential backoff", 49};
 
-static Err read_texts(Arena *a, const char *path, Str **out, size_t *n) {
+Err bench_read_texts(Arena *a, const char *path, Str **out, size_t *n) {
     Str file, rest, line;
     size_t lines = 0;
     TRY(file_read(a, path, INPUT_MAX, &file));
@@ -111,7 +111,7 @@ Err pythia_bench_embed(Pythia *p, Arena *a, const BenchEmbedRequest *rq, BenchEm
     Bench b = {.opts = {.deadline = &stop}};
     *out = (BenchEmbedReport){0};
     if (!path) return arena_error();
-    TRY(read_texts(a, path, &texts, &b.n));
+    TRY(bench_read_texts(a, path, &texts, &b.n));
     b.texts = texts;
     int64_t start = clock_mono_ns();
     TRY(engine_model(p, rq->model, &m));

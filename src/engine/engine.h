@@ -48,6 +48,7 @@ MUST_USE Err engine_model_to_index(Pythia *p, Str name_or_path, const Sha256 *id
 /* The reranker called name; "": the configured one. In exact precision, whatever embeds; cut at its own limit. */
 MUST_USE Err engine_reranker(Pythia *p, Str name, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
+ModelPrecision engine_precision(const Pythia *p);          /* model.precision */
 unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 1 to 100 */
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
@@ -114,5 +115,9 @@ MUST_USE Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const
                                   EmbedReport *out);
 /* Drops vectors that no chunk needs, and compacts when most are dead. */
 MUST_USE Err engine_sweep(Pythia *p, Store *s, StoreCollection *c);
+
+/* ---- bench.c ---- */
+/* The texts of a file of {"text": …} a line. ERR_INPUT names the line. */
+MUST_USE Err bench_read_texts(Arena *a, const char *path, Str **out, size_t *n);
 
 #endif

@@ -110,13 +110,13 @@ const char *engine_global_ignore(Pythia *p) {
     return user ? path_join(&p->arena, user, ".config/git/ignore") : NULL;
 }
 
-static ModelPrecision configured_precision(const Pythia *p) {
+ModelPrecision engine_precision(const Pythia *p) {
     static const ModelPrecision of[] = {MODEL_AUTO, MODEL_EXACT, MODEL_FAST,
                                         MODEL_F32}; /* in the order of the key's values */
     return of[config_int(p->opts.config, CONF_MODEL_PRECISION)];
 }
 
-bool engine_precision_is_auto(const Pythia *p) { return configured_precision(p) == MODEL_AUTO; }
+bool engine_precision_is_auto(const Pythia *p) { return engine_precision(p) == MODEL_AUTO; }
 
 Err engine_model(Pythia *p, Str name, Model **out) { return engine_model_as(p, name, NULL, out); }
 
@@ -165,7 +165,7 @@ Err engine_reranker(Pythia *p, Str name, Model **out) {
 /* automatic: what model.precision = auto means here. */
 static Err model_in_precision(Pythia *p, Str name, const Sha256 *id, ModelPrecision automatic, Model **out) {
     Arena a = {0};
-    ModelPrecision precision = configured_precision(p);
+    ModelPrecision precision = engine_precision(p);
     if (precision == MODEL_AUTO) precision = automatic;
     Err err = ERR_OK;
     const char *path = NULL;

@@ -339,4 +339,27 @@ typedef struct {
 /* ERR_INPUT names the line of input at fault. */
 MUST_USE Err pythia_bench_embed(Pythia *p, Arena *a, const BenchEmbedRequest *rq, BenchEmbedReport *out);
 
+typedef struct {
+    const char *input; /* prompts, {"text": …} a line */
+    Str model; /* a model that generates; "" : the configured one; threads and precision are the configuration's */
+    int64_t max_tokens; /* to write behind each prompt, over the model's own end of text */
+} BenchGenerateRequest;
+typedef struct {
+    size_t prompt_tokens;
+    int32_t *ids; /* [n] written */
+    float *gaps;  /* [n] how far the chosen one's score stood above the next one's */
+    size_t n;
+    Str text;
+} BenchGenerated;
+typedef struct {
+    double prompt_tokens_per_s, tokens_per_s; /* reading prompts; writing */
+    double first_token_ms;                    /* median: from a prompt to its first token */
+    double open_ms, rss_mb;
+    int64_t prompts, prompt_tokens, tokens, threads;
+    const char *precision, *cpu;
+    BenchGenerated *texts; /* [prompts] */
+} BenchGenerateReport;
+/* Greedy. ERR_UNSUPPORTED: the model does not generate. */
+MUST_USE Err pythia_bench_generate(Pythia *p, Arena *a, const BenchGenerateRequest *rq, BenchGenerateReport *out);
+
 #endif

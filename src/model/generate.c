@@ -6,6 +6,7 @@
  */
 #include "model/generate.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -213,6 +214,19 @@ static bool show(Run *r) {
     return goes_on;
 }
 
+/* How far the best of n scores stands above the next. */
+static float score_gap(const float *logits, size_t n) {
+    float best = -INFINITY, second = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        if (logits[i] > second) second = logits[i];
+        if (second <= best) continue;
+        float swap = best;
+        best = second;
+        second = swap;
+    }
+    return best - second;
+}
+
 /* Scores, chooses and shows one token; *done: it was the last. */
 static Err next_token(Run *r, bool *done) {
     Generator *g = r->g;
@@ -221,6 +235,7 @@ static Err next_token(Run *r, bool *done) {
     *done = true;
     TRY(deadline_check(r->opts->deadline));
     TRY(decoder_logits(g->decoder, r->pool, r->hidden, 1, g->logits));
+    if (r->opts->gaps) r->opts->gaps[r->report->tokens] = score_gap(g->logits, decoder_vocab(g->decoder));
     TRY(sampler_next(r->sampler, g->logits, &id));
     if (r->opts->ids) r->opts->ids[r->report->tokens] = id;
     r->report->tokens++;
@@ -282,7 +297,7 @@ static Err run_text(Generator *g, Pool *pool, Str prompt, bool special, const Ge
     GenerateReport spare;
     Run r = {g, pool, opts ? opts : &no_opts, sink, ctx, report ? report : &spare, NULL, {0}, 0, NULL};
     *r.report = (GenerateReport){.finish = GENERATE_CANCELLED};
-    if (r.opts->ids && r.opts->max_tokens == 0)
+    if ((r.opts->ids || r.opts->gaps) && r.opts->max_tokens == 0)
         return err_set(ERR_USAGE, "tokens are wanted, but not how many ('max_tokens')");
     TRY(generate_text_open(&r.text, r.opts->stops, r.opts->n_stops));
     Err err = sampler_open(&r.sampler, &r.opts->sampler, decoder_vocab(g->decoder));

@@ -51,6 +51,7 @@ typedef struct {
     bool ignore_end;          /* goes on over the model's own end of text: for measuring */
     const Deadline *deadline; /* asked between tokens, and within the prompt; NULL: none */
     int32_t *ids;             /* [max_tokens] gets the tokens, an end token too; NULL: nobody asks */
+    float *gaps;              /* [max_tokens] how far the best score stands above the second; NULL: nobody asks */
 } GenerateOpts;
 
 typedef enum {

@@ -53,7 +53,7 @@ static size_t char_begun(Str s) {
     for (size_t n = 1; n <= 3 && n <= s.n; n++) {
         uint8_t byte = (uint8_t)s.p[s.n - n];
         if ((byte & 0xC0) == 0x80) continue;
-        size_t whole = byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC0 ? 2 : 1;
+        size_t whole = byte > 0xF4 ? 1 : byte >= 0xF0 ? 4 : byte >= 0xE0 ? 3 : byte >= 0xC2 ? 2 : 1;
         return n < whole ? n : 0;
     }
     return 0;
