@@ -247,6 +247,8 @@ Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const Em
     if (n && m->remote) return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
     if (m->info.pooling == POOL_RANK)
         return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
+    if (m->info.pooling == POOL_NONE)
+        return err_set(ERR_UNSUPPORTED, "model '%s' was opened to generate, it cannot embed", gguf_name(m->gguf));
     if (j.opts->dimensions > j.width)
         return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%s' has %zu", j.opts->dimensions,
                        gguf_name(m->gguf), j.width);
