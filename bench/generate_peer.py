@@ -2,11 +2,16 @@
 """Pythia's generation beside llama.cpp's: the same model, the same prompts, greedy, in one run.
 
 Usage: generate_peer.py --pythia build/pythia --gguf MODEL.gguf [--threads 1,2] [--tokens 64] [--precision fast]
-                        [--rounds 3] [--prompts 20]
+                        [--rounds 3] [--prompts 20] [--exact]
 
 Needs llama_cpp (llama-cpp-python). Prints a line of JSON for each number of threads: both engines' prompt and generation
 tokens a second (the best of the rounds, which take turns), and how many of the prompts got the same tokens. Where tokens
-differ, llama.cpp's scores of both candidates at the first difference are printed: exit 1 when they are more than 0.01 apart.
+differ, llama.cpp's scores of both candidates at the first difference are printed, and how far its scores there lie from its
+own when it reads the same tokens one by one: with quantised weights activations are rounded to int8, and the order of sums
+decides which way, so that llama.cpp does not agree with itself to better than that.
+
+--exact compares the mathematics instead: a copy of the model with all weights as floats (needs gguf), both in f32, keys and
+values too; exit 1 when candidates are more than 0.01 apart.
 """
 import argparse
 import json
@@ -112,6 +117,12 @@ class Llama:
         self.decode(self.tokenize(text) + ids)
         return self.scores().copy()
 
+    def scores_step_by_step(self, text, ids):
+        self.clear()
+        for part in [self.tokenize(text)] + [[i] for i in ids]:
+            self.decode(part)
+        return self.scores().copy()
+
 
 def run_llama(llama, prompts, tokens):
     results = [llama.generate(p, tokens) for p in prompts]
@@ -136,6 +147,25 @@ def run_pythia(args, prompts, tokens, threads):
             "generate": lines[-1]["tokens_per_s"], "rss_mb": lines[-1]["rss_mb"]}
 
 
+def dequantise(source, path):
+    """The model with every tensor in F32."""
+    import gguf
+    reader = gguf.GGUFReader(source)
+    writer = gguf.GGUFWriter(path, reader.fields["general.architecture"].contents())
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key in ("general.architecture", "general.file_type", "general.quantization_version"):
+            continue
+        kind = field.types[0]
+        writer.add_key_value(key, field.contents(), kind, field.types[1] if kind == gguf.GGUFValueType.ARRAY else None)
+    for t in reader.tensors:
+        values = gguf.quants.dequantize(t.data, t.tensor_type).astype(np.float32)
+        writer.add_tensor(t.name, values.reshape([int(x) for x in t.shape][::-1]))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
 def compare(llama, prompts, ours, theirs):
     same, worst = 0, 0.0
     for i, prompt in enumerate(prompts):
@@ -146,13 +176,14 @@ def compare(llama, prompts, ours, theirs):
             same += 1
             continue
         at = next(k for k in range(len(b)) if a[k] != b[k])
-        scores = llama.scores_behind(prompt, b[:at])
+        scores, steps = llama.scores_behind(prompt, b[:at]), llama.scores_step_by_step(prompt, b[:at])
         gap = float(scores[b[at]] - scores[a[at]])
         worst = max(worst, gap)
         print(json.dumps({"prompt": prompt[:40], "differs_at": at, "ours": a[at], "llama": b[at],
                           "llama_score_of_ours": round(float(scores[a[at]]), 4),
                           "llama_score_of_its_own": round(float(scores[b[at]]), 4), "gap": round(gap, 4),
-                          "our_gap": round(ours["gaps"][i][at], 4)}))
+                          "our_gap": round(ours["gaps"][i][at], 4),
+                          "llama_differs_from_itself": round(float(np.abs(scores - steps).max()), 4)}), flush=True)
     return same, worst
 
 
@@ -165,10 +196,15 @@ def main():
     parser.add_argument("--precision", default="fast")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--prompts", type=int, default=len(PROMPTS))
+    parser.add_argument("--exact", action="store_true")
     args = parser.parse_args()
+    folder = tempfile.TemporaryDirectory()
+    if args.exact:
+        source, args.gguf, args.precision = args.gguf, os.path.join(folder.name, "floats.gguf"), "f32"
+        dequantise(source, args.gguf)
     worst = 0.0
     for threads in map(int, args.threads.split(",")):
-        llama = Llama(args.gguf, threads)
+        llama = Llama(args.gguf, threads, exact=args.exact)
         prompts = PROMPTS[:args.prompts]
         ours, theirs = run_pythia(args, prompts, args.tokens, threads), run_llama(llama, prompts, args.tokens)
         same, gap = compare(llama, prompts, ours, theirs)
@@ -184,7 +220,8 @@ def main():
                           "worst_gap": round(worst, 4), "rss_mb": round(ours["rss_mb"]),
                           "prompt_tokens_per_s": {k: round(v[0], 1) for k, v in best.items()},
                           "tokens_per_s": {k: round(v[1], 1) for k, v in best.items()}}), flush=True)
-    sys.exit(worst > 0.01)
+    folder.cleanup()
+    sys.exit(args.exact and worst > 0.01)
 
 
 if __name__ == "__main__":
