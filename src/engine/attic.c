@@ -35,7 +35,8 @@ static size_t row_bytes(size_t dim) { return BUCKET * (KEY + dim * sizeof(float)
 
 static void header_make(const AtticSpec *spec, uint64_t rows, char out[HEADER]) {
     uint32_t dim = (uint32_t)spec->dim, slots = BUCKET;
-    memcpy(out, "PYATTIC1", 8);
+    static const char magic[8] = {'P', 'Y', 'A', 'T', 'T', 'I', 'C', '1'};
+    memcpy(out, magic, sizeof magic);
     memcpy(out + 8, &dim, 4);
     memcpy(out + 12, &slots, 4);
     memcpy(out + 16, &rows, 8);
