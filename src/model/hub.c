@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "model/hub_file.h"
 
-enum { FILES_MAX = 20000, FOLDER_MAX = 64, NAME_MAX_BYTES = 96, PATH_MAX_BYTES = 512, LISTED_MAX = 12 };
+enum { FILES_MAX = 20000, FOLDER_MAX = 320, NAME_MAX_BYTES = 96, PATH_MAX_BYTES = 512, LISTED_MAX = 12 };
 
 /* ---- the reference ---- */
 
@@ -252,9 +252,16 @@ static bool is_part(Str path) {
 }
 
 static bool is_weights(Str path) { return str_is(path, "model.safetensors"); }
+static bool is_index(Str path) { return str_is(path, "model.safetensors.index.json"); }
 
-/* What model_import reads: configuration, tokenizer and weights, and those of the numbered modules ("1_Pooling/"). */
-static bool is_folder_file(Str path) {
+/* "model-00001-of-00003.safetensors" */
+static bool is_weights_part(Str path) {
+    return str_starts(path, STR("model-")) && str_ends(path, STR(".safetensors")) && str_find_char(path, '/') < 0;
+}
+
+/* What model_import reads: configuration, tokenizer and weights, and those of the numbered modules ("1_Pooling/"). whole: the
+ * weights are there in one file, so that parts are not wanted. */
+static bool is_folder_file(Str path, bool whole) {
     static const char *const names[] = {"config.json",
                                         "tokenizer.json",
                                         "tokenizer_config.json",
@@ -270,7 +277,7 @@ static bool is_folder_file(Str path) {
                                         "config_sentence_transformers.json",
                                         "generation_config.json",
                                         "chat_template.jinja"};
-    if (is_weights(path)) return true;
+    if (is_weights(path) || (!whole && (is_index(path) || is_weights_part(path)))) return true;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_is(path, names[i])) return true;
     Str dir = path_dir(path), base = path_base(path);
@@ -305,17 +312,15 @@ static Err choose(HubPull *p, const HubListing *all, Str *file) {
         if (is_gguf(path) && n_gguf++ == 0) *file = path;
         config |= str_is(path, "config.json");
         weights |= is_weights(path);
-        parts |= str_is(path, "model.safetensors.index.json");
+        parts |= is_index(path);
     }
     if (n_gguf == 1) return ERR_OK;
     *file = STR("");
     p->out->folder = true;
-    if (config && weights) return ERR_OK;
+    if (config && (weights || parts)) return ERR_OK;
     if (n_gguf) return several_gguf(p, all, n_gguf);
     return err_set(ERR_UNSUPPORTED, "repository '%.*s' has no GGUF file and %s", STR_FMT(p->ref->repo),
-                   parts    ? "its model.safetensors is in parts, which is not read"
-                   : config ? "no model.safetensors"
-                            : "no config.json with model.safetensors");
+                   config ? "no model.safetensors" : "no config.json with model.safetensors");
 }
 
 static Err pull_gguf(HubPull *p, Str file) {
@@ -333,8 +338,10 @@ static Err pull_gguf(HubPull *p, Str file) {
 /* Weights last: what is wrong shows in the small files. */
 static Err pull_folder(HubPull *p, const HubListing *all) {
     size_t n = 0;
+    bool whole = false;
+    for (size_t i = 0; i < all->n; i++) whole |= is_weights(all->list[i].path);
     for (size_t i = 0; i < all->n; i++)
-        if (is_folder_file(all->list[i].path)) {
+        if (is_folder_file(all->list[i].path, whole)) {
             n++;
             if (all->list[i].size > 0) p->total += all->list[i].size;
         }
@@ -345,8 +352,8 @@ static Err pull_folder(HubPull *p, const HubListing *all) {
         for (size_t i = 0; i < all->n; i++) {
             const char *path = NULL;
             Str file = all->list[i].path;
-            if (is_folder_file(file) && (is_weights(path_base(file)) ? 1 : 0) == weights)
-                TRY(hub_file_get(p, file, &path));
+            bool heavy = is_weights(path_base(file)) || is_weights_part(file);
+            if (is_folder_file(file, whole) && heavy == (weights != 0)) TRY(hub_file_get(p, file, &path));
         }
     p->out->path = arena_printf(p->a, "%s/snapshots/%s", p->repo_dir, p->commit).p;
     return p->out->path ? ERR_OK : arena_error();

@@ -187,7 +187,7 @@ Err import_shape_read(Import *im, ImportShape *s) {
     TRY(import_int(file, c, "head_dim", 1, wide, &s->head_dim));
     TRY(import_f64(file, c, "layer_norm_eps|layer_norm_epsilon|norm_eps|rms_norm_eps", 1e-30, 0.5, &s->epsilon));
     const uint64_t head = (uint64_t)s->head_dim, heads = (uint64_t)s->heads, kv = (uint64_t)s->kv_heads;
-    im->sizes[SIZE_ONE] = im->sizes[SIZE_LABELS] = 1;
+    im->sizes[SIZE_LABELS] = 1;
     im->sizes[SIZE_HIDDEN] = (uint64_t)s->hidden;
     im->sizes[SIZE_FF] = (uint64_t)s->ff;
     im->sizes[SIZE_FF_TWICE] = 2 * (uint64_t)s->ff;

@@ -46,7 +46,6 @@ typedef struct {
 /* Dimensions that tables of tensors name; import.sizes has their values. */
 typedef enum {
     SIZE_NONE,
-    SIZE_ONE,
     SIZE_HIDDEN,
     SIZE_FF,
     SIZE_FF_TWICE,

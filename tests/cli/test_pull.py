@@ -8,7 +8,8 @@ import unittest
 from harness import BINARY, PythiaTest, main, subprocess
 from hub import COMMIT, LARGE, Hub, git_id, tiny_bert
 
-TINY = (pathlib.Path(__file__).resolve().parents[1] / "golden" / "tiny_bert.gguf").read_bytes()
+GOLDEN = pathlib.Path(__file__).resolve().parents[1] / "golden"
+TINY = (GOLDEN / "tiny_bert.gguf").read_bytes()
 SHA = hashlib.sha256(TINY).hexdigest()
 FAST = ["--config", "network.stall_timeout=1s"]
 
@@ -70,6 +71,17 @@ class Pull(PythiaTest):
                          ["/org/model/resolve/refs%2Fpr%2F1/tiny.gguf"])
         self.pull("https://huggingface.co/org/model/blob/main/tiny.gguf")
         self.assertPulled()
+
+    def test_a_folder_with_its_weights_in_parts_is_pulled_and_imported(self):
+        folder = GOLDEN / "import" / "qwen2"
+        self.hub.files.clear()
+        self.hub.files.update({p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()})
+        self.hub.files["model-old.txt"] = b"not wanted"
+        reply = self.pull("org/model", "--name", "qwen").json
+        self.assertEqual((reply["imported"], reply["model"]["arch"], reply["model"]["pooling"]), (True, "qwen2", "last"))
+        got = {path for where, _, path, _ in self.hub.seen if where == "head"}
+        self.assertEqual(len([path for path in got if path.endswith(".safetensors")]), 3)
+        self.assertFalse({"model-old.txt", "expected.txt"} & got)
 
     def test_a_folder_of_safetensors_is_pulled_and_imported(self):
         self.hub.files.clear()
