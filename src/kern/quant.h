@@ -61,22 +61,24 @@ typedef struct KernQuant {
 
     /* Turns m rows of k floats, ldx floats apart, into rows of `kind` at out, quant_kind_bytes(kind, k) apart. x must be
      * finite; a value beyond 65,504 * 127 overflows the scale of QUANT_BLOCKS32, which the reference keeps in half
-     * precision. ~0.3 cycles a number. */
+     * precision. ~1.5 cycles a number. */
     void (*rows)(QuantKind kind, const float *x, size_t ldx, size_t m, size_t k,
                  void *out /* [m, quant_kind_bytes(kind, k)] */);
 
     /* out[i][j] = inner product of rows[i] and weight row j, + bias[j], for i in [0, m) and j in [from, to); columns
      * outside are left alone. rows: of quant_kind(w->type) and w->k. ldo >= to. scratch:
-     * quant_scratch_bytes(w->k). m = 1 is bound by memory (27 GB/s on one Zen 4 core); for large m by the products. */
+     * quant_scratch_bytes(w->k). m = 1 runs at the speed of
+     * memory (13 to 42 GB/s of blocks from cache); 256 rows at 57 to 72 % of the core's int8 peak with AVX-512 VNNI
+     * (bench_quant). */
     void (*gemm)(const QuantMatrix *w, size_t from, size_t to, const void *rows, size_t m, float *out /* [m, ldo] */,
                  size_t ldo, void *scratch);
 
     /* n weights (whole blocks) as the floats they stand for: what block_format(type)->decode gives, faster. Does not read
-     * behind the last block. ~0.3 cycles a weight. */
+     * behind the last block. ~1 cycle a weight. */
     void (*decode)(uint32_t type, const void *src, size_t n, float *dst /* [n] */);
 
     /* Rows of floats into part of a panel of bf16 (low.h): [k / 2][32][2]. k a multiple of 32, at most QUANT_STEP.
-     * ~0.3 cycles a weight where there is AVX-512. */
+     * ~1 cycle a weight where there is AVX-512. */
     void (*pack_bf16)(const float *rows /* [32][QUANT_STEP] */, size_t k, uint16_t *panel);
 } KernQuant;
 

@@ -2,8 +2,8 @@
  * activations may not be cut down to eight bits (quant.h).
  *
  * A panel of weight rows at a time is decoded into the caller's scratch, and the ordinary kernels run on it: no more than
- * that panel ever exists. Decoding costs 0.5 cycles a weight and pays from some 30 rows on; one row is better off with
- * quant.h's floats. As everywhere in kern.h a row's result does not depend on m, nor on [from, to).
+ * that panel ever exists. Decoding and packing cost about two cycles a weight, a fifth of the time of 256 rows in bf16: a few
+ * rows are better off with quant.h. As everywhere in kern.h a row's result does not depend on m, nor on [from, to).
  *
  * Threads: immutable; scratch is one thread's.
  */
