@@ -121,7 +121,9 @@ static Err make_turning(Trunk *t) {
 }
 
 static Err trunk_load(Trunk *t, const NetOpen *o) {
-    WeightsLoader l = {.net = {.gguf = o->gguf, .kern = t->kern, .arena = &t->arena}};
+    /* Where norms stand before the products, a few dimensions carry most of a row: Gemma 3 in int8 has tokens' cosines of
+     * 0.993 on average, whichever of its products one leaves in bfloat16. */
+    WeightsLoader l = {.net = {.gguf = o->gguf, .kern = t->kern, .arena = &t->arena}, .int8 = t->s.post_norm};
     t->zeros = arena_array(&t->arena, float, t->s.dim);
     t->layers = arena_array(&t->arena, Layer, t->s.n_layers);
     if (!t->zeros || !t->layers) return arena_error();

@@ -14,7 +14,7 @@
  *
  * Which form, by precision (weights_load): f32 and exact pack what is in floats in the file while that leaves half of the
  * machine's free memory, and what is quantised while it is small (WEIGHTS_PACKED_MAX); else strips. fast takes quantised
- * blocks as they are and packs the rest in int8: its numbers do not hang on the memory that is free.
+ * blocks as they are and packs the rest in int8 where the network bears it, else as exact does: its numbers do not hang on the memory that is free.
  *
  * Threads: immutable once loaded; a product works in the scratch it is handed.
  */
@@ -44,6 +44,7 @@ typedef struct Weights {
 typedef struct {
     NetLoader net;
     Weights *first, **end; /* what was wished for, in order */
+    bool int8; /* fast packs floats in int8; else the network errs too much so (cosine 0.998), and fast is bfloat16 */
 } WeightsLoader;
 
 /* What packed weights stand in. */

@@ -58,15 +58,17 @@ static size_t file_bytes(const Weights *w) {
 }
 
 /* No overflow here and in bind: the tensors are in the file, and no format is more than 8 times smaller than its floats. */
-static size_t packed_bytes(const Kern *kern, const Weights *w, LowType low) {
+static size_t packed_bytes(const Kern *kern, const Weights *w) {
     if (w->form == WEIGHTS_PANELS) return kern_panels(kern, w->rows.n) * kern->panel * w->rows.k * sizeof(float);
-    return low_panels(w->rows.n) * (low_panel_bytes(low, w->rows.k) + 2 * LOW_WIDE * sizeof(float));
+    return low_panels(w->rows.n) * (low_panel_bytes(w->low.type, w->rows.k) + 2 * LOW_WIDE * sizeof(float));
 }
 
 /* What a matrix is computed from when it may be packed. */
-static WeightsForm packed_form(const Weights *w, ModelPrecision precision) {
+static WeightsForm packed_form(const WeightsLoader *l, const Weights *w, ModelPrecision precision) {
     if (precision == MODEL_FAST && all_blocks(w)) return WEIGHTS_BLOCKS;
-    if (precision == MODEL_EXACT || (precision == MODEL_FAST && w->rows.k <= LOW_INT8_MAX_K)) return WEIGHTS_LOW;
+    if (precision == MODEL_EXACT) return WEIGHTS_LOW;
+    if (precision == MODEL_FAST && (l->int8 ? w->rows.k <= LOW_INT8_MAX_K : l->net.kern->low->fast_bf16))
+        return WEIGHTS_LOW;
     return WEIGHTS_PANELS;
 }
 
@@ -83,9 +85,9 @@ static void choose_forms(WeightsLoader *l, const NetOpen *o, const MemoryNow *no
     ModelPrecision precision = o->info->precision;
     size_t floats = 0, blocks = 0;
     for (Weights *w = l->first; w; w = w->next) {
-        w->form = packed_form(w, precision);
-        w->low.type = o->low;
-        if (is_packed(w)) *(any_blocks(w) ? &blocks : &floats) += packed_bytes(o->kern, w, o->low);
+        w->form = packed_form(l, w, precision);
+        w->low.type = precision == MODEL_FAST && l->int8 ? LOW_INT8 : LOW_BF16;
+        if (is_packed(w)) *(any_blocks(w) ? &blocks : &floats) += packed_bytes(o->kern, w);
     }
     bool pack_blocks = blocks <= WEIGHTS_PACKED_MAX;
     /* What fast gives must not hang on the memory that happens to be free: it packs, or weights_memory refuses. Strips give

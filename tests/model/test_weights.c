@@ -62,6 +62,7 @@ static Err load(Loaded *l, BlockType a, BlockType b, bool damage, const Kern *ke
     l->open = (NetOpen){.gguf = l->g, .kern = kern, .info = &l->info, .cache = cache};
     l->open.low = precision == MODEL_FAST ? LOW_INT8 : LOW_BF16;
     l->loader.net = (NetLoader){.gguf = l->g, .kern = kern, .arena = &l->arena};
+    l->loader.int8 = true;
     CHECK_OK(weights_want(&l->loader, &l->w, parts, 2, K, NET_BIASED));
     return weights_load(&l->loader, &l->open, &l->block);
 }
