@@ -116,6 +116,7 @@ Err cmd_embed(Cli *cli);
 Err cmd_eval_run(Cli *cli);
 Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);
+Err cmd_bench_index(Cli *cli);
 Err cmd_get(Cli *cli);
 Err cmd_help(Cli *cli);
 Err cmd_index(Cli *cli);

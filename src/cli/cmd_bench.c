@@ -1,4 +1,4 @@
-/* cmd_bench.c - `pythia bench embed` and `pythia bench generate`: the engine's speed on this machine, as a line of JSON. */
+/* cmd_bench.c - `pythia bench embed`, `generate` and `index`: speed on this machine, as a line of JSON. */
 #include "cli/cli.h"
 
 Err cmd_bench_embed(Cli *cli) {
@@ -76,6 +76,53 @@ Err cmd_bench_generate(Cli *cli) {
     jout_kv_i64(&j, "prompts", r.prompts);
     jout_kv_i64(&j, "prompt_tokens", r.prompt_tokens);
     jout_kv_i64(&j, "tokens", r.tokens);
+    cli_json_end(cli, &j);
+    return ERR_OK;
+}
+
+static void index_run_add(JsonOut *j, const BenchIndexRun *r) {
+    jout_begin(j, '{');
+    jout_kv_z(j, "kind", r->kind);
+    jout_key(j, "params");
+    jout_begin(j, '{');
+    jout_kv_f64(j, "effort", r->effort);
+    jout_end(j, '}');
+    jout_kv_f64(j, "build_s", r->build_s);
+    jout_kv_f64(j, "bytes_per_vector", r->bytes_per_vector);
+    jout_kv_f64(j, "recall_at_1", r->recall_at_1);
+    jout_kv_f64(j, "recall_at_k", r->recall_at_k);
+    jout_kv_f64(j, "qps", r->qps);
+    jout_kv_f64(j, "p50_ms", r->p50_ms);
+    jout_kv_f64(j, "p99_ms", r->p99_ms);
+    jout_kv_f64(j, "recomputed", r->recomputed);
+    jout_end(j, '}');
+}
+
+Err cmd_bench_index(Cli *cli) {
+    const Args *args = &cli->args;
+    Pythia *p = NULL;
+    BenchIndexReport r;
+    int64_t k = 10;
+    for (size_t i = 0; i < 2; i++)
+        if (!args_has(args, i ? "queries" : "base"))
+            return err_fix(err_set(ERR_USAGE, "no vectors given: --%s is missing", i ? "queries" : "base"),
+                           "pythia help bench index");
+    if (args_has(args, "k") && (!str_to_i64(args_str(args, "k"), &k) || k < 1 || k > 1000))
+        return err_set(ERR_USAGE, "--k cannot be '%.*s': it is 1 to 1000", STR_FMT(args_str(args, "k")));
+    BenchIndexRequest rq = {.base = arena_cstr(&cli->arena, args_str(args, "base")),
+                            .queries = arena_cstr(&cli->arena, args_str(args, "queries")),
+                            .kind = STR(""),
+                            .k = (size_t)k};
+    if (!rq.base || !rq.queries) return arena_error();
+    if (args_has(args, "kind")) rq.kind = args_str(args, "kind");
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_bench_index(p, &cli->arena, &rq, &r));
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_key(&j, "runs");
+    jout_begin(&j, '[');
+    for (size_t i = 0; i < r.n; i++) index_run_add(&j, &r.runs[i]);
+    jout_end(&j, ']');
     cli_json_end(cli, &j);
     return ERR_OK;
 }

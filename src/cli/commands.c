@@ -227,6 +227,15 @@ static const Flag bench_generate_flags[] = {
     {0},
 };
 
+static const Flag bench_index_flags[] = {
+    {.name = "base", .type = FLAG_VALUE, .arg = "FILE", .help = "vectors to index: .npy or .fvecs"},
+    {.name = "queries", .type = FLAG_VALUE, .arg = "FILE", .help = "vectors to ask with"},
+    {.name = "kind", .type = FLAG_VALUE, .arg = "KIND", .help = "one kind of index (default: all)"},
+    {.name = "k", .type = FLAG_VALUE, .arg = "N", .help = "hits a query (default: 10)"},
+    FLAG_JSON,
+    {0},
+};
+
 static const Flag config_set_flags[] = {
     {.name = "project", .help = "into ./.pythia.ini instead of your own file"}, FLAG_JSON, {0}};
 
@@ -492,6 +501,16 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_bench_generate,
      .examples = "pythia bench generate --input prompts.jsonl --model gemma3-270m --threads 2 --precision fast"},
+    {.name = "bench index",
+     .group = "check",
+     .usage = "--base FILE --queries FILE",
+     .summary = "speed and recall of the kinds of index",
+     .text = "One line of JSON: a run for each kind and effort. Recall is against comparing every vector; qps and\n"
+             "milliseconds are those of one query at a time on one thread, build_s of all threads.",
+     .flags = bench_index_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_bench_index,
+     .examples = "pythia bench index --base chunks.npy --queries questions.npy --kind flat"},
     {.name = "doctor",
      .group = "check",
      .usage = "",

@@ -362,4 +362,25 @@ typedef struct {
 /* Greedy. ERR_UNSUPPORTED: the model does not generate. */
 MUST_USE Err pythia_bench_generate(Pythia *p, Arena *a, const BenchGenerateRequest *rq, BenchGenerateReport *out);
 
+typedef struct {
+    const char *base, *queries; /* .npy or .fvecs */
+    Str kind;                   /* "": all */
+    size_t k;                   /* 1 to SEARCH_LIMIT_MAX */
+} BenchIndexRequest;
+typedef struct {
+    const char *kind;
+    double effort;
+    double build_s;          /* adding and building, all threads */
+    double bytes_per_vector; /* on disk */
+    double recall_at_1, recall_at_k;
+    double qps, p50_ms, p99_ms; /* one query at a time on one thread */
+    double recomputed;          /* vectors computed anew a query */
+} BenchIndexRun;
+typedef struct {
+    BenchIndexRun *runs; /* [n] kind by kind, by rising effort */
+    size_t n;
+} BenchIndexReport;
+/* ERR_INPUT: files that are no vectors; ERR_UNSUPPORTED: no such kind. */
+MUST_USE Err pythia_bench_index(Pythia *p, Arena *a, const BenchIndexRequest *rq, BenchIndexReport *out);
+
 #endif

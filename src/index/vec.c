@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -17,7 +18,19 @@ static const VecKind *const vec_kinds[] = {
 };
 #define N_KINDS (sizeof vec_kinds / sizeof vec_kinds[0])
 
-static Err kind_unknown(const char *kind) {
+static const char *kind_names[N_KINDS + 1];
+static pthread_once_t names_once = PTHREAD_ONCE_INIT; /* guards the writing of kind_names */
+
+static void names_fill(void) {
+    for (size_t i = 0; i < N_KINDS; i++) kind_names[i] = vec_kinds[i]->name;
+}
+
+const char *const *vec_kind_names(void) {
+    (void)pthread_once(&names_once, names_fill);
+    return kind_names;
+}
+
+Err vec_kind_unknown(const char *kind) {
     Buf names = {0};
     for (size_t i = 0; i < N_KINDS; i++) buf_printf(&names, "%s'%s'", i ? ", " : "", vec_kinds[i]->name);
     Err err = err_set(ERR_UNSUPPORTED, "no index kind '%s'; there is %s", kind ? kind : "", names.p ? names.p : "none");
@@ -38,7 +51,7 @@ Err vec_open(VecIndex **out, const VecSpec *spec) {
         (*out)->writer = spec->writer;
         return ERR_OK;
     }
-    return kind_unknown(spec->kind);
+    return vec_kind_unknown(spec->kind);
 }
 
 void vec_close(VecIndex *ix) {

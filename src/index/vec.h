@@ -97,6 +97,10 @@ typedef struct {
     int64_t bytes;  /* on disk, all of it */
 } VecStats;
 
+/* Names of all kinds, NULL behind the last; and the error for a name that is none of them. */
+const char *const *vec_kind_names(void);
+MUST_USE Err vec_kind_unknown(const char *kind);
+
 /* Missing files with committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the command that
  * rebuilds. committed 0 without files is an empty index. */
 MUST_USE Err vec_open(VecIndex **out, const VecSpec *spec);

@@ -20,7 +20,6 @@
 #include "base/err.h"
 #include "kern/low.h"
 #include "kern/quant.h"
-#include "kern/quant.h"
 
 enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
 

@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const BlockFormat *f = block_format(types[data[0] % (sizeof types / sizeof *types)]);
     size_t blocks = (size - 2) / f->bytes, most = ITEMS_MAX / f->items;
     size_t each = 1 + data[1] % (most < 32 ? most : 32);
-    if (f->items == 1) each = 32 * (1 + data[1] % 8); /* floats: rows as networks have them */
+    if (f->items == 1) each = 32 * (1u + data[1] % 8u); /* floats: rows as networks have them */
     size_t n = blocks / each, k = each * f->items;
     if (n > ROWS_MAX) n = ROWS_MAX;
     if (n == 0 || !quant_fits(f->type, k)) return 0;

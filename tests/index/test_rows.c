@@ -16,7 +16,8 @@ static void fill(float *rows, uint32_t first, size_t n) {
 }
 
 static VecSpec spec_of(const char *dir, uint32_t committed, bool writer) {
-    return (VecSpec){.kind = "exact", .dir = dir, .dim = DIM, .generation = 3, .committed = committed, .writer = writer};
+    return (VecSpec){
+        .kind = "exact", .dir = dir, .dim = DIM, .generation = 3, .committed = committed, .writer = writer};
 }
 
 static Err append(VecIndex *ix, uint32_t from, size_t n, uint32_t *count) {

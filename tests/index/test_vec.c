@@ -28,7 +28,8 @@ static float *noise_rows(size_t n) {
 }
 
 static VecSpec spec_of(const char *dir, uint32_t committed, bool writer) {
-    return (VecSpec){.kind = "exact", .dir = dir, .dim = DIM, .generation = 1, .committed = committed, .writer = writer};
+    return (VecSpec){
+        .kind = "exact", .dir = dir, .dim = DIM, .generation = 1, .committed = committed, .writer = writer};
 }
 
 /* An index of these rows, committed in batches; returns the count to commit. */
