@@ -9,35 +9,26 @@
  * show (0.6 for a random direction). The sum is 64 look-ups in tables of the query (kern/scan.h), the same tables for all
  * partitions, since an inner product does not need the query's residual. What passes is compared as int8.
  *
- * What is built (built.h): words as FlatWord names them, parts as FlatPart does. Vectors stand partition by partition without
- * gaps; a block of 64 may hold the end of one and the beginning of the next.
+ * What is built (built.h): the partitions (partition.h), and words and parts of its own behind theirs.
  */
 #ifndef PYTHIA_INDEX_FLAT_H
 #define PYTHIA_INDEX_FLAT_H
 
-#include "index/built.h"
+#include "index/partition.h"
 #include "index/rotate.h"
-#include "index/row8.h"
 
-enum { FLAT_PARTITIONS, FLAT_CODED /* vectors */, FLAT_SEED_LOW, FLAT_SEED_HIGH, FLAT_LOST /* s, a float's bits */ };
+enum { FLAT_SEED_LOW = PARTITION_WORDS, FLAT_SEED_HIGH, FLAT_LOST /* s, a float's bits */ };
 
 enum {
-    FLAT_CENTROIDS, /* int8 [partitions, dim] */
-    FLAT_SCALES,    /* f32 [partitions] of the centroids' numbers */
-    FLAT_RADII,     /* f32 [partitions] root mean square of the residuals' lengths */
-    FLAT_STARTS,    /* u32 [partitions + 1] first vector of each */
-    FLAT_CODES,     /* u8 [blocks][tables][64], 6 signs a byte, 1: positive */
-    FLAT_FACTORS,   /* bf16 [blocks * 64] */
-    FLAT_SLOTS,     /* u32 [blocks * 64] */
+    FLAT_CODES = PARTITION_PARTS, /* u8 [blocks][tables][64], 6 signs a byte, 1: positive */
+    FLAT_FACTORS,                 /* bf16 [blocks * 64] */
     FLAT_N_PARTS
 };
 
 /* A built file's parts, checked. */
 typedef struct {
-    size_t partitions, coded, blocks, tables;
-    const int8_t *centroids;
-    const float *scales, *radii;
-    const uint32_t *starts, *slots;
+    Partitions in;
+    size_t tables;
     const uint8_t *codes;
     const uint16_t *factors;
     uint64_t seed;
@@ -45,10 +36,7 @@ typedef struct {
 } FlatCodes;
 
 typedef struct {
-    VecIndex base;
-    Rows rows;
-    BuiltFile built;
-    VecParams params;
+    Rows8 kept;
     Arena arena;       /* the rotation's */
     Rotation rotation; /* of params.seed or the file's */
 } Flat;
@@ -57,7 +45,6 @@ typedef struct {
 MUST_USE Err flat_codes_read(const Flat *ix, const Built *b, FlatCodes *out);
 
 /* flat_build.c */
-bool flat_build_due(const VecIndex *base);
 Err flat_build(VecIndex *base, Pool *pool, const Deadline *deadline);
 
 /* flat_search.c */

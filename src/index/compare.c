@@ -1,0 +1,61 @@
+/* compare.c - see compare.h. */
+#include "index/compare.h"
+
+enum { FEW_ALLOWED = 25 /* a filter that lets pass one in so many rows or less: they are compared one by one */ };
+
+void compare_flush(Compare *s) {
+    int32_t dots[COMPARE_BATCH];
+    s->scan->dot8_each(s->query, s->items, s->n, s->dim, dots);
+    for (size_t i = 0; i < s->n; i++)
+        topk_offer(&s->top, s->slots[i], (float)dots[i] * (s->query_scale * row8_scale(s->items[i], s->dim)));
+    s->q->report->reranked += (uint32_t)s->n;
+    s->n = 0;
+}
+
+Err compare_rows(Compare *s, uint32_t from, uint32_t to) {
+    for (uint32_t slot = from; slot < to;) {
+        uint32_t end = (slot / 64 + 1) * 64 < to ? (slot / 64 + 1) * 64 : to;
+        if (slot % 4096 == 0) TRY(deadline_check(s->q->deadline));
+        if (s->q->allowed && !s->q->allowed[slot / 64]) {
+            slot = end;
+            continue;
+        }
+        for (; slot < end; slot++)
+            if (compare_may(s, slot)) TRY(compare_row(s, slot));
+    }
+    compare_flush(s);
+    return ERR_OK;
+}
+
+bool compare_few(const Compare *s) {
+    size_t n = 0;
+    if (!s->q->allowed) return false;
+    for (size_t w = 0; w < (s->v->rows + 63u) / 64u; w++) n += (size_t)__builtin_popcountll(s->q->allowed[w]);
+    return n <= s->v->rows / FEW_ALLOWED;
+}
+
+static Err every_row(Compare *s, const float *query) {
+    void *memory;
+    TRY(vec_scratch_need(s->q->scratch, s->dim * sizeof *s->query, &memory));
+    s->query = memory;
+    s->query_scale = row8_query(query, s->dim, s->query);
+    Err err = compare_rows(s, 0, s->v->rows);
+    s->q->report->proven = err == ERR_OK;
+    return err;
+}
+
+Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, CompareBuilt built, VecHit *out,
+                   size_t *n) {
+    const Rows8 *ix = (const Rows8 *)base;
+    Compare s = {.rows = &ix->rows, .q = q, .v = rows_hold(&ix->rows), .scan = scan_table(), .dim = base->dim};
+    Built *b = built_hold(&ix->built);
+    s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
+    Err err = ERR_OK;
+    if (s.top.k) err = b && !q->exact && !compare_few(&s) ? built(&s, base, query, b) : every_row(&s, query);
+    built_drop(&ix->built, b);
+    rows_drop(&ix->rows, s.v);
+    if (err && err != ERR_DEADLINE) return err;
+    topk_finish(&s.top);
+    *n = s.top.n;
+    return err;
+}

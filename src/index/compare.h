@@ -1,0 +1,65 @@
+/* compare.h - comparing int8 rows with a query, a batch at a time: the last word of every search that keeps rows.
+ *
+ * Filter and removed slots are asked of what comes here, which is so little that they cost nothing; a filter that lets pass
+ * few rows makes codes pointless, then those rows are compared one by one (compare_few, compare_rows).
+ *
+ * Threads: one search's.
+ */
+#ifndef PYTHIA_INDEX_COMPARE_H
+#define PYTHIA_INDEX_COMPARE_H
+
+#include "index/rows8.h"
+#include "index/topk.h"
+
+enum { COMPARE_BATCH = 64 /* rows compared at a time, at most */ };
+
+typedef struct {
+    const Rows *rows;
+    const VecQuery *q;
+    RowsView *v;
+    const KernScan *scan;
+    size_t dim;
+    int16_t *query; /* [dim] of row8_query */
+    float query_scale;
+    TopK top;
+    uint32_t slots[COMPARE_BATCH];
+    const int8_t *items[COMPARE_BATCH];
+    size_t n; /* that wait to be compared */
+} Compare;
+
+/* Compares what waits. */
+void compare_flush(Compare *s);
+
+static inline bool compare_may(const Compare *s, uint32_t slot) {
+    if (slot >= s->v->rows || rows_gone(s->v, slot)) return false;
+    return !s->q->allowed || s->q->allowed[slot / 64] >> (slot % 64) & 1;
+}
+
+/* The row in a slot that compare_may let pass. */
+MUST_USE static inline Err compare_row(Compare *s, uint32_t slot) {
+    const void *item;
+    TRY(rows_read(s->rows, s->v, slot, &item));
+    for (size_t d = 0; d < s->dim; d += 64) __builtin_prefetch((const char *)item + d);
+    s->slots[s->n] = slot;
+    s->items[s->n++] = item;
+    if (s->n == COMPARE_BATCH) compare_flush(s);
+    return ERR_OK;
+}
+
+/* The k-th best score so far, -INFINITY when there are fewer. */
+static inline float compare_floor(const Compare *s) { return s->top.n < s->top.k ? -INFINITY : s->top.hits[0].score; }
+
+/* Rows of slots [from, to) that may be returned, one by one. ERR_DEADLINE. */
+MUST_USE Err compare_rows(Compare *s, uint32_t from, uint32_t to);
+
+/* Whether the filter lets so little pass that it is compared one by one. */
+bool compare_few(const Compare *s);
+
+/* A kind's way through what it built; s has everything but query, which goes into the search's scratch. */
+typedef Err (*CompareBuilt)(Compare *s, const VecIndex *base, const float *query, const Built *b);
+
+/* The frame of a search: holds the views, goes `built`'s way or compares every row, hands out what was found. */
+MUST_USE Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, CompareBuilt built,
+                            VecHit *out, size_t *n);
+
+#endif
