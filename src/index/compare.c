@@ -1,7 +1,7 @@
 /* compare.c - see compare.h. */
 #include "index/compare.h"
 
-enum { FEW_ALLOWED = 25 /* a filter that lets pass one in so many rows or less: they are compared one by one */ };
+#define FEW 0.04f /* a filter that lets pass this share or less: its rows are compared one by one */
 
 void compare_flush(Compare *s) {
     int32_t dots[COMPARE_BATCH];
@@ -27,11 +27,11 @@ Err compare_rows(Compare *s, uint32_t from, uint32_t to) {
     return ERR_OK;
 }
 
-bool compare_few(const Compare *s) {
+float compare_share(const Compare *s) {
     size_t n = 0;
-    if (!s->q->allowed) return false;
+    if (!s->q->allowed || s->v->rows == 0) return 1;
     for (size_t w = 0; w < (s->v->rows + 63u) / 64u; w++) n += (size_t)__builtin_popcountll(s->q->allowed[w]);
-    return n <= s->v->rows / FEW_ALLOWED;
+    return (float)n / (float)s->v->rows;
 }
 
 static Err every_row(Compare *s, const float *query) {
@@ -51,7 +51,7 @@ Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, 
     Built *b = built_hold(&ix->built);
     s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
     Err err = ERR_OK;
-    if (s.top.k) err = b && !q->exact && !compare_few(&s) ? built(&s, base, query, b) : every_row(&s, query);
+    if (s.top.k) err = b && !q->exact && compare_share(&s) > FEW ? built(&s, base, query, b) : every_row(&s, query);
     built_drop(&ix->built, b);
     rows_drop(&ix->rows, s.v);
     if (err && err != ERR_DEADLINE) return err;

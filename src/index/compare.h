@@ -1,7 +1,7 @@
 /* compare.h - comparing int8 rows with a query, a batch at a time: the last word of every search that keeps rows.
  *
  * Filter and removed slots are asked of what comes here, which is so little that they cost nothing; a filter that lets pass
- * few rows makes codes pointless, then those rows are compared one by one (compare_few, compare_rows).
+ * one row in 25 or fewer makes codes pointless, then those rows are compared one by one (compare_search).
  *
  * Threads: one search's.
  */
@@ -52,8 +52,8 @@ static inline float compare_floor(const Compare *s) { return s->top.n < s->top.k
 /* Rows of slots [from, to) that may be returned, one by one. ERR_DEADLINE. */
 MUST_USE Err compare_rows(Compare *s, uint32_t from, uint32_t to);
 
-/* Whether the filter lets so little pass that it is compared one by one. */
-bool compare_few(const Compare *s);
+/* The share of the rows that the filter lets pass; 1 without one. */
+float compare_share(const Compare *s);
 
 /* A kind's way through what it built; s has everything but query, which goes into the search's scratch. */
 typedef Err (*CompareBuilt)(Compare *s, const VecIndex *base, const float *query, const Built *b);
