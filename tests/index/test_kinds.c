@@ -26,6 +26,8 @@ static const KindCase kinds[] = {
     {"flat", {.partitions = 96, .keep_f32 = true}, 0.95, 0.01f},
     {"ivfpq", {.iterations = 3}, 0.95, 0.01f},
     {"ivfpq", {.sub_vectors = 12, .iterations = 3, .seed = 3}, 0.95, 0.01f}, /* sub-vectors that do not divide */
+    {"hnsw", {0}, 0.95, 0.01f},
+    {"hnsw", {.graph_degree = 6, .ef_construction = 80, .seed = 7}, 0.9, 0.01f},
 };
 enum { N_KINDS = sizeof kinds / sizeof *kinds };
 
