@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "model/decode.h"
+#include "model/generate_chat.h"
 #include "model/model_impl.h"
-#include "model/template.h"
 
 enum { CONTEXT_DEFAULT = 8192, ENDS_MAX = 24 };
 
@@ -161,15 +161,21 @@ static Err prompt_fit(Run *r, int32_t **ids, size_t *n) {
     return ERR_OK;
 }
 
-/* special: with what goes before a text; else that only where the text does not spell it itself. */
-static Err prompt_encode(const Run *r, Str text, bool special, int32_t **ids, size_t *n) {
+typedef struct {
+    Str text;
+    bool special;        /* with what goes before a text; else that only where the text does not spell it itself */
+    const size_t *plain; /* [n_plain] bytes where a control token is only text */
+    size_t n_plain;
+} Prompt;
+
+static Err prompt_encode(const Run *r, const Prompt *p, int32_t **ids, size_t *n) {
     const Tok *t = r->g->m->tok;
     int32_t bos = tok_special(t)->cls; /* -1: none goes before a text */
-    TRY(tok_encode(t, text, false, NULL, 0, n));
+    TRY(tok_encode_plain(t, p->text, p->plain, p->n_plain, NULL, 0, n));
     *ids = malloc((*n + 1) * sizeof **ids);
     if (!*ids) return err_set(ERR_NOMEM, "out of memory for a prompt of %zu tokens", *n);
-    TRY(tok_encode(t, text, false, *ids + 1, *n, n));
-    bool front = bos >= 0 && (special || *n == 0 || (*ids)[1] != bos);
+    TRY(tok_encode_plain(t, p->text, p->plain, p->n_plain, *ids + 1, *n, n));
+    bool front = bos >= 0 && (p->special || *n == 0 || (*ids)[1] != bos);
     if (front) (*ids)[0] = bos;
     if (!front) memmove(*ids, *ids + 1, *n * sizeof **ids);
     *n += front;
@@ -274,12 +280,12 @@ static Err answer(Run *r) {
     return err;
 }
 
-static Err run_prompt(Run *r, Str prompt, bool special) {
+static Err run_prompt(Run *r, const Prompt *prompt) {
     int32_t *ids = NULL;
     size_t n = 0;
     int64_t start = clock_mono_ns();
     Err err = ERR_OK;
-    if ((err = prompt_encode(r, prompt, special, &ids, &n))) goto done;
+    if ((err = prompt_encode(r, prompt, &ids, &n))) goto done;
     r->report->prompt_tokens = n;
     if ((err = prompt_fit(r, &ids, &n))) goto done;
     if ((err = read_prompt(r, ids, n))) goto done;
@@ -292,7 +298,7 @@ done:
 
 static const GenerateOpts no_opts;
 
-static Err run_text(Generator *g, Pool *pool, Str prompt, bool special, const GenerateOpts *opts, GenerateFn sink,
+static Err run_text(Generator *g, Pool *pool, const Prompt *prompt, const GenerateOpts *opts, GenerateFn sink,
                     void *ctx, GenerateReport *report) {
     GenerateReport spare;
     Run r = {g, pool, opts ? opts : &no_opts, sink, ctx, report ? report : &spare, NULL, {0}, 0, NULL};
@@ -301,7 +307,7 @@ static Err run_text(Generator *g, Pool *pool, Str prompt, bool special, const Ge
         return err_set(ERR_USAGE, "tokens are wanted, but not how many ('max_tokens')");
     TRY(generate_text_open(&r.text, r.opts->stops, r.opts->n_stops));
     Err err = sampler_open(&r.sampler, &r.opts->sampler, decoder_vocab(g->decoder));
-    if (!err) err = run_prompt(&r, prompt, special);
+    if (!err) err = run_prompt(&r, prompt);
     sampler_close(r.sampler);
     generate_text_free(&r.text);
     return err;
@@ -309,67 +315,33 @@ static Err run_text(Generator *g, Pool *pool, Str prompt, bool special, const Ge
 
 Err generator_run(Generator *g, Pool *pool, Str prompt, const GenerateOpts *opts, GenerateFn sink, void *ctx,
                   GenerateReport *report) {
-    return run_text(g, pool, prompt, true, opts, sink, ctx, report);
+    return run_text(g, pool, &(Prompt){.text = prompt, .special = true}, opts, sink, ctx, report);
 }
 
 /* ---- chats ---- */
 
-static Err chat_messages(const GenerateChat *chat, json_t *globals) {
-    json_t *list = json_array();
-    bool ok = json_object_set_new(globals, "messages", list) == 0;
-    for (size_t i = 0; i < chat->n && ok; i++) {
-        const GenerateMessage *m = &chat->messages[i];
-        json_t *role = json_stringn(m->role.p, m->role.n), *content = json_stringn(m->content.p, m->content.n);
-        if (!role || !content) {
-            json_decref(role);
-            json_decref(content);
-            return err_set(ERR_INPUT, "message %zu is not UTF-8", i + 1);
-        }
-        json_t *message = json_object();
-        ok = json_object_set_new(message, "role", role) == 0;
-        ok &= json_object_set_new(message, "content", content) == 0;
-        ok &= json_array_append_new(list, message) == 0;
-    }
-    return ok ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a chat");
-}
-
-/* The template's globals as transformers hands them over. */
-static Err chat_globals(const Generator *g, const GenerateChat *chat, json_t *globals) {
-    const TokSpecial *special = tok_special(g->m->tok);
-    Str bos = tok_text(g->m->tok, special->bos), eos = tok_text(g->m->tok, special->eos);
-    bool ok = json_object_set_new(globals, "add_generation_prompt", json_true()) == 0;
-    ok &= json_object_set_new(globals, "bos_token", json_stringn(bos.p, bos.n)) == 0;
-    ok &= json_object_set_new(globals, "eos_token", json_stringn(eos.p, eos.n)) == 0;
-    ok &= json_object_set_new(globals, "documents", json_null()) == 0;
-    json_t *tools = chat->tools ? json_deep_copy(chat->tools) : json_null();
-    ok &= json_object_set_new(globals, "tools", tools) == 0;
-    json_t *values = chat->values ? json_deep_copy(chat->values) : NULL;
-    if (values) ok &= json_object_update(globals, values) == 0;
-    json_decref(values);
-    if (!ok) return err_set(ERR_NOMEM, "out of memory for a chat");
-    if (!chat->json) return chat_messages(chat, globals);
-    ok = json_object_set_new(globals, "messages", json_deep_copy(chat->json)) == 0;
-    return ok ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a chat");
-}
-
-Err generator_prompt(const Generator *g, const GenerateChat *chat, Buf *out) {
+static Err chat_prompt(const Generator *g, const GenerateChat *chat, ChatPrompt *out) {
     if (!g->template)
         return err_set(ERR_UNSUPPORTED, "model '%s' has no chat template: it completes texts, it was not made to chat",
                        gguf_name(g->m->gguf));
-    json_t *globals = json_object();
-    if (!globals) return err_set(ERR_NOMEM, "out of memory for a chat");
-    Err err = chat_globals(g, chat, globals);
-    if (!err) err = template_render(g->template, globals, chat->now_ms, out);
-    json_decref(globals);
-    return err;
+    return chat_render(g->template, g->m, chat, out);
+}
+
+Err generator_prompt(const Generator *g, const GenerateChat *chat, Buf *out) {
+    ChatPrompt prompt = {0};
+    Err err = chat_prompt(g, chat, &prompt);
+    if (!err) buf_add(out, buf_str(&prompt.text));
+    chat_prompt_free(&prompt);
+    return err ? err : buf_ok(out);
 }
 
 Err generator_chat(Generator *g, Pool *pool, const GenerateChat *chat, const GenerateOpts *opts, GenerateFn sink,
                    void *ctx, GenerateReport *report) {
-    Buf prompt = {0};
+    ChatPrompt chat_text = {0};
     if (report) *report = (GenerateReport){.finish = GENERATE_CANCELLED};
-    Err err = generator_prompt(g, chat, &prompt);
-    if (!err) err = run_text(g, pool, buf_str(&prompt), false, opts, sink, ctx, report);
-    buf_free(&prompt);
+    Err err = chat_prompt(g, chat, &chat_text);
+    const Prompt prompt = {buf_str(&chat_text.text), false, chat_text.plain, chat_text.n_plain};
+    if (!err) err = run_text(g, pool, &prompt, opts, sink, ctx, report);
+    chat_prompt_free(&chat_text);
     return err;
 }

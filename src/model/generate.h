@@ -94,7 +94,9 @@ typedef struct {
     int64_t now_ms;       /* what time it is for the template */
 } GenerateChat;
 
-/* The prompt that the model's own template makes of a chat, up to where the answer begins. Errors: ERR_UNSUPPORTED: the
+/* The prompt that the model's own template makes of a chat, up to where the answer begins. To be read: as text for
+ * generator_run control tokens count wherever they are spelled, and for generator_chat only those that the template wrote,
+ * not those in messages, tools and values. Errors: ERR_UNSUPPORTED: the
  * model has no template; what template_render says. */
 MUST_USE Err generator_prompt(const Generator *g, const GenerateChat *chat, Buf *out);
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/utf8.h"
+#include "model/tok_added.h"
 #include "model/tok_vocab.h"
 
 static const TokKind *const tok_kinds[] = {&tok_wordpiece, &tok_bpe, &tok_spm, &tok_unigram};
@@ -56,6 +57,17 @@ Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids, size_t cap, s
     if (special && t->special.sep >= 0) tok_sink_add(&sink, t->special.sep);
     *n = sink.n;
     return ERR_OK;
+}
+
+Err tok_encode_plain(const Tok *t, Str text, const size_t *plain, size_t n_plain, int32_t *ids, size_t cap, size_t *n) {
+    TokSink sink = {.ids = ids, .cap = cap, .plain = plain, .n_plain = n_plain};
+    TRY(t->kind->encode(t, text, &sink));
+    *n = sink.n;
+    return ERR_OK;
+}
+
+bool tok_find_control(const Tok *t, Str text, size_t from, size_t *at) {
+    return t->added && tok_added_control(t->added, text, from, at);
 }
 
 enum {

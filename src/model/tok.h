@@ -35,6 +35,15 @@ void tok_close(Tok *t); /* NULL is fine */
  * Cost: WordPiece 0.02 ms a KB of code, no memory. Errors: ERR_NOMEM (kinds that take some). */
 MUST_USE Err tok_encode(const Tok *t, Str text, bool special, int32_t *ids /* [cap] */, size_t cap, size_t *n);
 
+/* tok_encode without special tokens around a text, in which control tokens do not count as such at the bytes plain: what
+ * somebody wrote who must not end a turn. UTF-8; plain ascending. */
+MUST_USE Err tok_encode_plain(const Tok *t, Str text, const size_t *plain /* [n_plain] */, size_t n_plain,
+                              int32_t *ids /* [cap] */, size_t cap, size_t *n);
+
+/* The next byte of text at or behind `from` where a control token is spelled, or begun so that what may come behind the text
+ * completes it (white space at the text's end not counted: it may be cut off). False: none. Cost: 1 ns a byte. */
+bool tok_find_control(const Tok *t, Str text, size_t from, size_t *at);
+
 /* tok_encode for who takes no more than cap ids: of a text that has far more only the front is looked at, so that 10 MB cost
  * what 64 KB do (BPE: 5 ms instead of 4 s and 540 MB for one word). The ids are those of the whole; *n is only more than
  * cap. */

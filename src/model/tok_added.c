@@ -22,7 +22,7 @@ Err tok_added_open(TokAdded *added, Tok *t, const int32_t *types, int32_t left_s
     if (!added->all) return arena_error();
     for (size_t i = 0; i < t->n; i++)
         if (tok_type_is_added(types[i]) && t->texts[i].n > 0)
-            added->all[added->n++] = (TokAddedText){t->texts[i], (int32_t)i};
+            added->all[added->n++] = (TokAddedText){t->texts[i], (int32_t)i, types[i] != TOK_TYPE_USER_DEFINED};
     qsort(added->all, added->n, sizeof *added->all, by_text);
     size_t at = 0;
     for (unsigned b = 0; b < 256; b++) {
@@ -30,6 +30,7 @@ Err tok_added_open(TokAdded *added, Tok *t, const int32_t *types, int32_t left_s
         while (at < added->n && (uint8_t)added->all[at].text.p[0] == b) at++;
     }
     added->first[256] = (uint32_t)at;
+    t->added = added;
     return ERR_OK;
 }
 
@@ -46,14 +47,15 @@ static size_t bisect(const TokAdded *added, size_t from, size_t to, size_t depth
     return from;
 }
 
-/* The longest that stands at text[at]: its place in `all`, or -1. */
-static ptrdiff_t longest_at(const TokAdded *added, Str text, size_t at) {
+/* The longest that stands at text[at], without control tokens where that is plain text: its place in `all`, or -1. */
+static ptrdiff_t longest_at(const TokAdded *added, Str text, size_t at, bool plain) {
     uint8_t byte = (uint8_t)text.p[at];
     size_t from = added->first[byte], to = added->first[byte + 1];
     ptrdiff_t best = -1;
     for (size_t depth = 1; from < to; depth++) {
         /* Those that end here come first; of equal texts the last id counts. */
-        while (from < to && added->all[from].text.n == depth) best = (ptrdiff_t)from++;
+        for (; from < to && added->all[from].text.n == depth; from++)
+            if (!plain || !added->all[from].control) best = (ptrdiff_t)from;
         if (at + depth >= text.n) break;
         byte = (uint8_t)text.p[at + depth];
         from = bisect(added, from, to, depth, byte);
@@ -62,11 +64,24 @@ static ptrdiff_t longest_at(const TokAdded *added, Str text, size_t at) {
     return best;
 }
 
-bool tok_added_next(const TokAdded *added, Str text, size_t from, TokAddedHit *hit) {
+static bool is_plain(const TokSink *sink, size_t at) {
+    size_t low = 0, high = sink->n_plain;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (sink->plain[middle] < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < sink->n_plain && sink->plain[low] == at;
+}
+
+bool tok_added_next(const TokAdded *added, Str text, size_t from, const TokSink *sink, TokAddedHit *hit) {
     for (size_t at = from; at < text.n; at++) {
         uint8_t byte = (uint8_t)text.p[at];
         if (added->first[byte] == added->first[byte + 1]) continue;
-        ptrdiff_t best = longest_at(added, text, at);
+        ptrdiff_t best = longest_at(added, text, at, false);
+        if (best >= 0 && added->all[best].control && is_plain(sink, at)) best = longest_at(added, text, at, true);
         if (best < 0) continue;
         const TokAddedText *found = &added->all[best];
         *hit = (TokAddedHit){at, at + found->text.n, found->id};
@@ -78,5 +93,29 @@ bool tok_added_next(const TokAdded *added, Str text, size_t from, TokAddedHit *h
             }
         return true;
     }
+    return false;
+}
+
+/* A control token stands at text[at], or one begins there and reaches `end`. */
+static bool control_at(const TokAdded *added, Str text, size_t at, size_t end) {
+    size_t from = added->first[(uint8_t)text.p[at]], to = added->first[(uint8_t)text.p[at] + 1];
+    for (size_t depth = 1; from < to; depth++) {
+        for (; from < to && added->all[from].text.n == depth; from++)
+            if (added->all[from].control) return true;
+        if (at + depth >= end) break;
+        uint8_t byte = (uint8_t)text.p[at + depth];
+        from = bisect(added, from, to, depth, byte);
+        to = bisect(added, from, to, depth, byte + 1u);
+    }
+    for (; from < to; from++)
+        if (added->all[from].control) return true;
+    return false;
+}
+
+bool tok_added_control(const TokAdded *added, Str text, size_t from, size_t *at) {
+    size_t end = text.n;
+    for (size_t space; (space = tok_space_before(str_upto(text, end))) > 0;) end -= space;
+    for (*at = from; *at < end; ++*at)
+        if (control_at(added, text, *at, end)) return true;
     return false;
 }

@@ -10,9 +10,10 @@
 typedef struct {
     Str text;
     int32_t id;
+    bool control;
 } TokAddedText;
 
-typedef struct {
+typedef struct TokAdded {
     TokAddedText *all; /* [n] sorted by bytes */
     size_t n;
     uint32_t first[257]; /* those that begin with byte b: all[first[b] .. first[b + 1]) */
@@ -28,7 +29,11 @@ typedef struct {
 /* Of t->texts all whose type is added (tok_type_is_added). left_strips: an id or -1. */
 MUST_USE Err tok_added_open(TokAdded *added, Tok *t, const int32_t *types, int32_t left_strips);
 
-/* The first at or behind `from`; false when there is none. Cost: ~1 ns a byte. */
-bool tok_added_next(const TokAdded *added, Str text, size_t from, TokAddedHit *hit);
+/* The first at or behind `from`, but for control tokens where sink says that they are text; false when there is none.
+ * Cost: ~1 ns a byte. */
+bool tok_added_next(const TokAdded *added, Str text, size_t from, const TokSink *sink, TokAddedHit *hit);
+
+/* tok_find_control's answer. */
+bool tok_added_control(const TokAdded *added, Str text, size_t from, size_t *at);
 
 #endif

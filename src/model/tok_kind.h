@@ -9,13 +9,17 @@
 typedef struct {
     int32_t *ids; /* [cap] */
     size_t cap;
-    size_t n; /* ids so far, those that found no room too */
+    size_t n;            /* ids so far, those that found no room too */
+    const size_t *plain; /* [n_plain] bytes of the text, ascending: a control token spelled there is only text */
+    size_t n_plain;
 } TokSink;
 
 static inline void tok_sink_add(TokSink *sink, int32_t id) {
     if (sink->n < sink->cap) sink->ids[sink->n] = id;
     sink->n++;
 }
+
+struct TokAdded;
 
 typedef struct {
     const char *name;                                     /* as tokenizer.ggml.model has it */
@@ -32,6 +36,7 @@ struct Tok {
     Str *texts;           /* [n] as the reference spells them */
     const int32_t *types; /* [n] tokenizer.ggml.token_type; NULL: the kind reads none */
     size_t n;
+    const struct TokAdded *added; /* NULL: the kind finds none in texts */
     TokSpecial special;
 };
 

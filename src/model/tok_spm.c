@@ -174,7 +174,7 @@ static Err spm_encode(const Tok *t, Str text, TokSink *sink) {
     }
     TokAddedHit hit;
     size_t at = 0;
-    for (; tok_added_next(&s->added, text, at, &hit); at = hit.end) {
+    for (; tok_added_next(&s->added, text, at, sink, &hit); at = hit.end) {
         if ((err = fragment_encode(&e, str_make(text.p + at, hit.start - at), s->space_prefix))) goto done;
         tok_sink_add(sink, hit.id);
         e.after_unknown = false;
