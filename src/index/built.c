@@ -61,13 +61,13 @@ static Err parts_read(const BuiltFile *f, Built *b) {
     return w.at == w.file.n ? ERR_OK : damaged(f, "something stands behind its last part");
 }
 
-static void built_free(Built *b) {
+void built_free(Built *b) {
     if (!b) return;
     file_unmap(&b->map);
     free(b);
 }
 
-static Err built_map(const BuiltFile *f, Built **out) {
+Err built_map(const BuiltFile *f, Built **out) {
     FileInfo info;
     *out = NULL;
     TRY(file_info(f->path, true, &info));

@@ -60,6 +60,11 @@ void built_drop(const BuiltFile *f, Built *b);
 MUST_USE Err built_write(BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
                          size_t n_parts);
 
+/* Reads the file at f->path, whose header is to be f->head, on its own; *out is NULL when there is none. For segments
+ * (lex_seg.c), of which a folder has several. built_free takes NULL. */
+MUST_USE Err built_map(const BuiltFile *f, Built **out);
+void built_free(Built *b);
+
 /* ERR_CORRUPT unless part i has exactly n bytes: what a kind asks before it believes in a file. */
 MUST_USE Err built_expect(const BuiltFile *f, const Built *b, size_t i, size_t n);
 

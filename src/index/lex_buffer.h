@@ -1,0 +1,36 @@
+/* lex_buffer.h - documents in memory, on their way into a segment. Private to the room. Threads: one. */
+#ifndef PYTHIA_INDEX_LEX_BUFFER_H
+#define PYTHIA_INDEX_LEX_BUFFER_H
+
+#include "base/map.h"
+#include "index/lex_write.h"
+
+/* Occurrences after which the writer empties its memory: 16 bytes each at the peak. 40 MB of code have 6 million. */
+enum { LEX_BUFFER_OCCURRENCES = 12 << 20 };
+
+typedef struct {
+    uint32_t term, where; /* field in the upper 2 bits, position in the rest */
+} LexOccurrence;
+
+typedef struct {
+    Map terms;                  /* term -> its number */
+    Arena arena;                /* of the terms' bytes */
+    LexOccurrence *occurrences; /* in order of documents, fields, positions */
+    size_t n, cap;
+    size_t *starts; /* [docs] of each document in occurrences */
+    uint16_t *lengths;
+    int64_t *ids;
+    uint32_t docs, cap_docs;
+} LexBuffer;
+
+/* Analyses a document's fields. After an error only lex_buffer_clear is allowed. */
+MUST_USE Err lex_buffer_add(LexBuffer *b, Analyzer *a, int64_t id, const Str fields[LEX_FIELDS]);
+/* A document without a term, with id 0. */
+MUST_USE Err lex_buffer_add_empty(LexBuffer *b);
+/* Writes what is gathered as the segment of documents `first` and on. */
+MUST_USE Err lex_buffer_write(const LexBuffer *b, const char *dir, uint64_t generation, uint32_t first,
+                              const uint32_t *removed, uint32_t n_removed, const uint64_t *dropped, LexSeg **out);
+/* Back to {0}. */
+void lex_buffer_clear(LexBuffer *b);
+
+#endif

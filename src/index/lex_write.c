@@ -1,0 +1,326 @@
+/* lex_write.c - see lex_write.h; the format is in lex_seg.h. The parts grow in memory and are written at the end. */
+#include "index/lex_write.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+
+static Err memory_out(void) { return err_set(ERR_NOMEM, "out of memory for an index segment"); }
+
+Err seg_writer_open(SegWriter *w, const SegDocs *of) {
+    *w = (SegWriter){.of = *of, .cap_tuples = 1024};
+    memcpy(w->weights, lex_settings_default.weights, sizeof w->weights);
+    w->tuples = calloc(w->cap_tuples, sizeof *w->tuples);
+    w->slots = calloc(2 * (size_t)w->cap_tuples, sizeof *w->slots);
+    if (!w->tuples || !w->slots) w->err = memory_out();
+    return w->err;
+}
+
+void seg_writer_close(SegWriter *w) {
+    buf_free(&w->dict);
+    buf_free(&w->groups);
+    buf_free(&w->post);
+    buf_free(&w->pos);
+    free(w->tuples);
+    free(w->slots);
+    free(w->docs);
+    free(w->codes);
+    free(w->deltas);
+    *w = (SegWriter){0};
+}
+
+static bool grow(uint32_t **p, size_t cap) {
+    uint32_t *more = realloc(*p, cap * sizeof *more);
+    if (more) *p = more;
+    return more != NULL;
+}
+
+void seg_writer_room(SegWriter *w, size_t postings, size_t positions) {
+    if (w->err) return;
+    if (w->n + postings > w->cap) {
+        const size_t cap = 2 * (w->n + postings) + 1024;
+        if (!grow(&w->docs, cap) || !grow(&w->codes, cap)) w->err = memory_out();
+        w->cap = cap;
+    }
+    if (w->n_deltas + positions > w->cap_deltas) {
+        const size_t cap = 2 * (w->n_deltas + positions) + 1024;
+        if (!grow(&w->deltas, cap)) w->err = memory_out();
+        w->cap_deltas = cap;
+    }
+}
+
+/* ---- codes of tuples ---- */
+
+static uint32_t *slot_of(const SegWriter *w, uint32_t tuple) {
+    const size_t mask = 2 * (size_t)w->cap_tuples - 1;
+    size_t at = (tuple * 2654435761u >> 7) & mask;
+    while (w->slots[at] && w->tuples[w->slots[at] - 1] != tuple) at = (at + 1) & mask;
+    return &w->slots[at];
+}
+
+static Err tuples_grow(SegWriter *w) {
+    if (!grow(&w->tuples, 2 * (size_t)w->cap_tuples)) return memory_out();
+    uint32_t *slots = calloc(4 * (size_t)w->cap_tuples, sizeof *slots);
+    if (!slots) return memory_out();
+    free(w->slots);
+    w->slots = slots;
+    w->cap_tuples *= 2;
+    for (uint32_t code = 0; code < w->n_tuples; code++) *slot_of(w, w->tuples[code]) = code + 1;
+    return ERR_OK;
+}
+
+void seg_writer_posting(SegWriter *w, uint32_t doc, uint32_t tuple) {
+    if (w->err) return;
+    if (w->n_tuples == w->cap_tuples) w->err = tuples_grow(w);
+    if (w->err) return;
+    uint32_t *slot = slot_of(w, tuple);
+    if (*slot == 0) {
+        w->tuples[w->n_tuples++] = tuple;
+        *slot = w->n_tuples;
+    }
+    assert(w->n < w->cap && doc < w->of.docs);
+    w->docs[w->n] = doc;
+    w->codes[w->n++] = *slot - 1;
+}
+
+/* ---- encoding ---- */
+
+static uint32_t most_of(const uint32_t *p, size_t n) {
+    uint32_t most = 0;
+    for (size_t i = 0; i < n; i++) most = p[i] > most ? p[i] : most;
+    return most;
+}
+
+static void pack_into(Buf *b, const uint32_t *p, size_t n, unsigned bits) {
+    const size_t bytes = lex_packed(n, bits);
+    if (!buf_reserve(b, bytes)) return;
+    lex_pack(p, n, bits, (uint8_t *)b->p + b->n);
+    b->n += bytes;
+}
+
+/* The postings that no other of the block beats in both tf and length, as at most three points that beat them all. */
+static void points_of(const SegWriter *w, size_t from, size_t n, uint8_t points[LEX_POINTS][2]) {
+    uint8_t best[256] = {0}, front[256][2];
+    size_t m = 0;
+    for (size_t i = from; i < from + n; i++) {
+        double tf = 0;
+        for (unsigned f = 0; f < LEX_FIELDS; f++) tf += (double)w->weights[f] * tuple_count(w->tuples[w->codes[i]], f);
+        const uint8_t up = lex_small_up((uint64_t)ceil(tf * LEX_TF_UNIT));
+        const uint8_t length = lex_small_down(w->of.lengths[w->docs[i]]);
+        if (up > best[length]) best[length] = up;
+    }
+    for (unsigned length = 0; length < 256; length++) {
+        if (best[length] <= (m ? front[m - 1][0] : 0)) continue;
+        front[m][0] = best[length];
+        front[m++][1] = (uint8_t)length;
+    }
+    const size_t ends[LEX_POINTS] = {1, m <= LEX_POINTS ? 2 : (m + 2) / 2, m};
+    for (size_t p = 0, at = 0; p < LEX_POINTS; p++) {
+        const size_t end = ends[p] < m ? ends[p] : m;
+        if (at < end) {
+            points[p][0] = front[end - 1][0];
+            points[p][1] = front[at][1];
+            at = end;
+        } else {
+            memcpy(points[p], points[p - 1], sizeof points[p]);
+        }
+    }
+}
+
+/* Positions of a block's postings from w->deltas[from] on; how many there were. */
+static size_t positions_put(SegWriter *w, const uint32_t *codes, size_t n, size_t from) {
+    size_t count = 0;
+    for (size_t i = 0; i < n; i++) count += tuple_sum(w->tuples[codes[i]]);
+    for (size_t done = 0; done < count; done += LEX_BLOCK) {
+        const size_t group = count - done < LEX_BLOCK ? count - done : LEX_BLOCK;
+        const unsigned bits = lex_bits(most_of(w->deltas + from + done, group));
+        buf_char(&w->pos, (char)bits);
+        pack_into(&w->pos, w->deltas + from + done, group, bits);
+    }
+    return count;
+}
+
+static void varints_put(SegWriter *w) {
+    uint8_t bytes[LEX_VARINTS_BELOW * 2 * LEX_VARINT_MAX], *at = bytes;
+    uint32_t next = 0;
+    for (size_t i = 0; i < w->n; i++) {
+        at = lex_varint_put(at, w->docs[i] - next);
+        at = lex_varint_put(at, w->codes[i]);
+        next = w->docs[i] + 1;
+    }
+    buf_add_bytes(&w->post, bytes, (size_t)(at - bytes));
+}
+
+/* One block from posting `from` on; `entry`: where its line in the directory is, or NULL for the only block of a term. */
+static void block_put(SegWriter *w, size_t from, size_t n, uint32_t next, uint8_t *entry) {
+    uint32_t gaps[LEX_BLOCK];
+    for (size_t i = 0; i < n; i++) {
+        gaps[i] = w->docs[from + i] - next;
+        next = w->docs[from + i] + 1;
+    }
+    const uint8_t bits[2] = {(uint8_t)lex_bits(most_of(gaps, n)), (uint8_t)lex_bits(most_of(w->codes + from, n))};
+    if (entry) {
+        uint8_t points[LEX_POINTS][2];
+        points_of(w, from, n, points);
+        memcpy(entry, &w->docs[from + n - 1], 4);
+        memcpy(entry + 8, bits, 2);
+        memcpy(entry + 10, points, sizeof points);
+    } else {
+        buf_add_bytes(&w->post, bits, 2);
+    }
+    pack_into(&w->post, gaps, n, bits[0]);
+    pack_into(&w->post, w->codes + from, n, bits[1]);
+}
+
+static void blocks_put(SegWriter *w) {
+    const size_t blocks = seg_blocks((uint32_t)w->n), directory = w->post.n;
+    uint8_t entry[LEX_DIR_BYTES];
+    size_t delta = 0;
+    uint32_t next = 0;
+    if (!buf_reserve(&w->post, blocks * LEX_DIR_BYTES)) return;
+    memset(w->post.p + directory, 0, blocks * LEX_DIR_BYTES);
+    w->post.n += blocks * LEX_DIR_BYTES;
+    for (size_t b = 0; b < blocks; b++) {
+        const size_t from = b * LEX_BLOCK, n = w->n - from < LEX_BLOCK ? w->n - from : LEX_BLOCK, pos_from = w->pos.n;
+        block_put(w, from, n, next, entry);
+        delta += positions_put(w, w->codes + from, n, delta);
+        const uint32_t pos_bytes = (uint32_t)(w->pos.n - pos_from);
+        memcpy(entry + 4, &pos_bytes, 4);
+        if (!w->post.failed) memcpy(w->post.p + directory + b * LEX_DIR_BYTES, entry, sizeof entry);
+        next = w->docs[from + n - 1] + 1;
+    }
+}
+
+static void postings_put(SegWriter *w) {
+    if (w->n > LEX_BLOCK) {
+        blocks_put(w);
+        return;
+    }
+    if (w->n < LEX_VARINTS_BELOW)
+        varints_put(w);
+    else
+        block_put(w, 0, w->n, 0, NULL);
+    (void)positions_put(w, w->codes, w->n, 0);
+}
+
+static size_t shared_of(const SegWriter *w, Str term) {
+    size_t n = 0;
+    while (n < term.n && n < w->last_n && term.p[n] == w->last[n]) n++;
+    return n;
+}
+
+void seg_writer_term(SegWriter *w, Str term) {
+    if (w->err || w->n == 0) return;
+    assert(term.n > 0 && term.n <= LEX_TERM_MAX);
+    const size_t post_at = w->post.n, pos_at = w->pos.n, dict_at = w->dict.n;
+    const bool opens = w->terms % LEX_GROUP == 0;
+    if (opens) {
+        const uint32_t group[3] = {(uint32_t)dict_at, (uint32_t)post_at, (uint32_t)pos_at};
+        buf_add_bytes(&w->groups, group, sizeof group);
+    }
+    postings_put(w);
+    const size_t shared = opens ? 0 : shared_of(w, term);
+    uint8_t head[2 + 3 * LEX_VARINT_MAX] = {(uint8_t)shared, (uint8_t)(term.n - shared)}, *at = head + 2;
+    buf_add_bytes(&w->dict, head, 2);
+    buf_add(&w->dict, str_from(term, shared));
+    at = lex_varint_put(at, w->n);
+    at = lex_varint_put(at, w->post.n - post_at);
+    at = lex_varint_put(at, w->pos.n - pos_at);
+    buf_add_bytes(&w->dict, head + 2, (size_t)(at - head - 2));
+    memcpy(w->last, term.p, term.n);
+    w->last_n = term.n;
+    w->terms++;
+    w->postings += w->n;
+    w->positions += w->n_deltas;
+    w->n = w->n_deltas = 0;
+    if (w->dict.n > UINT32_MAX || w->post.n > UINT32_MAX - LEX_SLACK || w->pos.n > UINT32_MAX - LEX_SLACK)
+        w->err = err_set(ERR_LIMIT, "an index segment of %u documents is too large", w->of.docs);
+}
+
+/* ---- the file ---- */
+
+static Err ids_put(const SegDocs *of, LexIdBlock *blocks, Buf *bits) {
+    for (size_t b = 0; b < seg_blocks(of->docs); b++) {
+        const int64_t *ids = of->ids + b * LEX_BLOCK;
+        const size_t n = of->docs - b * LEX_BLOCK < LEX_BLOCK ? of->docs - b * LEX_BLOCK : LEX_BLOCK;
+        uint32_t low[LEX_BLOCK];
+        uint64_t rest[LEX_BLOCK], most = 0;
+        int64_t base = INT64_MAX;
+        for (size_t i = 0; i < n; i++) base = ids[i] - (int64_t)i < base ? ids[i] - (int64_t)i : base;
+        for (size_t i = 0; i < n; i++) {
+            rest[i] = (uint64_t)(ids[i] - (int64_t)i) - (uint64_t)base;
+            low[i] = (uint32_t)rest[i];
+            most |= rest[i];
+        }
+        const unsigned width = lex_bits(most) > 32 ? 64 : lex_bits(most);
+        if (bits->n > UINT32_MAX) return err_set(ERR_LIMIT, "an index segment of %u documents is too large", of->docs);
+        blocks[b] = (LexIdBlock){.base = base, .at = (uint32_t)bits->n, .bits = width};
+        if (width == 64)
+            buf_add_bytes(bits, rest, n * sizeof *rest);
+        else
+            pack_into(bits, low, n, width);
+    }
+    buf_add_bytes(bits, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
+    return buf_ok(bits);
+}
+
+static void words_of(const SegWriter *w, uint32_t words[BUILT_WORDS]) {
+    uint64_t length = 0;
+    uint32_t counted = 0;
+    for (uint32_t d = 0; d < w->of.docs; d++) {
+        if (w->of.dropped && w->of.dropped[d / 64] >> (d % 64) & 1) continue;
+        length += w->of.lengths[d];
+        counted++;
+    }
+    words[SEG_FIRST] = w->of.first;
+    words[SEG_COUNTED] = counted;
+    words[SEG_TERMS] = w->terms;
+    memcpy(words + SEG_LENGTH, &length, sizeof length);
+    memcpy(words + SEG_POSTINGS, &w->postings, sizeof w->postings);
+    memcpy(words + SEG_POSITIONS, &w->positions, sizeof w->positions);
+    memcpy(words + SEG_WEIGHTS, w->weights, sizeof w->weights);
+}
+
+/* built_write publishes to its own handle; a segment is opened anew from what is in the file. */
+static Err file_put(const SegWriter *w, const BuiltPart *parts, const char *dir, uint64_t generation) {
+    uint32_t words[BUILT_WORDS] = {0};
+    BuiltFile f = {.head = seg_head(generation)};
+    TRY(seg_path(dir, generation, w->of.first, w->of.first + w->of.docs, f.path, sizeof f.path));
+    words_of(w, words);
+    (void)pthread_mutex_init(&f.lock, NULL);
+    const Err err = built_write(&f, w->of.docs, words, parts, LEX_PARTS);
+    built_close(&f);
+    return err;
+}
+
+Err seg_writer_end(SegWriter *w, const char *dir, uint64_t generation, LexSeg **out) {
+    *out = NULL;
+    TRY(w->err);
+    const size_t docs = w->of.docs;
+    Buf id_bits = {0};
+    buf_add_bytes(&w->post, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
+    buf_add_bytes(&w->pos, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
+    LexIdBlock *ids = calloc(seg_blocks(w->of.docs) + 1, sizeof *ids);
+    Err err = ids ? ids_put(&w->of, ids, &id_bits) : memory_out();
+    if (!err) err = buf_ok(&w->dict);
+    if (!err) err = buf_ok(&w->groups);
+    if (!err) err = buf_ok(&w->post);
+    if (!err) err = buf_ok(&w->pos);
+    const BuiltPart parts[LEX_PARTS] = {
+        [PART_DICT] = {w->dict.p, w->dict.n},
+        [PART_GROUPS] = {w->groups.p, w->groups.n},
+        [PART_POST] = {w->post.p, w->post.n},
+        [PART_POS] = {w->pos.p, w->pos.n},
+        [PART_LENGTHS] = {w->of.lengths, docs * sizeof(uint16_t)},
+        [PART_IDS] = {ids, seg_blocks(w->of.docs) * sizeof *ids},
+        [PART_ID_BITS] = {id_bits.p, id_bits.n},
+        [PART_TUPLES] = {w->tuples, w->n_tuples * sizeof(uint32_t)},
+        [PART_REMOVED] = {w->of.removed, w->of.n_removed * sizeof(uint32_t)},
+        [PART_DROPPED] = {w->of.dropped, w->of.dropped ? (docs + 63) / 64 * sizeof(uint64_t) : 0},
+    };
+    if (!err) err = file_put(w, parts, dir, generation);
+    if (!err) err = seg_open(dir, generation, w->of.first, w->of.first + w->of.docs, out);
+    free(ids);
+    buf_free(&id_bits);
+    return err;
+}
