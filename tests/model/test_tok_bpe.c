@@ -3,6 +3,7 @@
 #include "tok_texts.h"
 
 #include "base/pool.h"
+#include "model/generate_text.h"
 #include "model/tok_bpe_nfc.h"
 #include "model/tok_bpe_split.h"
 #include "model/tok_merge.h"
@@ -122,6 +123,116 @@ static void bytes_without_a_token_are_left_out(void **state) {
     open_hand(&f);
     CHECK_IDS(f.t, STR("hxe"), false, 5); /* the reference, too, then merges what has become neighbours */
     check_ids(f.t, STR("\xff\xfe zzz"), false, (const int32_t[]){4}, 1);
+    tok_file_close(&f);
+}
+
+/* ---- and back ---- */
+
+/* What a token stands for, or its spelling if it is a control token and that is asked for. */
+static void check_decoded(const Tok *t, int32_t id, bool control, const char *want) {
+    Buf bytes = {0};
+    buf_add_z(&bytes, "|"); /* it appends */
+    tok_decode(t, id, control, &bytes);
+    CHECK_STR(str_from(buf_str(&bytes), 1), want);
+    buf_free(&bytes);
+}
+
+static void tokens_go_back_to_their_bytes(void **state) {
+    (void)state;
+    TokFile f = {0};
+    open_hand(&f);
+    CHECK(tok_decodes(f.t));
+    check_decoded(f.t, 8, false, "hello");
+    check_decoded(f.t, 4, false, " "); /* the letter of byte 0x20 */
+    CHECK(tok_is_control(f.t, END) && !tok_is_control(f.t, 8));
+    check_decoded(f.t, END, false, "");
+    check_decoded(f.t, END, true, "<|end|>");
+    check_decoded(f.t, -1, true, "");
+    check_decoded(f.t, HAND, true, "");
+    CHECK(!tok_is_control(f.t, -1) && !tok_is_control(f.t, HAND));
+    tok_file_close(&f);
+}
+
+/* The letters that stand for the bytes of "é" and of U+1F600, one token each but for two of the four; and an added token,
+ * whose letters are themselves. */
+static void characters_may_be_split_over_tokens(void **state) {
+    (void)state;
+    static const Str tokens[] = {{"Ã", 2}, {"©", 2}, {"ð", 2}, {"ŁĺĢ", 6}, {"Ġa", 3}, {"Ċ", 2}, {"é Ġ", 5}};
+    static const int32_t types[] = {1, 1, 1, 1, 1, 1, 4};
+    static const char *const want[] = {"\xC3", "\xA9", "\xF0", "\x9F\x98\x80", " a", "\n", "é Ġ"};
+    TokFile f = {0};
+    GgufWriter *w = NULL;
+    CHECK_OK(gguf_writer_open(&w));
+    gguf_set_str(w, "tokenizer.ggml.model", STR("gpt2"));
+    gguf_set_str(w, "tokenizer.ggml.pre", STR("gpt-2"));
+    gguf_set_strs(w, "tokenizer.ggml.tokens", tokens, COUNT_OF(tokens));
+    gguf_set_array(w, "tokenizer.ggml.token_type", GGUF_I32, types, COUNT_OF(types));
+    gguf_set_strs(w, "tokenizer.ggml.merges", NULL, 0);
+    CHECK_OK(tok_file_made(&f, w));
+    for (size_t i = 0; i < COUNT_OF(tokens); i++) check_decoded(f.t, (int32_t)i, false, want[i]);
+
+    /* As they stream: a character comes when its last byte has come. */
+    static const char *const shown[] = {"", "é", "", "\xF0\x9F\x98\x80", " a", "\n", "é Ġ"};
+    GenerateText text;
+    Buf bytes = {0};
+    CHECK_OK(generate_text_open(&text, NULL, 0));
+    for (size_t i = 0; i < COUNT_OF(tokens); i++) {
+        buf_clear(&bytes);
+        buf_clear(&text.ready);
+        tok_decode(f.t, (int32_t)i, false, &bytes);
+        CHECK_OK(generate_text_add(&text, buf_str(&bytes)));
+        CHECK_STR(buf_str(&text.ready), shown[i]);
+    }
+    generate_text_free(&text);
+    buf_free(&bytes);
+    tok_file_close(&f);
+}
+
+/* All of a real family's texts, byte for byte. */
+static void what_is_encoded_decodes_to_itself(void **state) {
+    (void)state;
+    static const char *const texts[] = {"naïve café\n\tint main(void) { return 0; }", "日本の首都は東京です。",
+                                        "\xF0\x9F\x98\x80\xF0\x9F\x8F\xBD!", "  three  spaces   ", "العاصمة"};
+    TokFile f = {0};
+    int32_t ids[256];
+    size_t n = 0;
+    open_family(&f, STR("gpt-2"));
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        Buf back = {0};
+        CHECK_OK(tok_encode(f.t, str_of(texts[i]), false, ids, 256, &n));
+        CHECK(n <= 256);
+        for (size_t k = 0; k < n; k++) tok_decode(f.t, ids[k], true, &back);
+        CHECK_STR(buf_str(&back), texts[i]);
+        buf_free(&back);
+    }
+    tok_file_close(&f);
+}
+
+/* ---- control tokens as text ---- */
+
+static void control_tokens_may_be_only_text(void **state) {
+    (void)state;
+    static const size_t at[] = {5};
+    TokFile f = {0};
+    int32_t ids[8];
+    size_t n = 0, found = 0;
+    open_hand(&f);
+    CHECK_OK(tok_encode_plain(f.t, STR("hello<|end|>lo<|end|>"), at, 1, ids, 8, &n));
+    CHECK_INT(n, 4); /* of the first one's letters the vocabulary has "e" */
+    CHECK_INT(ids[0], 8);
+    CHECK_INT(ids[1], 1);
+    CHECK_INT(ids[2], 10);
+    CHECK_INT(ids[3], END);
+    CHECK(tok_find_control(f.t, STR("hello<|end|>lo<|end|>"), 0, &found));
+    CHECK_INT(found, 5);
+    CHECK(tok_find_control(f.t, STR("hello<|end|>lo<|end|>"), 6, &found));
+    CHECK_INT(found, 14);
+    CHECK(!tok_find_control(f.t, STR("hello<|end|>lo"), 6, &found));
+    CHECK(tok_find_control(f.t, STR("lo<|e \n"), 0, &found)); /* cut and continued it would be one */
+    CHECK_INT(found, 2);
+    CHECK(!tok_find_control(f.t, STR("lo<|e d"), 0, &found));
+    CHECK(!tok_find_control(f.t, STR(" \n"), 0, &found));
+    CHECK(!tok_find_control(f.t, STR(""), 0, &found));
     tok_file_close(&f);
 }
 
@@ -382,6 +493,10 @@ int main(void) {
         cmocka_unit_test(every_family_compiles),
         cmocka_unit_test(merges_go_by_rank_then_from_the_left),
         cmocka_unit_test(bytes_without_a_token_are_left_out),
+        cmocka_unit_test(tokens_go_back_to_their_bytes),
+        cmocka_unit_test(characters_may_be_split_over_tokens),
+        cmocka_unit_test(what_is_encoded_decodes_to_itself),
+        cmocka_unit_test(control_tokens_may_be_only_text),
         cmocka_unit_test(marks_go_around_as_the_file_says),
         cmocka_unit_test(more_ids_than_room_are_counted),
         cmocka_unit_test(a_vocabulary_that_lies_is_refused),
