@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/map.h"
+#include "base/sys.h"
 
 enum { GGUF_HEADER_BYTES = 24, GGUF_KEY_BYTES_MIN = 8 + 4 + 1, GGUF_TENSOR_BYTES_MIN = 8 + 1 + 4 + 8 + 4 + 8 };
 
@@ -405,6 +406,10 @@ const GgufKey *gguf_key(const Gguf *g, const char *key) {
 const GgufTensor *gguf_tensor(const Gguf *g, const char *name) {
     const uint64_t *at = map_get(&g->tensor_map, str_of(name));
     return at ? &g->tensors[*at] : NULL;
+}
+
+void gguf_hot(const Gguf *g) {
+    if (g->map.map_) sys_map_hot(g->map.map_, g->map.bytes.n);
 }
 
 void gguf_forget(const Gguf *g, const GgufTensor *t) { file_map_forget(&g->map, t->data); }

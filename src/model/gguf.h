@@ -130,6 +130,10 @@ const GgufTensor *gguf_tensor(const Gguf *g, const char *name); /* NULL when mis
  * are read again when touched. Does nothing to caller's bytes. */
 void gguf_forget(const Gguf *g, const GgufTensor *t);
 
+/* All of the file is about to be read over and over, as a model that writes reads it for each token (sys_map_hot). Does
+ * nothing to caller's bytes. */
+void gguf_hot(const Gguf *g);
+
 /* ---- writing ---- */
 
 typedef struct GgufWriter GgufWriter;
