@@ -22,6 +22,28 @@ static inline uint32_t gain_of(const LexGround *g, float weight, float tf, uint3
     return (uint32_t)(int32_t)(weight * tf / (tf + norm)) + 1;
 }
 
+typedef float F4 __attribute__((vector_size(16)));
+typedef int32_t I4 __attribute__((vector_size(16)));
+
+/* The same for a block, four at a time: a division a document is what the search would otherwise wait for. */
+static void gains_of(const LexGround *g, float weight, const uint32_t *codes, const uint32_t *docs, uint32_t n,
+                     uint32_t *gains /* [LEX_BLOCK] */) {
+    float tf[LEX_BLOCK], length[LEX_BLOCK];
+    for (uint32_t i = 0; i < n; i++) {
+        tf[i] = g->tf[codes[i]];
+        length[i] = (float)g->seg->lengths[docs[i]];
+    }
+    for (uint32_t i = n; i % 4; i++) tf[i] = length[i] = 1;
+    for (uint32_t i = 0; i < n; i += 4) {
+        F4 t, l;
+        memcpy(&t, tf + i, sizeof t);
+        memcpy(&l, length + i, sizeof l);
+        const F4 norm = g->norm->norm_base + g->norm->norm_length * l;
+        const I4 gain = __builtin_convertvector(weight * t / (t + norm), I4) + 1;
+        memcpy(gains + i, &gain, sizeof gain);
+    }
+}
+
 /* What no posting that the points beat can gain; the margin is 80 times what rounding to float may do. */
 static uint32_t bound_of(const LexGround *g, const LexBlockAt *b, float weight) {
     float most = 0;
@@ -39,7 +61,7 @@ Err list_load(LexList *l) {
     uint32_t codes[LEX_BLOCK];
     TRY(seg_block_read(g->seg, &l->at[l->block], l->docs_, codes));
     l->n = l->at[l->block].n;
-    for (uint32_t i = 0; i < l->n; i++) l->gains_[i] = gain_of(g, l->weight, g->tf[codes[i]], l->docs_[i]);
+    gains_of(g, l->weight, codes, l->docs_, l->n, l->gains_);
     l->docs = l->docs_;
     l->gains = l->gains_;
     l->place = 0;

@@ -10,6 +10,7 @@
 #ifndef PYTHIA_INDEX_LEX_PACK_H
 #define PYTHIA_INDEX_LEX_PACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -65,6 +66,89 @@ static inline uint64_t lex_varint(const uint8_t **at, const uint8_t *end) {
     }
     *at = NULL;
     return 0;
+}
+
+/* ---- runs ----
+ *
+ * n numbers (n is known to who reads): below LEX_VARINTS_BELOW as varints; else a byte of bits, the numbers' low bits packed,
+ * and where that byte has LEX_EXCEPTIONS set, after it, a byte of how many numbers have more bits than that, and behind the
+ * packed ones, of each its place (a byte) and its upper bits (a varint). One frequent word in a rare place does not widen
+ * 127 others then: 31.8 -> 27 % of the text on 98,559 chunks. (PFOR: Zukowski et al. 2006.) */
+
+enum { LEX_VARINTS_BELOW = 8, LEX_RUN = 128, LEX_EXCEPTIONS = 64 };
+/* Bytes that a run may take. */
+enum { LEX_RUN_BYTES = 2 + LEX_RUN * 4 + LEX_RUN * 6 };
+
+/* The width with which so many numbers take the fewest bytes. widths: [33] how many have that many bits. */
+static inline unsigned lex_run_bits(const uint32_t widths[33], size_t n) {
+    unsigned best = 32, most = 32;
+    size_t least = SIZE_MAX, above = 0;
+    while (most > 0 && widths[most] == 0) most--;
+    for (unsigned bits = most + 1; bits-- > 0;) {
+        const size_t bytes = lex_packed(n, bits) + (above ? 1 : 0) + above * (most - bits > 7 ? 3 : 2);
+        if (bytes < least) {
+            least = bytes;
+            best = bits;
+        }
+        above += widths[bits];
+    }
+    return best;
+}
+
+/* Writes n <= LEX_RUN numbers to `to` [LEX_RUN_BYTES]; returns where they end. */
+static inline uint8_t *lex_run_put(const uint32_t *from, size_t n, uint8_t *to) {
+    uint32_t widths[33] = {0}, low[LEX_RUN];
+    if (n < LEX_VARINTS_BELOW) {
+        for (size_t i = 0; i < n; i++) to = lex_varint_put(to, from[i]);
+        return to;
+    }
+    for (size_t i = 0; i < n; i++) widths[lex_bits(from[i])]++;
+    const unsigned bits = lex_run_bits(widths, n);
+    const uint64_t mask = (UINT64_C(1) << bits) - 1;
+    size_t above = 0;
+    for (size_t i = 0; i < n; i++) {
+        low[i] = (uint32_t)(from[i] & mask);
+        above += from[i] > mask;
+    }
+    *to++ = (uint8_t)(bits | (above ? LEX_EXCEPTIONS : 0));
+    if (above) *to++ = (uint8_t)above;
+    lex_pack(low, n, bits, to);
+    to += lex_packed(n, bits);
+    for (size_t i = 0; above && i < n; i++) {
+        if (from[i] <= mask) continue;
+        *to++ = (uint8_t)i;
+        to = lex_varint_put(to, (uint64_t)from[i] >> bits);
+    }
+    return to;
+}
+
+/* Reads n numbers from *at, which moves behind them; false when they do not end before `end` or are no run. */
+static inline bool lex_run(const uint8_t **at, const uint8_t *end, size_t n, uint32_t *to) {
+    const uint8_t *p = *at;
+    for (size_t i = 0; n < LEX_VARINTS_BELOW && i < n; i++) {
+        const uint64_t v = lex_varint(&p, end);
+        if (!p || v > UINT32_MAX) return false;
+        to[i] = (uint32_t)v;
+    }
+    if (n < LEX_VARINTS_BELOW) {
+        *at = p;
+        return true;
+    }
+    if (p == end) return false;
+    const unsigned head = *p++, bits = head & (LEX_EXCEPTIONS - 1);
+    if (head & LEX_EXCEPTIONS && p == end) return false;
+    unsigned above = head & LEX_EXCEPTIONS ? *p++ : 0;
+    if (bits > 32 || head > 127 || (size_t)(end - p) < lex_packed(n, bits)) return false;
+    lex_unpack(p, n, bits, to);
+    for (p += lex_packed(n, bits); above > 0; above--) {
+        if (p == end || *p >= n) return false;
+        uint32_t *const number = &to[*p++];
+        const uint64_t upper = lex_varint(&p, end);
+        if (!p || upper > UINT32_MAX >> bits) return false;
+        *number |= (uint32_t)(upper << bits);
+    }
+    *at = p;
+    return true;
 }
 
 /* ---- small numbers ---- */

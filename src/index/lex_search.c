@@ -22,7 +22,7 @@
 #include "index/lex_list.h"
 #include "index/lex_view.h"
 
-enum { WINDOW = 4096 };
+enum { WINDOW = 4096, SUMS_STEP = 16 };
 #define GAIN_SUM ((double)(1u << 30)) /* what all terms together can gain at most */
 
 const LexSettings lex_settings_default = {.k1 = 1.2f, .b = 0.75f, .weights = {5, 2, 2, 1}};
@@ -173,20 +173,6 @@ static bool window_plan(Part *p, uint32_t base, uint32_t end) {
     return p->optional < p->n && sum > 0;
 }
 
-static Err essential_add(Part *p, LexList *l, uint32_t base, uint32_t end) {
-    uint32_t *sums = p->search->scratch->sums;
-    for (; l->block < l->n_blocks; l->block++) {
-        if (l->loaded != l->block) p->search->report.blocks++;
-        TRY(list_load(l));
-        uint32_t i = l->place;
-        while (i < l->n && l->docs[i] < base) i++;
-        for (; i < l->n && l->docs[i] < end; i++) sums[l->docs[i] - base] += l->gains[i];
-        l->place = i;
-        if (i < l->n) break;
-    }
-    return ERR_OK;
-}
-
 /* The place of the first document from `place` on that is not below doc. */
 static uint32_t place_of(const LexList *l, uint32_t doc) {
     uint32_t low = l->place, n = l->n - l->place;
@@ -197,6 +183,21 @@ static uint32_t place_of(const LexList *l, uint32_t doc) {
         n = below ? n - half - 1 : half;
     }
     return low;
+}
+
+static Err essential_add(Part *p, LexList *l, uint32_t base, uint32_t end) {
+    uint32_t *sums = p->search->scratch->sums;
+    for (; l->block < l->n_blocks; l->block++) {
+        if (l->loaded != l->block) p->search->report.blocks++;
+        TRY(list_load(l));
+        uint32_t i = l->place;
+        while (i < l->n && l->docs[i] < base) i++;
+        const uint32_t n = l->blocks[l->block].last < end ? l->n : place_of(l, end);
+        for (; i < n; i++) sums[l->docs[i] - base] += l->gains[i];
+        l->place = i;
+        if (i < l->n) break;
+    }
+    return ERR_OK;
 }
 
 /* Adds what the optional lists give to doc, as long as it can matter. */
@@ -217,16 +218,32 @@ static Err candidate_complete(Part *p, uint32_t doc, uint64_t *sum) {
     return ERR_OK;
 }
 
+/* A sum must be above this, or the optional lists cannot lift it over the k-th score. */
+static uint32_t sum_least(const Part *p) {
+    const uint64_t optional = p->optional ? p->upto[p->optional - 1] : 0, threshold = p->search->threshold;
+    return threshold > optional ? (uint32_t)(threshold - optional) : 0;
+}
+
+/* Whether one of SUMS_STEP sums, all below 2^31, is above `least`: most steps of a window have none. */
+static bool sums_above(const uint32_t *sums, int32_t least) {
+    int32_t above = 0;
+    for (size_t i = 0; i < SUMS_STEP; i++) above |= -((int32_t)sums[i] > least);
+    return above != 0;
+}
+
 static Err window_collect(Part *p, uint32_t base, uint32_t end) {
     Search *s = p->search;
-    const uint64_t optional = p->optional ? p->upto[p->optional - 1] : 0;
-    for (uint32_t i = 0; i < end - base; i++) {
-        uint64_t sum = s->scratch->sums[i];
-        if (sum == 0 || sum + optional <= s->threshold || !doc_allowed(p, base + i)) continue;
-        if (p->optional) TRY(candidate_complete(p, base + i, &sum));
-        if (sum > s->threshold) heap_add(s, (Found){(uint32_t)sum, p->seg->first + base + i});
+    const uint32_t n = end - base;
+    for (uint32_t from = 0; from < n; from += SUMS_STEP) {
+        if (!sums_above(s->scratch->sums + from, (int32_t)sum_least(p))) continue;
+        for (uint32_t i = from; i < from + SUMS_STEP; i++) {
+            uint64_t sum = s->scratch->sums[i];
+            if (sum <= sum_least(p) || !doc_allowed(p, base + i)) continue;
+            if (p->optional) TRY(candidate_complete(p, base + i, &sum));
+            if (sum > s->threshold) heap_add(s, (Found){(uint32_t)sum, p->seg->first + base + i});
+        }
     }
-    memset(s->scratch->sums, 0, (end - base) * sizeof *s->scratch->sums);
+    memset(s->scratch->sums, 0, n * sizeof *s->scratch->sums);
     return ERR_OK;
 }
 

@@ -279,16 +279,14 @@ static Err block_list_long(const LexEntry *e, LexBlockAt *out) {
     uint64_t data = directory, pos_at = 0, prev = 0;
     for (size_t b = 0; b < n; b++, at += LEX_DIR_BYTES) {
         LexBlockAt *o = &out[b];
+        uint16_t bytes;
         *o = (LexBlockAt){.n = b + 1 < n ? LEX_BLOCK : (uint32_t)(e->df - b * LEX_BLOCK), .prev = prev};
         memcpy(&o->last, at, 4);
         memcpy(&o->pos_bytes, at + 4, 4);
-        memcpy(o->bits, at + 8, 2);
+        memcpy(&bytes, at + 8, 2);
         memcpy(o->points, at + 10, sizeof o->points);
-        if (o->bits[0] > 32 || o->bits[1] > 32 || o->last >= s->docs || o->last < prev ||
-            o->pos_bytes > e->pos.n - pos_at)
+        if (o->last >= s->docs || o->last < prev || o->pos_bytes > e->pos.n - pos_at || bytes > e->post.n - data)
             return seg_bad(s, "a block of postings is impossible");
-        const size_t bytes = lex_packed(o->n, o->bits[0]) + lex_packed(o->n, o->bits[1]);
-        if (bytes > e->post.n - data) return seg_bad(s, "a block of postings leaves its term");
         o->at = (const uint8_t *)e->post.p + data;
         o->room = bytes;
         o->pos_at = (uint32_t)pos_at;
@@ -307,45 +305,23 @@ Err seg_block_list(const LexEntry *e, LexBlockAt *out) {
                         .room = e->post.n,
                         .pos_bytes = (uint32_t)e->pos.n};
     memset(out->points, LEX_SMALL_MAX, sizeof out->points);
-    if (e->df < LEX_VARINTS_BELOW) return ERR_OK;
-    if (e->post.n < 2) return seg_bad(e->seg, "a block of postings leaves its term");
-    memcpy(out->bits, out->at, 2);
-    out->at += 2;
-    out->room -= 2;
-    if (out->bits[0] > 32 || out->bits[1] > 32 ||
-        out->room != lex_packed(out->n, out->bits[0]) + lex_packed(out->n, out->bits[1]))
-        return seg_bad(e->seg, "a block of postings is impossible");
     return ERR_OK;
 }
 
-static Err block_varints(const LexSeg *s, const LexBlockAt *b, uint32_t *docs, uint32_t *codes) {
+Err seg_block_read(const LexSeg *s, const LexBlockAt *b, uint32_t *docs, uint32_t *codes) {
     const uint8_t *at = b->at, *end = b->at + b->room;
     uint64_t doc = b->prev;
-    for (uint32_t i = 0; i < b->n; i++) {
-        const uint64_t gap = lex_varint(&at, end), code = lex_varint(&at, end);
-        if (!at || gap >= s->docs || code >= s->tuples) return seg_bad(s, "a posting is impossible");
-        doc += gap;
-        if (doc >= s->docs) return seg_bad(s, "a posting is of no document");
-        docs[i] = (uint32_t)doc++;
-        codes[i] = (uint32_t)code;
-    }
-    return at == end ? ERR_OK : seg_bad(s, "a term's postings end elsewhere");
-}
-
-Err seg_block_read(const LexSeg *s, const LexBlockAt *b, uint32_t *docs, uint32_t *codes) {
-    const bool tells = b->last != UINT32_MAX;
-    if (!tells && b->n < LEX_VARINTS_BELOW) return block_varints(s, b, docs, codes);
-    lex_unpack(b->at, b->n, b->bits[0], docs);
-    lex_unpack(b->at + lex_packed(b->n, b->bits[0]), b->n, b->bits[1], codes);
-    uint64_t doc = b->prev;
     uint32_t most = 0;
+    if (!lex_run(&at, end, b->n, docs) || !lex_run(&at, end, b->n, codes) || at != end)
+        return seg_bad(s, "a block of postings is none");
     for (uint32_t i = 0; i < b->n; i++) {
         doc += docs[i];
         docs[i] = (uint32_t)doc++;
         most = codes[i] > most ? codes[i] : most;
     }
     /* Each document is above the one before, so the last one being right means that none has wrapped. */
-    if (tells ? doc != (uint64_t)b->last + 1 : doc > s->docs) return seg_bad(s, "a posting is of no document");
+    if (b->last != UINT32_MAX ? doc != (uint64_t)b->last + 1 : doc > s->docs)
+        return seg_bad(s, "a posting is of no document");
     return most < s->tuples ? ERR_OK : seg_bad(s, "a posting has a code that is none");
 }
 
@@ -357,12 +333,8 @@ size_t seg_positions_count(const LexSeg *s, const uint32_t *codes, size_t n) {
 
 Err seg_positions_read(const LexEntry *e, const LexBlockAt *b, size_t n, uint32_t *out) {
     const uint8_t *at = (const uint8_t *)e->pos.p + b->pos_at, *end = at + b->pos_bytes;
-    for (size_t done = 0; done < n; done += LEX_BLOCK) {
-        const size_t group = n - done < LEX_BLOCK ? n - done : LEX_BLOCK;
-        if (at == end || *at > 32 || (size_t)(end - at) - 1 < lex_packed(group, *at))
+    for (size_t done = 0; done < n; done += LEX_RUN)
+        if (!lex_run(&at, end, n - done < LEX_RUN ? n - done : LEX_RUN, out + done))
             return seg_bad(e->seg, "positions leave their term");
-        lex_unpack(at + 1, group, *at, out + done);
-        at += 1 + lex_packed(group, *at);
-    }
     return at == end ? ERR_OK : seg_bad(e->seg, "a term's positions end elsewhere");
 }

@@ -16,18 +16,16 @@
  *   DROPPED  bitmap of documents whose postings a merge left out; missing when there are none
  *
  * A posting is a document (counted from `first`) and a code. Postings stand in blocks of 128, the last one shorter. A block
- * is its documents' distances to the one before, less one, then the codes, both packed (lex_pack.h); the numbers of bits of
- * the only block of a term stand in two bytes before it, and below 8 postings it is all varints instead. A term of several
- * blocks begins with a directory, 16 bytes a block:
+ * is its documents' distances to the one before, less one, then the codes, each a run (lex_pack.h). A term of several blocks
+ * begins with a directory, 16 bytes a block:
  *
- *      0  4  last document         4  4  bytes of positions of the block
- *      8  1  bits of a distance    9  1  bits of a code
+ *      0  4  last document         4  4  bytes of positions of the block         8  2  bytes of the block
  *     10  6  three points (tf, length), as small numbers: each posting of the block has no more tf and no less length
  *            than one of the points. tf is by the weights in the words, times TF_UNIT. So the best that a block can give
  *            is known for any k1, b and mean length, and any other weights too (by the ratio)
  *
- * Positions: of each posting, field by field, the distance of each occurrence to the one before in that field; in groups of
- * 128 numbers, a byte of bits and the packed numbers. A block's positions begin a group, so that ranking never reads any and
+ * Positions: of each posting, field by field, the distance of each occurrence to the one before in that field; in runs of
+ * 128 numbers. A block's positions begin a run, so that ranking never reads any and
  * a phrase reads those of the blocks that it meets.
  *
  * Checksums are looked at when the file is opened; what is in it is still not believed: every document, code and offset that
@@ -44,7 +42,7 @@
 #include "index/lex.h"
 #include "index/lex_pack.h"
 
-enum { LEX_BLOCK = 128, LEX_VARINTS_BELOW = 8, LEX_GROUP = 32, LEX_DIR_BYTES = 16, LEX_POINTS = 3, LEX_TF_UNIT = 4 };
+enum { LEX_BLOCK = LEX_RUN, LEX_GROUP = 32, LEX_DIR_BYTES = 16, LEX_POINTS = 3, LEX_TF_UNIT = 4 };
 enum { LEX_TERM_MAX = 255, LEX_LENGTH_MAX = 65535, LEX_COUNT_MAX = 255 };
 enum {
     PART_DICT,
@@ -102,7 +100,6 @@ typedef struct {
     const uint8_t *at;
     size_t room; /* bytes that it may use */
     uint32_t pos_at, pos_bytes;
-    uint8_t bits[2];
     uint8_t points[LEX_POINTS][2];
 } LexBlockAt;
 

@@ -85,17 +85,9 @@ void seg_writer_posting(SegWriter *w, uint32_t doc, uint32_t tuple) {
 
 /* ---- encoding ---- */
 
-static uint32_t most_of(const uint32_t *p, size_t n) {
-    uint32_t most = 0;
-    for (size_t i = 0; i < n; i++) most = p[i] > most ? p[i] : most;
-    return most;
-}
-
-static void pack_into(Buf *b, const uint32_t *p, size_t n, unsigned bits) {
-    const size_t bytes = lex_packed(n, bits);
-    if (!buf_reserve(b, bytes)) return;
-    lex_pack(p, n, bits, (uint8_t *)b->p + b->n);
-    b->n += bytes;
+static void run_into(Buf *b, const uint32_t *p, size_t n) {
+    if (!buf_reserve(b, LEX_RUN_BYTES)) return;
+    b->n = (size_t)(lex_run_put(p, n, (uint8_t *)b->p + b->n) - (uint8_t *)b->p);
 }
 
 /* The postings that no other of the block beats in both tf and length, as at most three points that beat them all. */
@@ -131,45 +123,20 @@ static void points_of(const SegWriter *w, size_t from, size_t n, uint8_t points[
 static size_t positions_put(SegWriter *w, const uint32_t *codes, size_t n, size_t from) {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) count += tuple_sum(w->tuples[codes[i]]);
-    for (size_t done = 0; done < count; done += LEX_BLOCK) {
-        const size_t group = count - done < LEX_BLOCK ? count - done : LEX_BLOCK;
-        const unsigned bits = lex_bits(most_of(w->deltas + from + done, group));
-        buf_char(&w->pos, (char)bits);
-        pack_into(&w->pos, w->deltas + from + done, group, bits);
-    }
+    for (size_t done = 0; done < count; done += LEX_RUN)
+        run_into(&w->pos, w->deltas + from + done, count - done < LEX_RUN ? count - done : LEX_RUN);
     return count;
 }
 
-static void varints_put(SegWriter *w) {
-    uint8_t bytes[LEX_VARINTS_BELOW * 2 * LEX_VARINT_MAX], *at = bytes;
-    uint32_t next = 0;
-    for (size_t i = 0; i < w->n; i++) {
-        at = lex_varint_put(at, w->docs[i] - next);
-        at = lex_varint_put(at, w->codes[i]);
-        next = w->docs[i] + 1;
-    }
-    buf_add_bytes(&w->post, bytes, (size_t)(at - bytes));
-}
-
-/* One block from posting `from` on; `entry`: where its line in the directory is, or NULL for the only block of a term. */
-static void block_put(SegWriter *w, size_t from, size_t n, uint32_t next, uint8_t *entry) {
+/* One block from posting `from` on. */
+static void block_put(SegWriter *w, size_t from, size_t n, uint32_t next) {
     uint32_t gaps[LEX_BLOCK];
     for (size_t i = 0; i < n; i++) {
         gaps[i] = w->docs[from + i] - next;
         next = w->docs[from + i] + 1;
     }
-    const uint8_t bits[2] = {(uint8_t)lex_bits(most_of(gaps, n)), (uint8_t)lex_bits(most_of(w->codes + from, n))};
-    if (entry) {
-        uint8_t points[LEX_POINTS][2];
-        points_of(w, from, n, points);
-        memcpy(entry, &w->docs[from + n - 1], 4);
-        memcpy(entry + 8, bits, 2);
-        memcpy(entry + 10, points, sizeof points);
-    } else {
-        buf_add_bytes(&w->post, bits, 2);
-    }
-    pack_into(&w->post, gaps, n, bits[0]);
-    pack_into(&w->post, w->codes + from, n, bits[1]);
+    run_into(&w->post, gaps, n);
+    run_into(&w->post, w->codes + from, n);
 }
 
 static void blocks_put(SegWriter *w) {
@@ -181,11 +148,18 @@ static void blocks_put(SegWriter *w) {
     memset(w->post.p + directory, 0, blocks * LEX_DIR_BYTES);
     w->post.n += blocks * LEX_DIR_BYTES;
     for (size_t b = 0; b < blocks; b++) {
-        const size_t from = b * LEX_BLOCK, n = w->n - from < LEX_BLOCK ? w->n - from : LEX_BLOCK, pos_from = w->pos.n;
-        block_put(w, from, n, next, entry);
+        const size_t from = b * LEX_BLOCK, n = w->n - from < LEX_BLOCK ? w->n - from : LEX_BLOCK;
+        const size_t pos_from = w->pos.n, post_from = w->post.n;
+        uint8_t points[LEX_POINTS][2];
+        block_put(w, from, n, next);
         delta += positions_put(w, w->codes + from, n, delta);
+        points_of(w, from, n, points);
         const uint32_t pos_bytes = (uint32_t)(w->pos.n - pos_from);
+        const uint16_t bytes = (uint16_t)(w->post.n - post_from);
+        memcpy(entry, &w->docs[from + n - 1], 4);
         memcpy(entry + 4, &pos_bytes, 4);
+        memcpy(entry + 8, &bytes, 2);
+        memcpy(entry + 10, points, sizeof points);
         if (!w->post.failed) memcpy(w->post.p + directory + b * LEX_DIR_BYTES, entry, sizeof entry);
         next = w->docs[from + n - 1] + 1;
     }
@@ -196,10 +170,7 @@ static void postings_put(SegWriter *w) {
         blocks_put(w);
         return;
     }
-    if (w->n < LEX_VARINTS_BELOW)
-        varints_put(w);
-    else
-        block_put(w, 0, w->n, 0, NULL);
+    block_put(w, 0, w->n, 0);
     (void)positions_put(w, w->codes, w->n, 0);
 }
 
@@ -257,8 +228,10 @@ static Err ids_put(const SegDocs *of, LexIdBlock *blocks, Buf *bits) {
         blocks[b] = (LexIdBlock){.base = base, .at = (uint32_t)bits->n, .bits = width};
         if (width == 64)
             buf_add_bytes(bits, rest, n * sizeof *rest);
-        else
-            pack_into(bits, low, n, width);
+        else if (buf_reserve(bits, lex_packed(n, width))) {
+            lex_pack(low, n, width, (uint8_t *)bits->p + bits->n);
+            bits->n += lex_packed(n, width);
+        }
     }
     buf_add_bytes(bits, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
     return buf_ok(bits);
