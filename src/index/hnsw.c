@@ -38,7 +38,7 @@ static bool list_fits(const HnswGraph *g, uint32_t slot, uint32_t level) {
     const uint32_t *edges = hnsw_edges(g, slot, level);
     uint32_t room = hnsw_room(g, level);
     for (uint32_t i = 0; i < room && edges[i] != HNSW_NONE; i++)
-        if (edges[i] >= g->rows || edges[i] == slot || hnsw_level(g, edges[i]) < level) return false;
+        if (edges[i] == slot || !hnsw_is_node(g, edges[i]) || hnsw_level(g, edges[i]) < level) return false;
     return true;
 }
 

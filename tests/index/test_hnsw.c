@@ -292,6 +292,7 @@ static void edges_that_lead_nowhere_are_not_believed(void **st) {
         uint32_t *at, value;
         const char *says;
     } lies[] = {{&ground[0], 4, "node 0 has an edge of level 0"},
+                {&ground[1], 3, "node 0 has an edge of level 0"},
                 {&ground[5], 0xFFFFFFFE, "node 1 has an edge of level 0"},
                 {&ground[9], 2, "node 2 has an edge of level 0"},
                 {&upper[0], 1, "node 0 has an edge of level 1"},
