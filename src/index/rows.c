@@ -275,6 +275,25 @@ Err rows_sync(Rows *r, uint32_t *rows) {
     return ERR_OK;
 }
 
+Err rows_replaced(Rows *r, const IndexHead *head) {
+    FileMap map = {STR(""), NULL};
+    uint32_t rows = r->view->rows;
+    r->broken = true; /* until all of it has gone well */
+    r->head = *head;
+    r->n_blocks = 0;
+    file_append_close(&r->rows_file);
+    free(r->buffer);
+    r->buffer = NULL;
+    TRY(file_map(r->rows_path, &map));
+    Err err = blocks_scan(r, map.bytes, rows);
+    file_unmap(&map);
+    if (err) return err;
+    TRY(writer_ready(r));
+    TRY(view_renew(r));
+    r->broken = false;
+    return ERR_OK;
+}
+
 /* ---- looking ---- */
 
 Err rows_has(const Rows *r, const RowsView *v, uint32_t slot) {

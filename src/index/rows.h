@@ -73,6 +73,11 @@ void rows_close(Rows *r); /* no view may be held */
 MUST_USE Err rows_append(Rows *r, const void *items, size_t n, uint32_t *first);
 MUST_USE Err rows_sync(Rows *r, uint32_t *rows);
 
+/* The file was replaced by one with the same slots in the same blocks, of other items, which head tells: searches see it
+ * from here on, those under way keep theirs (a view's item_bytes tells which). Nothing may be pending. On failure the
+ * handle takes no more rows. */
+MUST_USE Err rows_replaced(Rows *r, const IndexHead *head);
+
 /* The view of now, held until rows_drop. */
 RowsView *rows_hold(const Rows *r);
 void rows_drop(const Rows *r, RowsView *v);

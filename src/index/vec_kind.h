@@ -38,7 +38,7 @@ struct VecScratch {
 };
 MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);
 
-extern const VecKind flat_kind, ivfpq_kind, hnsw_kind, exact_kind;
+extern const VecKind flat_kind, ivfpq_kind, hnsw_kind, compact_kind, exact_kind;
 
 /* Every generation's files are dir/vec-<generation>.<part>; each kind names its parts here, for vec_drop. */
 #define VEC_PARTS(X) X("rows") X("gone") X("built")
