@@ -167,16 +167,26 @@ void seg_find(const LexSeg *s, const LexRange *ranges, size_t n, void (*found)(v
 
 /* ---- the dictionary ---- */
 
+/* Bytes of a term that it shares with the one before, and of the rest; false when the dictionary ends. */
+static bool sizes_read(const uint8_t **at, const uint8_t *end, size_t *shared, size_t *rest) {
+    const uint8_t *p = *at;
+    if (p == end || (*p == LEX_SIZES_LONG && end - p < 3)) return false;
+    const bool is_long = *p == LEX_SIZES_LONG;
+    *shared = is_long ? p[1] : *p >> 4;
+    *rest = is_long ? p[2] : *p & 15;
+    *at = p + (is_long ? 3 : 1);
+    return true;
+}
+
 /* The term at w->at, which is inside of the dictionary; w->entry.term holds the one before. */
 static Err entry_read(LexWalk *w) {
     LexEntry *e = &w->entry;
     const LexSeg *s = e->seg;
     const uint8_t *end = (const uint8_t *)s->dict.p + s->dict.n, *at = w->at;
-    if (end - at < 2) return seg_bad(s, "its dictionary ends within a term");
-    const size_t shared = at[0], rest = at[1];
-    at += 2;
+    size_t shared, rest;
+    if (!sizes_read(&at, end, &shared, &rest)) return seg_bad(s, "its dictionary ends within a term");
     const bool opens = w->place % LEX_GROUP == 0;
-    if (shared > (opens ? 0 : e->term_n) || rest > LEX_TERM_MAX - shared || (size_t)(end - at) < rest)
+    if (shared > (opens ? 0 : e->term_n) || rest == 0 || rest > LEX_TERM_MAX - shared || (size_t)(end - at) < rest)
         return seg_bad(s, "a term of its dictionary is impossible");
     memcpy(e->term + shared, at, rest);
     e->term_n = shared + rest;
@@ -210,10 +220,11 @@ static Err group_enter(LexWalk *w, uint32_t group) {
 /* The first term of a group, which stands there in full. */
 static Err group_first(const LexSeg *s, uint32_t group, Str *out) {
     const size_t at = s->group[(size_t)group * 3];
-    if (at > s->dict.n || s->dict.n - at < 2) return seg_bad(s, "a group of terms leaves its dictionary");
-    const uint8_t n = (uint8_t)s->dict.p[at + 1];
-    if (s->dict.n - at - 2 < n) return seg_bad(s, "a group of terms leaves its dictionary");
-    *out = str_make(s->dict.p + at + 2, n);
+    const uint8_t *p = (const uint8_t *)s->dict.p + at, *end = (const uint8_t *)s->dict.p + s->dict.n;
+    size_t shared, rest;
+    if (at > s->dict.n || !sizes_read(&p, end, &shared, &rest) || (size_t)(end - p) < rest)
+        return seg_bad(s, "a group of terms leaves its dictionary");
+    *out = str_make((const char *)p, rest);
     return ERR_OK;
 }
 

@@ -2,8 +2,9 @@
  *
  * The file is one of parts (built.h). Its numbers: words[SEG_FIRST ...] below. Its parts:
  *
- *   DICT     terms in bytewise order, 32 to a group. Of a term: bytes shared with the one before (a byte, 0 for the first
- *            of a group), bytes of the rest (a byte), the rest, and as varints: df, bytes of its postings, bytes of its positions
+ *   DICT     terms in bytewise order, 32 to a group. Of a term: bytes shared with the one before (0 for the first of a group)
+ *            and bytes of the rest, 4 bits each, or a byte 255 and a byte each; the rest; and as varints: df, bytes of its
+ *            postings, bytes of its positions
  *   GROUPS   of a group of terms, 3 u32: where it begins in DICT, its first term's postings in POST, positions in POS
  *   POST     postings, see below
  *   POS      positions, see below
@@ -43,7 +44,7 @@
 #include "index/lex_pack.h"
 
 enum { LEX_BLOCK = LEX_RUN, LEX_GROUP = 32, LEX_DIR_BYTES = 16, LEX_POINTS = 3, LEX_TF_UNIT = 4 };
-enum { LEX_TERM_MAX = 255, LEX_LENGTH_MAX = 65535, LEX_COUNT_MAX = 255 };
+enum { LEX_TERM_MAX = 255, LEX_LENGTH_MAX = 65535, LEX_COUNT_MAX = 255, LEX_SIZES_LONG = 255 };
 enum {
     PART_DICT,
     PART_GROUPS,

@@ -191,13 +191,17 @@ void seg_writer_term(SegWriter *w, Str term) {
     }
     postings_put(w);
     const size_t shared = opens ? 0 : shared_of(w, term);
-    uint8_t head[2 + 3 * LEX_VARINT_MAX] = {(uint8_t)shared, (uint8_t)(term.n - shared)}, *at = head + 2;
-    buf_add_bytes(&w->dict, head, 2);
+    const size_t rest = term.n - shared;
+    const bool is_short = shared < 15 && rest < 15;
+    uint8_t numbers[3 * LEX_VARINT_MAX], *at = numbers;
+    const uint8_t sizes[3] = {is_short ? (uint8_t)(shared << 4 | rest) : LEX_SIZES_LONG, (uint8_t)shared,
+                              (uint8_t)rest};
+    buf_add_bytes(&w->dict, sizes, is_short ? 1 : 3);
     buf_add(&w->dict, str_from(term, shared));
     at = lex_varint_put(at, w->n);
     at = lex_varint_put(at, w->post.n - post_at);
     at = lex_varint_put(at, w->pos.n - pos_at);
-    buf_add_bytes(&w->dict, head + 2, (size_t)(at - head - 2));
+    buf_add_bytes(&w->dict, numbers, (size_t)(at - numbers));
     memcpy(w->last, term.p, term.n);
     w->last_n = term.n;
     w->terms++;
