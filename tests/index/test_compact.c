@@ -108,11 +108,12 @@ static double score(const float *a, const float *b) {
 
 /* How many of hits are among the K best of rows [0, rows). */
 static size_t right(const float *query, size_t rows, const VecHit *hits, size_t n) {
+    static double scores[ROWS];
     size_t good = 0;
+    for (size_t r = 0; r < rows; r++) scores[r] = score(query, data + r * DIM);
     for (size_t h = 0; h < n; h++) {
         size_t better = 0;
-        double own = score(query, data + hits[h].slot * DIM);
-        for (size_t r = 0; r < rows; r++) better += score(query, data + r * DIM) > own + 1e-6;
+        for (size_t r = 0; r < rows; r++) better += scores[r] > scores[hits[h].slot] + 1e-6;
         good += better < K;
     }
     return good;
