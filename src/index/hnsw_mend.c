@@ -5,7 +5,8 @@
  *
  * Reaching. Choosing drops edges, and a node may lose the last that led to it; duplicates do so often. A walk in breadth
  * from the entry finds the nodes that it does not reach; each gets an edge from the most similar node that was reached, in the
- * place of one that the walk did not need. 100,000 nodes: 20 ms, but for the few that are mended.
+ * place of one that the walk did not need. One look at every edge, and a walk
+ * for each node that is mended.
  *
  * Threads: hnsw_old_take uses the pool; hnsw_reach_all is one thread's.
  */
