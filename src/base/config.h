@@ -42,7 +42,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "embeddings of queries kept by a long-lived process")                                                            \
     X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0,                                            \
       "percent of model.memory from which work is done by fewer workers")                                              \
-    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact", CONFIG_PROJECT, "how vectors are searched")             \
+    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact|hnsw|ivfpq", CONFIG_PROJECT, "how vectors are searched")  \
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT,                                  \
       "larger files are skipped, with the reason kept")                                                                \
     X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                       \

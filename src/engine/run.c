@@ -157,6 +157,19 @@ static Err choose_model(IndexJob *j) {
     return ERR_OK;
 }
 
+/* A collection keeps its kind of index until --index names another one with --force. */
+static Err choose_kind(IndexJob *j) {
+    Str wanted = config_text(j->p->opts.config, CONF_INDEX_KIND);
+    bool asked = strncmp(config_origin(j->p->opts.config, CONF_INDEX_KIND), "flag", 4) == 0;
+    if (j->created || !asked || str_eq(wanted, j->c.index_kind)) return ERR_OK;
+    if (!j->rq->force)
+        return err_fix(err_set(ERR_FORMAT, "collection '%.*s' has an index of kind '%.*s', not '%.*s'",
+                               STR_FMT(j->c.name), STR_FMT(j->c.index_kind), STR_FMT(wanted)),
+                       "pythia index --collection '%.*s' --index %.*s --force", STR_FMT(j->c.name), STR_FMT(wanted));
+    j->c.index_kind = wanted;
+    return ERR_OK;
+}
+
 /* A text has one vector of a model, so --force computes none again that is there and sound. A service's may be another one
  * by now. */
 static bool vectors_stay(IndexJob *j) {
@@ -252,6 +265,7 @@ static Err run_and_record(IndexJob *j) {
 static Err index_path(IndexJob *j, Str path) {
     TRY(choose_collection(j, path));
     TRY(choose_model(j));
+    TRY(choose_kind(j));
     TRY(choose_settings(j));
     j->root = arena_cstr(&j->scratch, j->c.root);
     j->report->collection = arena_str(j->out, j->c.name);

@@ -110,7 +110,7 @@ class Mistakes(PythiaTest):
             ("search", " "): ["query is empty"],
             ("index", "--max-file-size", "huge"): ["'huge'"],
             ("index", "--store", "postgres"): ["'postgres'", "local"],
-            ("index", "--index", "hnsw"): ["'hnsw'", "flat"],
+            ("index", "--index", "tree"): ["'tree'", "flat|exact|hnsw|ivfpq"],
             ("index", "no-such-folder"): ["'no-such-folder'"],
             ("embed", "--kind", "poem", "x"): ["'poem'", "query, document"],
             ("completion", "tcsh"): ["'tcsh'", "bash, zsh, fish"],

@@ -104,6 +104,20 @@ class Index(PythiaTest):
         first, second = self.search("parse a date"), self.search("parse a date", cwd=self.dir / "worktree")
         self.assertEqual([(h["path"], h["score"]) for h in first["results"]], [(h["path"], h["score"]) for h in second["results"]])
 
+    def test_a_collection_keeps_its_kind_of_index_until_force_names_another(self):
+        self.index()
+        before = [h["path"] for h in self.search("parse a date", "--mode", "semantic")["results"]]
+        run = self.pythia("index", "--index", "hnsw")
+        self.assertFails(run, 4, "kind 'flat', not 'hnsw'", "--index hnsw --force")
+        for kind in ("hnsw", "ivfpq", "exact", "flat"):
+            self.index("--index", kind, "--force")
+            self.index()
+            shown = self.pythia("collection", "show", "--json", code=0).json["collection"]
+            self.assertEqual(shown["index"], kind)
+            found = [h["path"] for h in self.search("parse a date", "--mode", "semantic")["results"]]
+            self.assertEqual(found[0], before[0])
+            self.assertEqual(set(found), set(before))
+
     def test_what_is_deleted_disappears(self):
         self.index()
         (self.tree / "docs/soup.txt").unlink()
