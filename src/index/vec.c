@@ -13,11 +13,11 @@
 
 /* A kind is one file and one line. */
 static const VecKind *const vec_kinds[] = {
-    &flat_kind,  /* codes in partitions, int8 rows */
-    &ivfpq_kind, /* product codes in partitions, int8 rows */
-    &hnsw_kind,  /* a graph, int8 rows */
+    &flat_kind,    /* codes in partitions, int8 rows */
+    &ivfpq_kind,   /* product codes in partitions, int8 rows */
+    &hnsw_kind,    /* a graph, int8 rows */
     &compact_kind, /* codes alone, rows computed anew */
-    &exact_kind, /* f32, every row compared */
+    &exact_kind,   /* f32, every row compared */
 };
 #define N_KINDS (sizeof vec_kinds / sizeof vec_kinds[0])
 

@@ -174,7 +174,8 @@ INLINE void neon_tile(size_t rows, const void *a, size_t lda, const void *b, siz
     }
 
 NEON_INT8(1)
-NEON_INT8(2) NEON_INT8(3) NEON_INT8(4) NEON_INT8(5) NEON_INT8(6)
+NEON_INT8(2)
+NEON_INT8(3) NEON_INT8(4) NEON_INT8(5) NEON_INT8(6)
 
 #endif
 

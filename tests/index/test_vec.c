@@ -208,7 +208,8 @@ static void a_wrong_spec_is_refused_with_what_is_valid(void **state) {
     VecIndex *ix;
     VecSpec spec = spec_of(dir, n, false);
     spec.kind = "tree";
-    CHECK_ERR(vec_open(&ix, &spec), ERR_UNSUPPORTED, "no index kind 'tree'; there is 'flat', 'ivfpq', 'hnsw', 'compact', 'exact'");
+    CHECK_ERR(vec_open(&ix, &spec), ERR_UNSUPPORTED,
+              "no index kind 'tree'; there is 'flat', 'ivfpq', 'hnsw', 'compact', 'exact'");
     spec = spec_of(dir, n, false);
     spec.dim = 0;
     CHECK_ERR(vec_open(&ix, &spec), ERR_LIMIT, "an index of 0 dimensions");
