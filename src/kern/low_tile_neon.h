@@ -173,9 +173,11 @@ INLINE void neon_tile(size_t rows, const void *a, size_t lda, const void *b, siz
         neon_tile(n, a, lda, b, steps, out, ldo);                                                                      \
     }
 
+/* clang-format off */
 NEON_INT8(1)
 NEON_INT8(2)
 NEON_INT8(3) NEON_INT8(4) NEON_INT8(5) NEON_INT8(6)
+/* clang-format on */
 
 #endif
 
