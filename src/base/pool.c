@@ -13,6 +13,11 @@
  * On a machine that is busy a worker may lose its core while it holds a piece, and a loop of 20 us lasts until it gets it
  * back, milliseconds later. After that happened the caller begins the next CAUTIOUS_LOOPS by itself; what is not done within
  * ALONE_NS is a long loop, where sharing pays in any case, and is handed out as usual.
+ *
+ * Who falls asleep and who wakes meet as in Dekker's algorithm: each writes its own flag, then reads the other's, and one of
+ * them must see the other's write. The writes are exchanges, not stores: x86-64 makes an xchg of both, but an emulator that
+ * turns ARM's STLR and LDAR into plain moves lets the load pass the store (qemu 7.2: 1 % of tries of the litmus test), and
+ * then a caller slept for ever.
  */
 #include "base/pool.h"
 
@@ -222,7 +227,7 @@ static bool pool_wait(Pool *p, size_t count) {
         }
     } while (clock_mono_ns() < end);
     (void)pthread_mutex_lock(&p->lock);
-    atomic_store(&p->waiting, true);
+    (void)atomic_exchange(&p->waiting, true); /* no store: see the head */
     while (!pool_is_done(p, count)) (void)pthread_cond_wait(&p->rest, &p->lock);
     atomic_store(&p->waiting, false);
     (void)pthread_mutex_unlock(&p->lock);
@@ -243,7 +248,7 @@ static size_t pool_begin_alone(Pool *p, size_t count, int64_t start) {
 /* Hands out the pieces from `first` on and waits for them. */
 static void pool_share(Pool *p, size_t first, size_t count, int64_t start) {
     atomic_store(&p->done, first);
-    atomic_store(&p->claim, (uint64_t)count << 32 | first);
+    (void)atomic_exchange(&p->claim, (uint64_t)count << 32 | first); /* no store: see the head */
     pool_wake(p, count - first - 1);
     pool_work(p, 0);
     if (pool_is_done(p, count)) return;
