@@ -103,57 +103,11 @@ void cli_json_end(Cli *cli, JsonOut *j) {
     cli->answered = true;
 }
 
-void cli_json_error_members(JsonOut *j, Err err) {
-    jout_kv_z(j, "code", err_name(err));
-    jout_key(j, "message");
-    jout_str(j, str_of(err_text()));
-    jout_kv_z(j, "fix", err_fix_text());
-}
-
 void cli_json_error(Cli *cli, Err err) {
     buf_clear(&cli->out);
     JsonOut j = jout_to(&cli->out);
-    jout_begin(&j, '{');
-    jout_kv_z(&j, "status", "error");
-    jout_key(&j, "error");
-    jout_begin(&j, '{');
-    cli_json_error_members(&j, err);
-    jout_end(&j, '}');
-    cli_json_end(cli, &j);
-}
-
-void jout_kv_text(JsonOut *j, const char *key, Str s) {
-    jout_key(j, key);
-    if (s.n) {
-        jout_str(j, s);
-    } else {
-        jout_null(j);
-    }
-}
-
-void jout_kv_positive(JsonOut *j, const char *key, int64_t v) {
-    jout_key(j, key);
-    if (v > 0) {
-        jout_i64(j, v);
-    } else {
-        jout_null(j);
-    }
-}
-
-void jout_kv_time(JsonOut *j, const char *key, int64_t wall_ms) {
-    char iso[32] = "";
-    if (wall_ms > 0) clock_iso(wall_ms, iso);
-    jout_kv_z(j, key, iso);
-}
-
-void jout_kv_reasons(JsonOut *j, const char *key, const PathReason *list, size_t n) {
-    jout_key(j, key);
-    jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++) {
-        jout_begin(j, '{');
-        jout_kv_str(j, "path", list[i].path);
-        jout_kv_str(j, "reason", list[i].reason);
-        jout_end(j, '}');
-    }
-    jout_end(j, ']');
+    reply_error(&j, err);
+    cli_json_escape(&cli->out, 0);
+    buf_char(&cli->out, '\n');
+    cli->answered = true;
 }

@@ -15,6 +15,7 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "engine/pythia.h"
+#include "serve/reply.h"
 
 #include "cli/args.h"
 #include "cli/term.h"
@@ -88,18 +89,6 @@ void cli_json_end(Cli *cli, JsonOut *j);
 void cli_json_escape(Buf *b, size_t from);
 /* Writes the error envelope for this thread's error. */
 void cli_json_error(Cli *cli, Err err);
-/* Members of an error object: code, message, fix. */
-void cli_json_error_members(JsonOut *j, Err err);
-
-/* Empty strings are null in our JSON. */
-void jout_kv_text(JsonOut *j, const char *key, Str s);
-/* 0 is null (page, times). */
-void jout_kv_positive(JsonOut *j, const char *key, int64_t v);
-/* Unix ms as ISO 8601; 0 is null. */
-void jout_kv_time(JsonOut *j, const char *key, int64_t wall_ms);
-/* An array of {"path","reason"}. */
-void jout_kv_reasons(JsonOut *j, const char *key, const PathReason *list, size_t n);
-
 /* ---- commands, one file each ---- */
 Err cmd_collection_list(Cli *cli);
 Err cmd_collection_remove(Cli *cli);

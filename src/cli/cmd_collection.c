@@ -5,29 +5,6 @@
 #include "cli/collections.h"
 #include "cli/table.h"
 
-void collection_members(JsonOut *j, const PythiaCollection *c) {
-    jout_kv_str(j, "name", c->name);
-    jout_kv_text(j, "root", c->root);
-    jout_kv_text(j, "describe", c->describe);
-    jout_kv_text(j, "model", c->model);
-    jout_kv_positive(j, "dimension", c->dim);
-    jout_kv_text(j, "index", c->index_kind);
-    jout_kv_text(j, "store", c->store);
-    jout_kv_i64(j, "documents", c->documents);
-    jout_kv_i64(j, "skipped", c->skipped);
-    jout_kv_i64(j, "failed", c->failed);
-    jout_kv_i64(j, "chunks", c->chunks);
-    jout_kv_i64(j, "embedded", c->embedded);
-    jout_kv_i64(j, "pending", c->pending);
-    jout_kv_i64(j, "text_bytes", c->text_bytes);
-    jout_kv_i64(j, "index_bytes", c->index_bytes);
-    jout_kv_time(j, "updated", c->updated_ms);
-    jout_kv_bool(j, "root_missing", c->root_missing);
-    jout_kv_bool(j, "model_missing", c->model_missing);
-    jout_kv_text(j, "last_run_state", c->last_run_state);
-    jout_kv_text(j, "last_run_error", c->last_run_error);
-}
-
 void collection_text(Buf *b, const Term *t, const PythiaCollection *c) {
     style_on(b, t, STYLE_BOLD);
     safe_path(b, c->name);
@@ -86,7 +63,7 @@ Err cmd_collection_show(Cli *cli) {
         JsonOut j = cli_json_begin(cli);
         jout_key(&j, "collection");
         jout_begin(&j, '{');
-        collection_members(&j, &c);
+        reply_collection_members(&j, &c);
         jout_end(&j, '}');
         cli_json_end(cli, &j);
     } else {
@@ -132,7 +109,7 @@ Err cmd_collection_list(Cli *cli) {
         jout_begin(&j, '[');
         for (size_t i = 0; i < n; i++) {
             jout_begin(&j, '{');
-            collection_members(&j, &list[i]);
+            reply_collection_members(&j, &list[i]);
             jout_end(&j, '}');
         }
         jout_end(&j, ']');

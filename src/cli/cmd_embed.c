@@ -31,13 +31,6 @@ static Err embed_kind(Cli *cli, Arena *a, const Item *items, size_t n, bool quer
     return pythia_embed(p, a, &rq, texts, count, &out->vectors, &out->dim, &out->tokens, &out->truncated);
 }
 
-static void vector_add(JsonOut *j, const float *vector, size_t dim) {
-    jout_key(j, "embedding");
-    jout_begin(j, '[');
-    for (size_t d = 0; d < dim; d++) jout_f32(j, vector[d]);
-    jout_end(j, ']');
-}
-
 /* Queries and documents of a batch are embedded apart (their prefixes differ) and written in the order they came. */
 /* --truncate no: a text that was cut is refused. */
 static Err refuse_cut(Cli *cli, Arena *a, Item *item, int32_t tokens) {
@@ -67,7 +60,7 @@ static Err embed_batch(Cli *cli, void *ctx, Arena *a, Item *items, size_t n) {
         }
         JsonOut j = jout_to(&cli->out);
         item_begin(&j, &items[i]);
-        vector_add(&j, e->vectors + at * e->dim, e->dim);
+        reply_vector(&j, "embedding", e->vectors + at * e->dim, e->dim);
         jout_kv_i64(&j, "dimension", (int64_t)e->dim);
         jout_kv_i64(&j, "tokens", e->tokens[at]);
         jout_kv_bool(&j, "truncated", e->truncated[at]);

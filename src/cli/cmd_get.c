@@ -3,22 +3,6 @@
 
 #include "cli/hits.h"
 
-static void text_json(JsonOut *j, const PythiaText *t) {
-    jout_begin(j, '{');
-    jout_kv_text(j, "id", t->id);
-    jout_kv_text(j, "uri", t->uri);
-    jout_kv_str(j, "path", t->path);
-    jout_kv_text(j, "collection", t->collection);
-    jout_kv_positive(j, "start_line", t->start_line);
-    jout_kv_positive(j, "end_line", t->end_line);
-    jout_kv_text(j, "symbol", t->symbol);
-    jout_kv_text(j, "kind", t->kind);
-    jout_kv_text(j, "lang", t->lang);
-    jout_kv_z(j, "freshness", t->freshness);
-    jout_kv_str(j, "content", t->content.p ? t->content : STR(""));
-    jout_end(j, '}');
-}
-
 /* Eyes get a header and numbered lines. Pipes get the bytes as they are; of several texts each has a header. */
 static void text_show(Cli *cli, const PythiaText *t, bool several, bool first) {
     Buf *b = &cli->out;
@@ -74,7 +58,7 @@ Err cmd_get(Cli *cli) {
             continue;
         }
         if (cli->json) {
-            text_json(&j, &text);
+            reply_text(&j, &text);
         } else {
             text_show(cli, &text, args->n_words > 1, found == 0);
         }

@@ -62,7 +62,7 @@ static void reports_json(Cli *cli, Err outcome, const IndexReport *reports, size
     if (outcome) {
         jout_key(&j, "error");
         jout_begin(&j, '{');
-        cli_json_error_members(&j, outcome);
+        reply_error_members(&j, outcome);
         jout_end(&j, '}');
     }
     jout_key(&j, "reports");

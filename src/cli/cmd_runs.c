@@ -7,22 +7,6 @@
 static const int64_t RUNS_DEFAULT = 20;
 static const int64_t RUNS_MAX = 100000;
 
-static void run_json(JsonOut *j, const PythiaRun *r) {
-    jout_begin(j, '{');
-    jout_kv_i64(j, "id", r->id);
-    jout_kv_str(j, "collection", r->collection);
-    jout_kv_str(j, "state", r->state);
-    jout_kv_text(j, "stage", r->stage);
-    jout_kv_i64(j, "done", r->done);
-    jout_kv_i64(j, "total", r->total);
-    jout_kv_i64(j, "failures", r->failures);
-    jout_kv_time(j, "queued", r->queued_ms);
-    jout_kv_time(j, "started", r->started_ms);
-    jout_kv_time(j, "ended", r->ended_ms);
-    jout_kv_text(j, "error", r->error);
-    jout_end(j, '}');
-}
-
 static Err runs_table(Cli *cli, const PythiaRun *runs, size_t n) {
     static const TableColumn columns[] = {{"ID", true},       {"COLLECTION", false}, {"STATE", false},
                                           {"STAGE", false},   {"DONE", true},        {"FAILED", true},
@@ -65,7 +49,7 @@ Err cmd_runs_list(Cli *cli) {
         JsonOut j = cli_json_begin(cli);
         jout_key(&j, "runs");
         jout_begin(&j, '[');
-        for (size_t i = 0; i < n; i++) run_json(&j, &runs[i]);
+        for (size_t i = 0; i < n; i++) reply_run(&j, &runs[i]);
         jout_end(&j, ']');
         cli_json_end(cli, &j);
         return ERR_OK;
@@ -91,7 +75,7 @@ Err cmd_runs_show(Cli *cli) {
     if (!cli->json) return runs_table(cli, &runs[at], 1);
     JsonOut j = cli_json_begin(cli);
     jout_key(&j, "run");
-    run_json(&j, &runs[at]);
+    reply_run(&j, &runs[at]);
     cli_json_end(cli, &j);
     return ERR_OK;
 }

@@ -7,19 +7,8 @@ enum { PATHS_SHOWN = 20 };
 
 static void status_json(JsonOut *j, const PythiaCollection *c, const PythiaStatus *s) {
     jout_begin(j, '{');
-    collection_members(j, c);
-    jout_key(j, "skip_counts");
-    jout_begin(j, '[');
-    for (size_t i = 0; i < s->n_skip_counts; i++) {
-        jout_begin(j, '{');
-        jout_kv_str(j, "reason", s->skip_counts[i].reason);
-        jout_kv_i64(j, "files", s->skip_counts[i].files);
-        jout_end(j, '}');
-    }
-    jout_end(j, ']');
-    jout_kv_reasons(j, "skipped_files", s->skipped, s->n_skipped);
-    jout_kv_reasons(j, "failed_files", s->failed, s->n_failed);
-    jout_kv_reasons(j, "stale_files", s->stale, s->n_stale);
+    reply_collection_members(j, c);
+    reply_status_members(j, s);
     jout_end(j, '}');
 }
 

@@ -16,7 +16,7 @@ void report_show(Cli *cli, Err err, Str report) {
     if (err) {
         jout_key(&j, "error");
         jout_begin(&j, '{');
-        cli_json_error_members(&j, err);
+        reply_error_members(&j, err);
         jout_end(&j, '}');
     }
     jout_key(&j, "report");

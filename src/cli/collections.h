@@ -4,8 +4,6 @@
 
 #include "cli/cli.h"
 
-/* Members of an open JSON object. */
-void collection_members(JsonOut *j, const PythiaCollection *c);
 /* A name line and indented facts. */
 void collection_text(Buf *b, const Term *t, const PythiaCollection *c);
 

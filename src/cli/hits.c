@@ -375,54 +375,8 @@ static void markdown_add(Cli *cli, Buf *b, const HitView *v, const HitText *x) {
 
 /* ---- for programs ---- */
 
-static void json_explain_add(JsonOut *j, const PythiaHit *h) {
-    jout_key(j, "explain");
-    jout_begin(j, '{');
-    jout_key(j, "lexical");
-    if (h->lex_rank > 0) {
-        jout_begin(j, '{');
-        jout_kv_i64(j, "rank", h->lex_rank);
-        jout_key(j, "bm25");
-        jout_f32(j, h->bm25);
-        jout_end(j, '}');
-    } else {
-        jout_null(j);
-    }
-    jout_key(j, "vector");
-    if (h->vec_rank > 0) {
-        jout_begin(j, '{');
-        jout_kv_i64(j, "rank", h->vec_rank);
-        jout_key(j, "cosine");
-        jout_f32(j, h->cosine);
-        jout_end(j, '}');
-    } else {
-        jout_null(j);
-    }
-    jout_key(j, "fused");
-    jout_f32(j, h->fused);
-    jout_end(j, '}');
-}
-
 static void json_add(JsonOut *j, const HitView *v, const HitText *x) {
-    const PythiaHit *h = x->hit;
-    jout_begin(j, '{');
-    jout_kv_str(j, "id", h->id);
-    jout_kv_str(j, "uri", h->uri);
-    jout_kv_str(j, "path", h->path);
-    jout_kv_str(j, "collection", h->collection);
-    jout_kv_positive(j, "start_line", x->start_line);
-    jout_kv_positive(j, "end_line", x->end_line);
-    jout_kv_positive(j, "page", h->page);
-    jout_kv_text(j, "symbol", h->symbol);
-    jout_kv_text(j, "kind", h->kind);
-    jout_kv_text(j, "lang", h->lang);
-    jout_kv_text(j, "heading", h->heading);
-    jout_key(j, "score");
-    jout_f32(j, h->score);
-    jout_kv_z(j, "freshness", h->freshness);
-    jout_kv_str(j, "content", x->content.p ? x->content : STR(""));
-    if (v->explain) json_explain_add(j, h);
-    jout_end(j, '}');
+    reply_hit(j, &(ReplyHit){x->hit, x->content, x->start_line, x->end_line, v->explain});
 }
 
 static void one_add(Cli *cli, Buf *b, const HitView *v, const HitText *x, const QueryWords *words) {
@@ -505,22 +459,7 @@ static Err hits_render(Cli *cli, const HitView *v, const PythiaReply *reply, con
 
 static void envelope_add(Cli *cli, const PythiaReply *reply, Str results, size_t shown) {
     JsonOut j = cli_json_begin(cli);
-    jout_kv_str(&j, "query", reply->query);
-    jout_kv_z(&j, "mode", reply->mode);
-    jout_key(&j, "results");
-    jout_begin(&j, '[');
-    if (results.n) jout_raw(&j, results);
-    jout_end(&j, ']');
-    jout_kv_i64(&j, "total", reply->total);
-    jout_kv_bool(&j, "has_more", reply->has_more || shown < reply->n);
-    jout_kv_f64(&j, "took_ms", (double)(int64_t)(reply->took_ms * 1000 + 0.5) / 1000);
-    jout_key(&j, "coverage");
-    jout_begin(&j, '{');
-    jout_kv_i64(&j, "indexed", reply->coverage.indexed);
-    jout_kv_i64(&j, "pending", reply->coverage.pending);
-    jout_kv_i64(&j, "skipped", reply->coverage.skipped);
-    jout_kv_i64(&j, "stale", reply->coverage.stale);
-    jout_end(&j, '}');
+    reply_search_members(&j, reply, results, shown);
     cli_json_end(cli, &j);
 }
 

@@ -197,9 +197,18 @@ static Err fill_reply(Find *f, const SearchReply *r) {
     return fill_coverage(f);
 }
 
-static int enum_value(Pythia *p, ConfigKey key, const char *given, Err *err) {
-    if (given) *err = config_set(p->opts.config, key, str_of(given), config_defs[key].key);
-    return (int)config_int(p->opts.config, key);
+/* The place of given (NULL: what is configured) among the values of key; *name: the value, in the arena. The configuration
+ * stays as it is: a server's next request must not find this one's wishes. */
+static Err enum_value(Find *f, ConfigKey key, const char *given, int *place, const char **name) {
+    Str value = given ? str_of(given) : config_text(f->p->opts.config, key);
+    Str rest = str_of(config_defs[key].values), one;
+    for (*place = 0; str_cut(&rest, '|', &one); ++*place) {
+        if (!str_eq(one, value)) continue;
+        *name = arena_cstr(f->a, value);
+        return *name ? ERR_OK : arena_error();
+    }
+    return err_set(ERR_USAGE, "'%s' cannot be '%.*s'; valid: %s", config_defs[key].key, STR_FMT(value),
+                   config_defs[key].values);
 }
 
 static Err find_all(Find *f, const SearchRequest *sr) {
@@ -214,7 +223,6 @@ static Err find_all(Find *f, const SearchRequest *sr) {
 
 Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out) {
     int64_t start = clock_mono_ns();
-    Err err = ERR_OK;
     const Config *c = p->opts.config;
     *out = (PythiaReply){.query = rq->query};
     Find f = {.p = p,
@@ -225,11 +233,11 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
               .sources = arena_array(a, SearchSource, FIND_COLLECTIONS_MAX),
               .filters = arena_array(a, Filter, FIND_COLLECTIONS_MAX)};
     if (!f.collections || !f.sources || !f.filters) return arena_error();
-    f.mode = (SearchMode)enum_value(p, CONF_SEARCH_MODE, rq->mode, &err);
-    TRY(err);
-    Fusion fusion = (Fusion)enum_value(p, CONF_SEARCH_FUSION, rq->fusion, &err);
-    TRY(err);
-    out->mode = config_text(c, CONF_SEARCH_MODE).p;
+    int mode = 0, fusion = 0;
+    const char *fusion_name = NULL;
+    TRY(enum_value(&f, CONF_SEARCH_MODE, rq->mode, &mode, &out->mode));
+    TRY(enum_value(&f, CONF_SEARCH_FUSION, rq->fusion, &fusion, &fusion_name));
+    f.mode = (SearchMode)mode;
     if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
     TRY(name_langs(&f));
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
@@ -238,7 +246,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     TRY(choose_collections(&f));
     SearchRequest sr = {.query = rq->query,
                         .mode = f.mode,
-                        .fusion = fusion,
+                        .fusion = (Fusion)fusion,
                         .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
                         .limit = rq->limit ? rq->limit : (size_t)config_int(c, CONF_SEARCH_LIMIT),
                         .min_score =

@@ -130,9 +130,32 @@ static void the_first_may_be_closed_before_those_beside_it(void **state) {
     CHECK_OK(file_remove_tree(dir));
 }
 
+static void a_searchs_mode_is_not_the_next_ones(void **state) {
+    (void)state;
+    const char *dir = check_temp_dir();
+    One one;
+    IndexReport *reports = NULL;
+    size_t n = 0;
+    PythiaReply reply;
+    files_write(dir, 0, 3);
+    one_open(&one, dir, NULL);
+    CHECK_OK(pythia_index(one.p, &one.arena, &(IndexRequest){0}, &reports, &n));
+    PythiaSearch rq = {.query = STR("read"), .mode = "lexical", .min_score = -1, .deadline_ms = -1};
+    CHECK_OK(pythia_search(one.p, &one.arena, &rq, &reply));
+    CHECK(str_is(str_of(reply.mode), "lexical"));
+    rq.mode = NULL;
+    CHECK_OK(pythia_search(one.p, &one.arena, &rq, &reply));
+    CHECK(str_is(str_of(reply.mode), "hybrid"));
+    rq.mode = "guess";
+    CHECK_ERR(pythia_search(one.p, &one.arena, &rq, &reply), ERR_USAGE, "hybrid|semantic|lexical");
+    one_close(&one);
+    CHECK_OK(file_remove_tree(dir));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(searching_goes_on_beside_indexing),
+        cmocka_unit_test(a_searchs_mode_is_not_the_next_ones),
         cmocka_unit_test(the_first_may_be_closed_before_those_beside_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

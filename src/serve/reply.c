@@ -1,0 +1,216 @@
+/* reply.c - see reply.h. */
+#include "serve/reply.h"
+
+void jout_kv_text(JsonOut *j, const char *key, Str s) {
+    jout_key(j, key);
+    if (s.n) {
+        jout_str(j, s);
+    } else {
+        jout_null(j);
+    }
+}
+
+void jout_kv_positive(JsonOut *j, const char *key, int64_t v) {
+    jout_key(j, key);
+    if (v > 0) {
+        jout_i64(j, v);
+    } else {
+        jout_null(j);
+    }
+}
+
+void jout_kv_time(JsonOut *j, const char *key, int64_t wall_ms) {
+    char iso[32] = "";
+    if (wall_ms > 0) clock_iso(wall_ms, iso);
+    jout_kv_z(j, key, iso);
+}
+
+void jout_kv_reasons(JsonOut *j, const char *key, const PathReason *list, size_t n) {
+    jout_key(j, key);
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        jout_begin(j, '{');
+        jout_kv_str(j, "path", list[i].path);
+        jout_kv_str(j, "reason", list[i].reason);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+}
+
+static void kv_f32(JsonOut *j, const char *key, float v) {
+    jout_key(j, key);
+    jout_f32(j, v);
+}
+
+static void explain_add(JsonOut *j, const PythiaHit *h) {
+    jout_key(j, "explain");
+    jout_begin(j, '{');
+    jout_key(j, "lexical");
+    if (h->lex_rank > 0) {
+        jout_begin(j, '{');
+        jout_kv_i64(j, "rank", h->lex_rank);
+        kv_f32(j, "bm25", h->bm25);
+        jout_end(j, '}');
+    } else {
+        jout_null(j);
+    }
+    jout_key(j, "vector");
+    if (h->vec_rank > 0) {
+        jout_begin(j, '{');
+        jout_kv_i64(j, "rank", h->vec_rank);
+        kv_f32(j, "cosine", h->cosine);
+        jout_end(j, '}');
+    } else {
+        jout_null(j);
+    }
+    kv_f32(j, "fused", h->fused);
+    jout_end(j, '}');
+}
+
+void reply_hit(JsonOut *j, const ReplyHit *x) {
+    const PythiaHit *h = x->hit;
+    jout_begin(j, '{');
+    jout_kv_str(j, "id", h->id);
+    jout_kv_str(j, "uri", h->uri);
+    jout_kv_str(j, "path", h->path);
+    jout_kv_str(j, "collection", h->collection);
+    jout_kv_positive(j, "start_line", x->start_line);
+    jout_kv_positive(j, "end_line", x->end_line);
+    jout_kv_positive(j, "page", h->page);
+    jout_kv_text(j, "symbol", h->symbol);
+    jout_kv_text(j, "kind", h->kind);
+    jout_kv_text(j, "lang", h->lang);
+    jout_kv_text(j, "heading", h->heading);
+    kv_f32(j, "score", h->score);
+    jout_kv_z(j, "freshness", h->freshness);
+    jout_kv_str(j, "content", x->content.p ? x->content : STR(""));
+    if (x->explain) explain_add(j, h);
+    jout_end(j, '}');
+}
+
+void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, size_t shown) {
+    jout_kv_str(j, "query", reply->query);
+    jout_kv_z(j, "mode", reply->mode);
+    jout_key(j, "results");
+    jout_begin(j, '[');
+    if (results.n) jout_raw(j, results);
+    jout_end(j, ']');
+    jout_kv_i64(j, "total", reply->total);
+    jout_kv_bool(j, "has_more", reply->has_more || shown < reply->n);
+    jout_kv_f64(j, "took_ms", (double)(int64_t)(reply->took_ms * 1000 + 0.5) / 1000);
+    jout_key(j, "coverage");
+    jout_begin(j, '{');
+    jout_kv_i64(j, "indexed", reply->coverage.indexed);
+    jout_kv_i64(j, "pending", reply->coverage.pending);
+    jout_kv_i64(j, "skipped", reply->coverage.skipped);
+    jout_kv_i64(j, "stale", reply->coverage.stale);
+    jout_end(j, '}');
+}
+
+Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain) {
+    Buf hits = {0};
+    for (size_t i = 0; i < reply->n; i++) {
+        const PythiaHit *h = &reply->hits[i];
+        JsonOut one = jout_to(&hits);
+        if (i) buf_char(&hits, ',');
+        reply_hit(&one, &(ReplyHit){h, h->content, h->start_line, h->end_line, explain});
+    }
+    Err err = buf_ok(&hits);
+    if (!err) reply_search_members(j, reply, buf_str(&hits), reply->n);
+    buf_free(&hits);
+    return err;
+}
+
+void reply_text(JsonOut *j, const PythiaText *t) {
+    jout_begin(j, '{');
+    jout_kv_text(j, "id", t->id);
+    jout_kv_text(j, "uri", t->uri);
+    jout_kv_str(j, "path", t->path);
+    jout_kv_text(j, "collection", t->collection);
+    jout_kv_positive(j, "start_line", t->start_line);
+    jout_kv_positive(j, "end_line", t->end_line);
+    jout_kv_text(j, "symbol", t->symbol);
+    jout_kv_text(j, "kind", t->kind);
+    jout_kv_text(j, "lang", t->lang);
+    jout_kv_z(j, "freshness", t->freshness);
+    jout_kv_str(j, "content", t->content.p ? t->content : STR(""));
+    jout_end(j, '}');
+}
+
+void reply_collection_members(JsonOut *j, const PythiaCollection *c) {
+    jout_kv_str(j, "name", c->name);
+    jout_kv_text(j, "root", c->root);
+    jout_kv_text(j, "describe", c->describe);
+    jout_kv_text(j, "model", c->model);
+    jout_kv_positive(j, "dimension", c->dim);
+    jout_kv_text(j, "index", c->index_kind);
+    jout_kv_text(j, "store", c->store);
+    jout_kv_i64(j, "documents", c->documents);
+    jout_kv_i64(j, "skipped", c->skipped);
+    jout_kv_i64(j, "failed", c->failed);
+    jout_kv_i64(j, "chunks", c->chunks);
+    jout_kv_i64(j, "embedded", c->embedded);
+    jout_kv_i64(j, "pending", c->pending);
+    jout_kv_i64(j, "text_bytes", c->text_bytes);
+    jout_kv_i64(j, "index_bytes", c->index_bytes);
+    jout_kv_time(j, "updated", c->updated_ms);
+    jout_kv_bool(j, "root_missing", c->root_missing);
+    jout_kv_bool(j, "model_missing", c->model_missing);
+    jout_kv_text(j, "last_run_state", c->last_run_state);
+    jout_kv_text(j, "last_run_error", c->last_run_error);
+}
+
+void reply_status_members(JsonOut *j, const PythiaStatus *s) {
+    jout_key(j, "skip_counts");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < s->n_skip_counts; i++) {
+        jout_begin(j, '{');
+        jout_kv_str(j, "reason", s->skip_counts[i].reason);
+        jout_kv_i64(j, "files", s->skip_counts[i].files);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+    jout_kv_reasons(j, "skipped_files", s->skipped, s->n_skipped);
+    jout_kv_reasons(j, "failed_files", s->failed, s->n_failed);
+    jout_kv_reasons(j, "stale_files", s->stale, s->n_stale);
+}
+
+void reply_run(JsonOut *j, const PythiaRun *r) {
+    jout_begin(j, '{');
+    jout_kv_i64(j, "id", r->id);
+    jout_kv_str(j, "collection", r->collection);
+    jout_kv_str(j, "state", r->state);
+    jout_kv_text(j, "stage", r->stage);
+    jout_kv_i64(j, "done", r->done);
+    jout_kv_i64(j, "total", r->total);
+    jout_kv_i64(j, "failures", r->failures);
+    jout_kv_time(j, "queued", r->queued_ms);
+    jout_kv_time(j, "started", r->started_ms);
+    jout_kv_time(j, "ended", r->ended_ms);
+    jout_kv_text(j, "error", r->error);
+    jout_end(j, '}');
+}
+
+void reply_vector(JsonOut *j, const char *key, const float *v, size_t dim) {
+    if (key) jout_key(j, key);
+    jout_begin(j, '[');
+    for (size_t d = 0; d < dim; d++) jout_f32(j, v[d]);
+    jout_end(j, ']');
+}
+
+void reply_error_members(JsonOut *j, Err err) {
+    jout_kv_z(j, "code", err_name(err));
+    jout_key(j, "message");
+    jout_str(j, str_of(err_text()));
+    jout_kv_z(j, "fix", err_fix_text());
+}
+
+void reply_error(JsonOut *j, Err err) {
+    jout_begin(j, '{');
+    jout_kv_z(j, "status", "error");
+    jout_key(j, "error");
+    jout_begin(j, '{');
+    reply_error_members(j, err);
+    jout_end(j, '}');
+    jout_end(j, '}');
+}
