@@ -20,6 +20,7 @@
 #include <string.h>
 
 #include "base/sys.h"
+#include "model/layout.h"
 #include "model/low_cache.h"
 #include "model/net.h"
 
@@ -54,22 +55,11 @@ static void low_close(void *net) {
 
 /* ---- layout ---- */
 
-typedef struct {
-    char *base; /* NULL: only counts */
-    size_t at;
-} Cursor;
+static const float *take_floats(Layout *c, size_t n) { return layout_take(c, low_wide(n) * sizeof(float)); }
 
-static void *take(Cursor *c, size_t bytes) {
-    void *p = c->base ? c->base + c->at : NULL;
-    c->at += (bytes + 63) / 64 * 64;
-    return p;
-}
-
-static const float *take_floats(Cursor *c, size_t n) { return take(c, low_wide(n) * sizeof(float)); }
-
-static void bind_matrix(Cursor *c, LowType type, size_t n, size_t k, LowMatrix *out) {
+static void bind_matrix(Layout *c, LowType type, size_t n, size_t k, LowMatrix *out) {
     *out = (LowMatrix){.type = type, .n = n, .k = k};
-    out->panels = take(c, low_panels(n) * low_panel_bytes(type, k));
+    out->panels = layout_take(c, low_panels(n) * low_panel_bytes(type, k));
     out->bias = take_floats(c, n);
     out->scale = take_floats(c, n);
     out->sums = take_floats(c, n);
@@ -77,8 +67,8 @@ static void bind_matrix(Cursor *c, LowType type, size_t n, size_t k, LowMatrix *
 
 /* Points everything into the block; returns its bytes. Sizes cannot overflow: the tensors are in the file. */
 static size_t bind(BertLow *b, char *base) {
-    Cursor c = {base, 0};
-    b->places = take(&c, b->n_places * low_wide(b->dim) * sizeof(float));
+    Layout c = {base, 0};
+    b->places = layout_take(&c, b->n_places * low_wide(b->dim) * sizeof(float));
     for (size_t i = 0; i < 2; i++) b->token_norm[i] = take_floats(&c, b->dim);
     for (size_t l = 0; l < b->n_layers; l++) {
         LowLayer *layer = &b->layers[l];
@@ -381,22 +371,22 @@ static size_t attention_floats(const BertLow *b, size_t longest) {
 /* Cuts the scratch up; base NULL: returns the floats it takes. */
 static size_t work_cut(Work *w, float *base, size_t m, size_t longest, size_t threads) {
     const BertLow *b = w->b;
-    Cursor c = {(char *)base, 0};
+    Layout c = {(char *)base, 0};
     size_t dim = low_wide(b->dim), ff = low_wide(b->n_ff), qkv = low_wide(3 * b->dim);
-    w->x = take(&c, m * dim * sizeof(float));
-    w->y = take(&c, m * dim * sizeof(float));
-    w->rows = take(&c, m * dim * sizeof(Bf16));
-    w->mixed = take(&c, m * dim * sizeof(Bf16));
-    w->qkv = take(&c, m * (ff > qkv ? ff : qkv) * sizeof(Bf16));
+    w->x = layout_take(&c, m * dim * sizeof(float));
+    w->y = layout_take(&c, m * dim * sizeof(float));
+    w->rows = layout_take(&c, m * dim * sizeof(Bf16));
+    w->mixed = layout_take(&c, m * dim * sizeof(Bf16));
+    w->qkv = layout_take(&c, m * (ff > qkv ? ff : qkv) * sizeof(Bf16));
     w->up = w->qkv;
-    w->bytes = take(&c, m * ff);
-    if (ff < dim) (void)take(&c, m * (dim - ff));
-    w->scale = take(&c, m * sizeof(float));
-    w->zero = take(&c, m * sizeof(float));
-    w->scale2 = take(&c, m * sizeof(float));
-    w->zero2 = take(&c, m * sizeof(float));
+    w->bytes = layout_take(&c, m * ff);
+    if (ff < dim) (void)layout_take(&c, m * (dim - ff));
+    w->scale = layout_take(&c, m * sizeof(float));
+    w->zero = layout_take(&c, m * sizeof(float));
+    w->scale2 = layout_take(&c, m * sizeof(float));
+    w->zero2 = layout_take(&c, m * sizeof(float));
     w->attention_each = attention_floats(b, longest);
-    w->attention = take(&c, threads * w->attention_each * sizeof(float));
+    w->attention = layout_take(&c, threads * w->attention_each * sizeof(float));
     return c.at / sizeof(float);
 }
 

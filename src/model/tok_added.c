@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "base/utf8.h"
 #include "model/tok_space.h"
 #include "model/tok_vocab.h"
 
@@ -94,6 +95,29 @@ bool tok_added_next(const TokAdded *added, Str text, size_t from, const TokSink 
         return true;
     }
     return false;
+}
+
+static Err fragment_between(Str text, size_t from, size_t to, TokFragment fragment, void *ctx) {
+    return from < to ? fragment(ctx, str_make(text.p + from, to - from)) : ERR_OK;
+}
+
+Err tok_added_encode(const TokAdded *added, Str text, TokSink *sink, TokFragment fragment, void *ctx) {
+    Buf repaired = {0};
+    Err err = ERR_OK;
+    if (!utf8_valid(text)) {
+        utf8_repair(&repaired, text);
+        err = buf_ok(&repaired);
+        text = buf_str(&repaired);
+    }
+    TokAddedHit hit;
+    size_t at = 0;
+    for (; !err && tok_added_next(added, text, at, sink, &hit); at = hit.end) {
+        err = fragment_between(text, at, hit.start, fragment, ctx);
+        if (!err) tok_sink_add(sink, hit.id);
+    }
+    if (!err) err = fragment_between(text, at, text.n, fragment, ctx);
+    buf_free(&repaired);
+    return err;
 }
 
 /* A control token stands at text[at], or one begins there and reaches `end`. */

@@ -33,6 +33,12 @@ MUST_USE Err tok_added_open(TokAdded *added, Tok *t, const int32_t *types, int32
  * Cost: ~1 ns a byte. */
 bool tok_added_next(const TokAdded *added, Str text, size_t from, const TokSink *sink, TokAddedHit *hit);
 
+/* Text between added tokens, for the tokenizer proper; never empty. */
+typedef Err (*TokFragment)(void *ctx, Str text);
+/* What every tokenizer with added tokens does: ill-formed UTF-8 is repaired, added tokens go to the sink as they stand, what
+ * is between them to fragment. Errors: fragment's, and memory. */
+MUST_USE Err tok_added_encode(const TokAdded *added, Str text, TokSink *sink, TokFragment fragment, void *ctx);
+
 /* tok_find_control's answer. */
 bool tok_added_control(const TokAdded *added, Str text, size_t from, size_t *at);
 

@@ -20,7 +20,6 @@
  */
 #include <stdatomic.h>
 
-#include "base/utf8.h"
 #include "model/tok_added.h"
 #include "model/tok_bpe_nfc.h"
 #include "model/tok_bpe_split.h"
@@ -131,8 +130,8 @@ static Err word_encode(void *ctx, Str word) {
     return ERR_OK;
 }
 
-static Err fragment_encode(Encode *e, Str text) {
-    if (text.n == 0) return ERR_OK;
+static Err fragment_encode(void *ctx, Str text) {
+    Encode *e = ctx;
     if (!e->b->pre->nfc) return tok_split(e->b->split, text, word_encode, e);
     Arena composed = {0};
     Err err = tok_nfc(text, &composed, &text);
@@ -144,23 +143,8 @@ static Err fragment_encode(Encode *e, Str text) {
 static Err bpe_encode(const Tok *t, Str text, TokSink *sink) {
     const Bpe *b = t->impl;
     Encode e = {.b = b, .sink = sink};
-    Buf repaired = {0};
-    Err err = ERR_OK;
-    if (!utf8_valid(text)) {
-        utf8_repair(&repaired, text);
-        if ((err = buf_ok(&repaired))) goto done;
-        text = buf_str(&repaired);
-    }
-    TokAddedHit hit;
-    size_t at = 0;
-    for (; tok_added_next(&b->added, text, at, sink, &hit); at = hit.end) {
-        if ((err = fragment_encode(&e, str_make(text.p + at, hit.start - at)))) goto done;
-        tok_sink_add(sink, hit.id);
-    }
-    err = fragment_encode(&e, str_from(text, at));
-done:
+    Err err = tok_added_encode(&b->added, text, sink, fragment_encode, &e);
     arena_free(&e.long_words);
-    buf_free(&repaired);
     return err;
 }
 

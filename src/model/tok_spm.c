@@ -148,9 +148,10 @@ static void fragment_escape(Buf *out, Str text, bool prefix) {
     }
 }
 
-static Err fragment_encode(Encode *e, Str text, bool prefix) {
-    if (text.n == 0) return ERR_OK;
-    fragment_escape(&e->escaped, text, prefix);
+static Err fragment_encode(void *ctx, Str text) {
+    Encode *e = ctx;
+    e->after_unknown = false;
+    fragment_escape(&e->escaped, text, e->s->space_prefix);
     TRY(buf_ok(&e->escaped));
     Str all = buf_str(&e->escaped);
     size_t start = 0;
@@ -165,25 +166,9 @@ static Err fragment_encode(Encode *e, Str text, bool prefix) {
 static Err spm_encode(const Tok *t, Str text, TokSink *sink) {
     const Spm *s = t->impl;
     Encode e = {.s = s, .sink = sink};
-    Buf repaired = {0};
-    Err err = ERR_OK;
-    if (!utf8_valid(text)) {
-        utf8_repair(&repaired, text);
-        if ((err = buf_ok(&repaired))) goto done;
-        text = buf_str(&repaired);
-    }
-    TokAddedHit hit;
-    size_t at = 0;
-    for (; tok_added_next(&s->added, text, at, sink, &hit); at = hit.end) {
-        if ((err = fragment_encode(&e, str_make(text.p + at, hit.start - at), s->space_prefix))) goto done;
-        tok_sink_add(sink, hit.id);
-        e.after_unknown = false;
-    }
-    err = fragment_encode(&e, str_from(text, at), s->space_prefix);
-done:
+    Err err = tok_added_encode(&s->added, text, sink, fragment_encode, &e);
     arena_free(&e.long_words);
     buf_free(&e.escaped);
-    buf_free(&repaired);
     return err;
 }
 

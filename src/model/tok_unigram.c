@@ -219,8 +219,8 @@ static void text_escape(Encode *e, Str text) {
             buf_char(&e->word, text.p[i]);
 }
 
-static Err fragment_encode(Encode *e, Str text) {
-    if (text.n == 0) return ERR_OK;
+static Err fragment_encode(void *ctx, Str text) {
+    Encode *e = ctx;
     buf_clear(&e->normal);
     tok_charsmap_apply(&e->u->map, text, &e->normal);
     TRY(buf_ok(&e->normal));
@@ -241,25 +241,10 @@ static Err fragment_encode(Encode *e, Str text) {
 static Err unigram_encode(const Tok *t, Str text, TokSink *sink) {
     const Unigram *u = t->impl;
     Encode e = {.u = u, .sink = sink};
-    Buf repaired = {0};
-    Err err = ERR_OK;
-    if (!utf8_valid(text)) {
-        utf8_repair(&repaired, text);
-        if ((err = buf_ok(&repaired))) goto done;
-        text = buf_str(&repaired);
-    }
-    TokAddedHit hit;
-    size_t at = 0;
-    for (; tok_added_next(&u->added, text, at, sink, &hit); at = hit.end) {
-        if ((err = fragment_encode(&e, str_make(text.p + at, hit.start - at)))) goto done;
-        tok_sink_add(sink, hit.id);
-    }
-    err = fragment_encode(&e, str_from(text, at));
-done:
+    Err err = tok_added_encode(&u->added, text, sink, fragment_encode, &e);
     arena_free(&e.long_words);
     buf_free(&e.normal);
     buf_free(&e.word);
-    buf_free(&repaired);
     return err;
 }
 

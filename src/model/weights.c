@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "kern/quant_exact.h"
+#include "model/layout.h"
 
 enum { QUANT_KINDS = QUANT_BLOCKS256 + 1 };
 
@@ -30,43 +31,32 @@ typedef struct {
 
 /* ---- scratch ---- */
 
-typedef struct {
-    char *base; /* NULL: only counts */
-    size_t at;
-} Cursor;
-
-static void *take(Cursor *c, size_t bytes) {
-    void *p = c->base ? c->base + c->at : NULL;
-    c->at += (bytes + 63) / 64 * 64;
-    return p;
-}
-
-static void cut_low(Job *j, Cursor *c) {
+static void cut_low(Job *j, Layout *c) {
     size_t k = low_wide(j->w->rows.k), n = j->w->rows.n;
-    j->bf16 = take(c, j->m * k * sizeof(Bf16));
+    j->bf16 = layout_take(c, j->m * k * sizeof(Bf16));
     j->low = (LowRows){.rows = j->bf16, .stride = k};
     if (j->w->low.type == LOW_INT8) {
-        j->low.rows = take(c, j->m * k);
-        j->low.scale = take(c, j->m * sizeof(float));
-        j->low.zero = take(c, j->m * sizeof(float));
+        j->low.rows = layout_take(c, j->m * k);
+        j->low.scale = layout_take(c, j->m * sizeof(float));
+        j->low.zero = layout_take(c, j->m * sizeof(float));
     }
-    j->wide = n % LOW_WIDE ? take(c, j->m * low_wide(n) * sizeof(float)) : j->out;
+    j->wide = n % LOW_WIDE ? layout_take(c, j->m * low_wide(n) * sizeof(float)) : j->out;
 }
 
-static void cut_blocks(Job *j, Cursor *c) {
+static void cut_blocks(Job *j, Layout *c) {
     const NetRows *r = &j->w->rows;
     memset(j->kinds, 0, sizeof j->kinds);
     bool seen[QUANT_KINDS] = {false};
     for (size_t i = 0; i < r->n_parts; i++) {
         QuantKind kind = quant_kind(r->parts[i]->format->type);
-        if (!seen[kind]) j->kinds[kind] = take(c, j->m * quant_kind_bytes(kind, r->k));
+        if (!seen[kind]) j->kinds[kind] = layout_take(c, j->m * quant_kind_bytes(kind, r->k));
         seen[kind] = true;
     }
 }
 
 /* Cuts the scratch up; returns the bytes it takes. */
 static size_t cut(Job *j, size_t threads, void *base) {
-    Cursor c = {base, 0};
+    Layout c = {base, 0};
     size_t k = j->w->rows.k;
     j->each_bytes = 0;
     switch (j->w->form) {
@@ -87,7 +77,7 @@ static size_t cut(Job *j, size_t threads, void *base) {
         cut_blocks(j, &c);
         break;
     }
-    j->each = take(&c, threads * j->each_bytes);
+    j->each = layout_take(&c, threads * j->each_bytes);
     return c.at;
 }
 
