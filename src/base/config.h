@@ -49,6 +49,11 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(INDEX_CACHE_SIZE, "index", "cache_size", BYTES, "128M", "", 0,                                                   \
       "disk space, a model, for vectors of texts that went, should they come back (0: none)")                          \
     X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                    \
+    X(INDEX_NOISE, "index", "noise", ENUM, "rank", "rank|keep", CONFIG_PROJECT,                                        \
+      "rank: skip lock files, minified files and installed packages, rank generated and vendored ones lower; keep: "   \
+      "take all alike")                                                                                                \
+    X(INDEX_SECRETS, "index", "secrets", BOOL, "false", "", 0,                                                         \
+      "index what looks like a secret too: environment files, keys, credentials")                                      \
     X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                      \
     X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")             \
     X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                    \

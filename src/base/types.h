@@ -16,6 +16,7 @@ typedef struct {
     Sha256 sha256; /* of the original bytes */
     int64_t size;  /* of the original, bytes */
     int64_t mtime_ns;
+    float prior; /* of a hit in it, beside one in other documents: 1, or less for what ranks lower; 0 counts as 1 */
 } Doc;
 
 /* A span of a document's text. */

@@ -48,6 +48,8 @@ static const Flag index_flags[] = {
     {.name = "lex-only", .help = "words only; vectors stay pending until the next index"},
     {.name = "hidden", .key = KEY(CONF_INDEX_HIDDEN), .sets = "true"},
     {.name = "no-ignore", .help = "read no ignore file"},
+    {.name = "noise", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_INDEX_NOISE)},
+    {.name = "secrets", .key = KEY(CONF_INDEX_SECRETS), .sets = "true"},
     {.name = "max-file-size", .type = FLAG_VALUE, .arg = "SIZE", .key = KEY(CONF_INDEX_MAX_FILE_SIZE)},
     {.name = "jobs", .letter = 'j', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_INDEX_JOBS)},
     {.name = "index", .type = FLAG_VALUE, .arg = "KIND", .key = KEY(CONF_INDEX_KIND)},

@@ -80,6 +80,8 @@ Err settings_read(Arena *a, Str text, IndexSettings *out) {
     TRY(json_read(text, "collection settings", &v));
     if ((err = json_get_bool(v, "hidden", &out->hidden))) goto done;
     if ((err = json_get_bool(v, "no_ignore", &out->no_ignore))) goto done;
+    if ((err = json_get_bool(v, "secrets", &out->secrets))) goto done;
+    if ((err = json_get_bool(v, "keep_noise", &out->keep_noise))) goto done;
     if ((err = json_get_i64(v, "max_file_size", &out->max_file_size))) goto done;
     if ((err = json_get_i64(v, "max_tokens", &out->max_tokens))) goto done;
     const json_t *globs = json_object_get(v, "globs");
@@ -106,6 +108,8 @@ Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
     jout_begin(&j, '{');
     jout_kv_bool(&j, "hidden", s->hidden);
     jout_kv_bool(&j, "no_ignore", s->no_ignore);
+    jout_kv_bool(&j, "secrets", s->secrets);
+    jout_kv_bool(&j, "keep_noise", s->keep_noise);
     jout_kv_i64(&j, "max_file_size", s->max_file_size);
     jout_kv_i64(&j, "max_tokens", s->max_tokens);
     jout_key(&j, "globs");
@@ -120,6 +124,10 @@ Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
     }
     buf_free(&b);
     return err;
+}
+
+ReadOpts settings_read_opts(const IndexSettings *s) {
+    return (ReadOpts){.max_size = s->max_file_size, .noise = {.secrets = s->secrets, .keep = s->keep_noise}};
 }
 
 bool settings_exclude(const IndexSettings *s, Str path) {

@@ -12,6 +12,7 @@
 #include "engine/pythia.h"
 #include "index/analyze.h"
 #include "index/vec.h"
+#include "ingest/read.h"
 #include "model/cache.h"
 #include "model/model.h"
 #include "search/search.h"
@@ -86,6 +87,7 @@ Str engine_relative(Str path, Str root);
 /* How a collection was walked and cut; kept in its row so that a later `index` and `status` do the same. */
 typedef struct {
     bool hidden, no_ignore;
+    bool secrets, keep_noise; /* ingest/noise.h */
     int64_t max_file_size;
     int64_t max_tokens; /* of a chunk; 0: made without a model */
     const Str *globs;
@@ -94,6 +96,7 @@ typedef struct {
 MUST_USE Err settings_read(Arena *a, Str json, IndexSettings *out);
 MUST_USE Err settings_write(Arena *a, const IndexSettings *s, Str *json);
 
+ReadOpts settings_read_opts(const IndexSettings *s);
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 

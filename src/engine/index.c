@@ -136,7 +136,7 @@ static Err read_one(void *ctx, size_t i, size_t worker) {
     ReadSlot *r = &b->slots[i];
     IndexJob *j = b->job;
     (void)worker;
-    ReadOpts opts = {.max_size = j->settings.max_file_size};
+    ReadOpts opts = settings_read_opts(&j->settings);
     Err err = doc_read(&r->arena, j->root, r->found->path, &opts, &r->doc, &r->skip);
     if (err) return keep_reason(r, err);
     if (r->skip.n) return ERR_OK;
@@ -185,7 +185,7 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
         twin->vanished = false;
         j->n_vanished--;
         rep->renamed++;
-        return store_rename(j->store, twin->id, r->doc.uri, r->doc.path, r->doc.lang, r->doc.mtime_ns, inode);
+        return store_rename(j->store, twin->id, &r->doc, inode);
     }
     /* Two new files of one content, and one vanished: the second finds its twin taken, and was not cut yet. */
     if (!r->chunks && r->doc.text.n) TRY(cut(j, r));
@@ -258,6 +258,7 @@ Err index_remove_vanished(IndexJob *j) {
 Err index_look(IndexJob *j) {
     WalkOpts opts = {.hidden = j->settings.hidden,
                      .no_ignore = j->settings.no_ignore,
+                     .keep_noise = j->settings.keep_noise,
                      .global_ignore = j->global_ignore,
                      .deadline = &j->stop};
     index_progress(j, "walk", 0, 0, false);
@@ -272,7 +273,7 @@ static Err plan_one(IndexJob *j, Arena *a, Found *f) {
     Known *known = f->known, *twin = NULL;
     Doc doc;
     Str skip, what = STR("");
-    ReadOpts opts = {.max_size = j->settings.max_file_size};
+    ReadOpts opts = settings_read_opts(&j->settings);
     Err err = doc_read(a, j->root, f->path, &opts, &doc, &skip);
     if (err && err != ERR_IO) return err;
     bool active = known && known->state == DOC_ACTIVE;

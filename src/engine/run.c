@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "engine/index_job.h"
 
-enum { CHUNKER_VERSION = 1, SPECIAL_TOKENS = 2 };
+enum { SPECIAL_TOKENS = 2, NOISE_IS_KEPT = 1 /* place in index.noise */ };
 
 void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished) {
     int64_t now = clock_mono_ns();
@@ -94,9 +94,12 @@ static Err choose_collection(IndexJob *j, Str given) {
 
 /* ---- settings and model ---- */
 
-static bool settings_cut_alike(const IndexSettings *a, const IndexSettings *b) {
-    return a->max_tokens == b->max_tokens;
+/* False: files that are unchanged may be cut, skipped or ranked otherwise now. */
+static bool settings_take_alike(const IndexSettings *a, const IndexSettings *b) {
+    return a->max_tokens == b->max_tokens && a->secrets == b->secrets && a->keep_noise == b->keep_noise;
 }
+
+static bool is_configured(const Config *c, ConfigKey key) { return strcmp(config_origin(c, key), "default") != 0; }
 
 /* Without a model only the budget's size matters: about four bytes a token. */
 static size_t rough_tokens(const void *ctx, Str text) {
@@ -111,8 +114,12 @@ static Err choose_settings(IndexJob *j) {
     if (j->created)
         j->settings = (IndexSettings){.max_file_size = config_int(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE),
                                       .hidden = config_bool(j->p->opts.config, CONF_INDEX_HIDDEN)};
-    else if (strcmp(config_origin(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE), "default") != 0)
+    else if (is_configured(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE))
         j->settings.max_file_size = config_int(j->p->opts.config, CONF_INDEX_MAX_FILE_SIZE);
+    if (j->created || is_configured(j->p->opts.config, CONF_INDEX_NOISE))
+        j->settings.keep_noise = config_int(j->p->opts.config, CONF_INDEX_NOISE) == NOISE_IS_KEPT;
+    if (j->created || is_configured(j->p->opts.config, CONF_INDEX_SECRETS))
+        j->settings.secrets = config_bool(j->p->opts.config, CONF_INDEX_SECRETS);
     j->settings.hidden |= j->rq->hidden;
     j->settings.no_ignore |= j->rq->no_ignore;
     if (j->rq->n_globs) j->settings.globs = j->rq->globs, j->settings.n_globs = j->rq->n_globs;
@@ -125,7 +132,7 @@ static Err choose_settings(IndexJob *j) {
     } else if (!j->created)
         j->settings.max_tokens = old.max_tokens;
     j->redo_skipped = !j->created && old.max_file_size != j->settings.max_file_size;
-    j->redo = j->rq->force || (!j->created && !settings_cut_alike(&old, &j->settings));
+    j->redo = j->rq->force || (!j->created && !settings_take_alike(&old, &j->settings));
     return ERR_OK;
 }
 

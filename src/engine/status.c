@@ -217,8 +217,10 @@ static Err count_reasons(Look *l) {
 
 static Err walk_opts_of(Pythia *p, Arena *a, const StoreCollection *c, WalkOpts *out, IndexSettings *settings) {
     TRY(settings_read(a, c->settings, settings));
-    *out = (WalkOpts){
-        .hidden = settings->hidden, .no_ignore = settings->no_ignore, .global_ignore = engine_global_ignore(p)};
+    *out = (WalkOpts){.hidden = settings->hidden,
+                      .no_ignore = settings->no_ignore,
+                      .keep_noise = settings->keep_noise,
+                      .global_ignore = engine_global_ignore(p)};
     return ERR_OK;
 }
 
@@ -262,12 +264,13 @@ static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSe
     Model *m = NULL;
     const char *root = arena_cstr(a, c->root);
     if (!root) return arena_error();
-    ReadOpts opts = {.max_size = settings->max_file_size};
+    ReadOpts opts = settings_read_opts(settings);
     Err err = doc_read(a, root, path, &opts, &doc, &skip);
     if (err) return step(w, "read", false, arena_str(a, str_of(err_text()))), ERR_OK;
     if (skip.n) return step(w, "read", false, skip), ERR_OK;
     step(w, "read", true,
-         arena_printf(a, "%lld bytes, %.*s", (long long)doc.size, STR_FMT(doc.lang.n ? doc.lang : STR("text"))));
+         arena_printf(a, "%lld bytes, %.*s%s", (long long)doc.size, STR_FMT(doc.lang.n ? doc.lang : STR("text")),
+                      doc.prior < 1.0f ? ", ranked lower: generated or vendored" : ""));
     if (c->dim == 0) return ERR_OK;
     TRY(engine_collection_model(p, c, &m));
     ChunkOpts cut = {.max_tokens = (size_t)settings->max_tokens, .count_tokens = model_count_tokens, .count_ctx = m};

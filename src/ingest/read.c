@@ -20,9 +20,6 @@
 enum {
     SNIFF_BYTES = 8192,   /* binary is decided by these, as grep and git do */
     CONTROL_PERCENT = 10, /* more control characters than this: not text. Prose has none, terminal logs 3-5 % */
-    LONG_LINE = 20000,    /* bytes; nobody wrote that line of code */
-    LONG_AVERAGE = 500,   /* bytes a line, over at least AVERAGE_FROM bytes: a small one-line JSON is not minified */
-    AVERAGE_FROM = 8192,
 };
 
 typedef struct {
@@ -175,40 +172,6 @@ static Err binary_judge(Arena *a, Str text, Str *skip) {
     return skip->p ? ERR_OK : arena_error();
 }
 
-/* 48211 as "48,211" */
-static void count_text(size_t v, char out[32]) {
-    char digits[24];
-    const int n = snprintf(digits, sizeof digits, "%zu", v);
-    size_t at = 0;
-    for (int i = 0; i < n; i++) {
-        if (i && (n - i) % 3 == 0) out[at++] = ',';
-        out[at++] = digits[i];
-    }
-    out[at] = 0;
-}
-
-/* Generated code, data in one line: found by nobody and filling the index. Prose has a paragraph a line and is let be. */
-static Err minified_judge(Arena *a, const Doc *doc, Str *skip) {
-    const LangClass class = lang_class(doc->lang);
-    if (class == LANG_PROSE) return ERR_OK;
-    size_t lines = 0, longest = 0, longest_line = 0;
-    Str rest = doc->text;
-    for (Str line; str_line(&rest, &line);) {
-        lines++;
-        if (line.n > longest) longest = line.n, longest_line = lines;
-    }
-    char count[32];
-    const bool by_average = class == LANG_CODE || str_is(doc->lang, "json") || str_is(doc->lang, "xml");
-    if (longest > LONG_LINE) {
-        count_text(longest, count);
-        *skip = arena_printf(a, "minified (line %zu has %s bytes)", longest_line, count);
-    } else if (by_average && doc->text.n >= AVERAGE_FROM && doc->text.n / (lines ? lines : 1) > LONG_AVERAGE) {
-        count_text(doc->text.n / (lines ? lines : 1), count);
-        *skip = arena_printf(a, "minified (%s bytes a line)", count);
-    }
-    return skip->p ? ERR_OK : arena_error();
-}
-
 static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
     TRY(text_decode(a, bytes, &out->text));
     TRY(binary_judge(a, out->text, skip));
@@ -218,7 +181,7 @@ static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
         return ERR_OK;
     }
     out->lang = lang_of(path, out->text);
-    return minified_judge(a, out, skip);
+    return ERR_OK;
 }
 
 static Err format_read(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
@@ -240,6 +203,8 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
     if (!out->path.p || !full.p) return arena_error();
     out->uri = uri_of_path(a, full.p);
     if (!out->uri.p) return arena_error();
+    TRY(noise_of_path(a, path, &opts->noise, skip, &out->prior));
+    if (skip->n) return ERR_OK;
     int fd = -1;
     struct stat st;
     Str bytes = STR("");
@@ -255,6 +220,7 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
     out->size = st.st_size;
     out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
     err = format_read(a, path, bytes, out, skip);
+    if (!err && !skip->n) err = noise_of_text(a, out, &opts->noise, skip, &out->prior);
 done:
     (void)close(fd);
     return err;

@@ -6,13 +6,15 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/types.h"
+#include "ingest/noise.h"
 
 typedef struct {
     int64_t max_size; /* bytes; larger files are skipped */
+    NoiseOpts noise;
 } ReadOpts;
 
 /* Reads root/path. *skip is "" and *out filled, or the reason why the file is not indexed: "binary (NUL at byte 12)",
- * "larger than 1 MB (3.2 MB)", "minified (line 1 has 48,211 bytes)", "empty", "changed while being read". Errors
+ * "larger than 1 MB (3.2 MB)", "empty", "changed while being read", and those of noise.h. Errors
  * (ERR_IO: unreadable) name the path. Everything lives in the arena. out->uri is file://<root>/<path>, percent-encoded
  * as RFC 3986 wants; out->text is UTF-8: a BOM is dropped, UTF-16 with a BOM is converted, and for ill-formed bytes the
  * text is kept as it is (offsets must stay those of the file) while tokenizers and JSON repair it. */

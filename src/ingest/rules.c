@@ -1,8 +1,9 @@
 /* rules.c - which rule speaks first. See rules.h; the syntax of one file is ignore.c's.
  *
  * Order: version control's own folders; the caller's exclude globs; the ignore files, nearest folder first and within a
- * folder .pythiaignore before .gitignore; .git/info/exclude; core.excludesFile; then hidden names, which only an explicit
- * '!' in a .pythiaignore brings back (in a .gitignore '!' means "commit it", not "show it to me"); then include globs.
+ * folder .pythiaignore before .gitignore; .git/info/exclude; core.excludesFile; then folders of installed packages
+ * (noise.h) and hidden names, which only an explicit '!' in a .pythiaignore brings back (in a .gitignore '!' means "commit
+ * it", not "show it to me"); then include globs.
  *
  * A walk that starts inside a git work tree obeys the ignore files above it up to the work tree's top, as git does. Whether
  * the root itself is ignored is not asked: it was named.
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/glob.h"
+#include "ingest/noise.h"
 
 enum { GIT_FILE_MAX = 4096 }; /* bytes of a ".git" file or of "commondir" */
 
@@ -258,7 +260,10 @@ Err rules_judge(Rules *r, Str path, FileType type, Str *reason) {
         return say(r, reason);
     }
     const bool wanted = rule && str_ends(file->name, STR(".pythiaignore"));
-    if (name.n && name.p[0] == '.' && !o->hidden && !wanted)
+    const char *noise = is_folder && !wanted && !o->keep_noise ? noise_of_folder(name) : NULL;
+    if (noise)
+        *reason = str_of(noise);
+    else if (name.n && name.p[0] == '.' && !o->hidden && !wanted)
         *reason = STR("hidden");
     else if (!is_folder && o->n_include && !glob_among(o->include, o->n_include, below_root, false))
         *reason = STR("not among the included globs");

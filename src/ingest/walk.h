@@ -2,7 +2,8 @@
  *
  * Rules, strongest first: the names given on the command line; `.pythiaignore`, `.gitignore` of each folder from the
  * root down (nearest last match wins; '!' re-includes unless a parent folder is excluded); .git/info/exclude;
- * core.excludesFile ($XDG_CONFIG_HOME/git/ignore). Hidden files are skipped unless asked for, `.git` always.
+ * core.excludesFile ($XDG_CONFIG_HOME/git/ignore). Hidden files are skipped unless asked for, `.git` always, and so are
+ * folders of installed packages (noise.h).
  * Order: bytewise by path, so that the same tree gives the same index. Links to files are followed when the target lies
  * in the root; links to folders are not (no cycles). Never opens FIFOs, sockets or devices.
  */
@@ -16,8 +17,9 @@
 #include "base/str.h"
 
 typedef struct {
-    bool hidden;    /* hidden files too */
-    bool no_ignore; /* no ignore file is read */
+    bool hidden;     /* hidden files too */
+    bool no_ignore;  /* no ignore file is read */
+    bool keep_noise; /* installed packages and caches are walked too (noise.h) */
     const Str *include;
     size_t n_include; /* globs: only these (empty: all) */
     const Str *exclude;

@@ -1,6 +1,7 @@
 /* fuse.c - see fuse.h. Every order here is total, so that the same index gives the same list. */
 #include "search/fuse.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 static float clamp01(float x) { return x > 0.0f ? (x < 1.0f ? x : 1.0f) : 0.0f; }
@@ -87,8 +88,15 @@ void fuse_one(const FuseRule *rule, Candidate *c) {
                                              : rule->alpha * clamp01(cosine) + (1.0f - rule->alpha) * words;
 }
 
+void fuse_lower(Candidate *c, float prior) {
+    c->fused -= (1.0f - prior) * fabsf(c->fused); /* a negative cosine must not rise */
+    c->score *= prior;
+}
+
+void candidates_sort(Candidate *c, size_t n) { sort(c, n, by_fused); }
+
 /* Pool adjacent violators: groups of neighbours whose means fall; one that would rise is joined to the one before. */
-static Err scores_make_fall(Arena *a, Candidate *c, size_t n) {
+Err scores_make_fall(Arena *a, Candidate *c, size_t n) {
     typedef struct {
         double sum;
         size_t count;

@@ -18,6 +18,9 @@
  * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped
  * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
  *
+ * Prior: a document may count for less than others (generated and vendored code, ingest/noise.h). It multiplies both,
+ * after fusion, so that neither arm's best is touched by it.
+ *
  * Threads: plain functions.
  */
 #ifndef PYTHIA_SEARCH_FUSE_H
@@ -61,6 +64,13 @@ float lexical_score(float bm25); /* 0..1 */
 float fuse_with(const FuseRule *rule, const Candidate *c, float cosine);
 /* Sets c->fused and c->score from what is known of it. */
 void fuse_one(const FuseRule *rule, Candidate *c);
+
+/* Takes the share 1 - prior off fused and score; prior 0..1. */
+void fuse_lower(Candidate *c, float prior);
+/* Sorts best first by fused; the scores stay as they are. */
+void candidates_sort(Candidate *c, size_t n);
+/* Makes the scores of a sorted list fall, as above. */
+MUST_USE Err scores_make_fall(Arena *a, Candidate *c, size_t n);
 
 /* Fuses all, sorts them best first (ties by source and chunk), makes the scores fall. */
 MUST_USE Err fuse_all(Arena *a, const FuseRule *rule, Candidate *c, size_t n);

@@ -196,6 +196,25 @@ static Err cosines_complete(Search *s) {
     return ERR_OK;
 }
 
+/* Candidates whose documents rank lower are put in their place. A prior only lowers, so who may still be among the hits is
+ * known without asking for all: it ends when the last hit stands above the next one's undiminished value. */
+static Err priors_apply(Search *s) {
+    const size_t want = s->rq->limit + SPARE_HITS;
+    bool any = false;
+    for (size_t done = 0, end; done < s->n_all; done = end) {
+        if (done >= want && s->all[want - 1].fused >= s->all[done].fused) break;
+        end = done ? 2 * done : want;
+        if (end > s->n_all) end = s->n_all;
+        for (size_t i = done; i < end; i++) {
+            float prior = 1.0f;
+            TRY(store_chunk_prior(s->sources[s->all[i].source].store, s->all[i].chunk, &prior));
+            if (prior < 1.0f) fuse_lower(&s->all[i], prior), any = true;
+        }
+        candidates_sort(s->all, end);
+    }
+    return any ? scores_make_fall(s->a, s->all, s->n_all) : ERR_OK;
+}
+
 static Err fuse(Search *s) {
     int64_t start = clock_mono_ns();
     if (s->rq->mode == MODE_HYBRID && has_vectors(s)) TRY(cosines_complete(s));
@@ -206,6 +225,7 @@ static Err fuse(Search *s) {
         s->n_all = kept;
     }
     TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
+    TRY(priors_apply(s));
     while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;
     s->out->total = s->n_all;
     s->out->fuse_ms = clock_ms_since(start);

@@ -64,7 +64,8 @@ typedef struct {
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
- * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed.
+ * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed; times the
+ * prior of the hit's document.
  * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. A query
  * with a quoted phrase returns in hybrid mode only hits that hold the phrase. Nothing found is ERR_OK with n 0. A
  * deadline cuts the vector arm: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or

@@ -39,7 +39,7 @@ struct StoreKind {
     Err (*document_by_uri)(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
     Err (*put)(Store *s, const StorePut *put, int64_t *doc_id);
     Err (*put_skipped)(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms);
-    Err (*rename)(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
+    Err (*rename)(Store *s, int64_t id, const Doc *doc, uint64_t inode);
     Err (*touch)(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
     Err (*remove)(Store *s, int64_t doc);
 
@@ -59,6 +59,7 @@ struct StoreKind {
     Err (*slot_chunks)(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,
                        const uint32_t *slots, size_t n, int64_t **out_ids, size_t **slot_of, size_t *n_out);
     Err (*chunk)(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out);
+    Err (*chunk_prior)(Store *s, int64_t chunk_id, float *prior);
     Err (*chunks_of)(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n);
     Err (*chunk_slot)(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
     Err (*text)(Store *s, Arena *a, int64_t doc, Str *out);

@@ -434,6 +434,7 @@ const StoreKind store_local = {
     .slots = local_slots,
     .slot_chunks = local_slot_chunks,
     .chunk = local_chunk,
+    .chunk_prior = local_chunk_prior,
     .chunks_of = local_chunks_of,
     .chunk_slot = local_chunk_slot,
     .text = local_text,

@@ -32,7 +32,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 1,
+    LOCAL_SCHEMA_VERSION = 2,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text or forward index, before compression */
@@ -149,7 +149,7 @@ MUST_USE Err local_document_by_uri(Store *s, Arena *a, int64_t collection, Str u
 MUST_USE Err local_put(Store *s, const StorePut *put, int64_t *doc_id);
 MUST_USE Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason,
                                int64_t now_ms);
-MUST_USE Err local_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
+MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode);
 MUST_USE Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
 MUST_USE Err local_remove(Store *s, int64_t doc);
 MUST_USE Err local_text(Store *s, Arena *a, int64_t doc, Str *out);
@@ -221,6 +221,7 @@ MUST_USE Err local_slots(Store *s, int64_t collection, const Sha256 *model, cons
 MUST_USE Err local_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,
                                const uint32_t *slots, size_t n, int64_t **out_ids, size_t **slot_of, size_t *n_out);
 MUST_USE Err local_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out);
+MUST_USE Err local_chunk_prior(Store *s, int64_t chunk_id, float *prior);
 MUST_USE Err local_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n);
 MUST_USE Err local_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
 MUST_USE Err local_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);

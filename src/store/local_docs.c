@@ -212,27 +212,32 @@ static Err content_write(LocalStore *l, const StorePut *put, int64_t doc) {
 
 /* ---- putting ---- */
 
+static SqlValue prior_value(const Doc *d) {
+    return sql_int(d->prior > 0.0f ? (int64_t)(d->prior * 1000.0f + 0.5f) : 1000);
+}
+
 /* Makes or updates the document's row; an old content is cleared. */
 static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState state, Str reason, uint64_t inode,
                      int64_t now_ms, int64_t *id) {
     TRY(local_number(l, SQL_DOC_ID_BY_URI, id, SQL_VALUES(sql_int(collection), sql_text(d->uri))));
-    /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the tenth. */
+    /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the eleventh. */
     SqlValue values[] = {
         sql_text(d->path), sql_text(d->title),   sql_text(d->lang),
         sql_int(state),    sql_text(reason),     sql_blob(d->sha256.bytes, sizeof d->sha256.bytes),
         sql_int(d->size),  sql_int(d->mtime_ns), sql_int((int64_t)inode),
-        sql_int(now_ms),   sql_int(collection),  sql_text(d->uri),
+        sql_int(now_ms),   prior_value(d),       sql_int(collection),
+        sql_text(d->uri),
     };
     if (*id == 0) {
-        TRY(local_run(l, SQL_DOC_INSERT, values, 12));
+        TRY(local_run(l, SQL_DOC_INSERT, values, 13));
         *id = sqlite3_last_insert_rowid(l->db);
         return ERR_OK;
     }
     Place at = {0};
     TRY(place_of(l, *id, &at));
     TRY(content_clear(l, &at));
-    values[10] = sql_int(*id);
-    TRY(local_run(l, SQL_DOC_UPDATE, values, 11));
+    values[11] = sql_int(*id);
+    TRY(local_run(l, SQL_DOC_UPDATE, values, 12));
     return local_run(l, SQL_DOC_SET_CONTENT, SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0)));
 }
 
@@ -295,22 +300,22 @@ static Err words_move(LocalStore *l, const Place *at, Str path) {
     return err;
 }
 
-static Err doc_rename(LocalStore *l, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
+static Err doc_rename(LocalStore *l, int64_t id, const Doc *doc, uint64_t inode) {
     Place at = {0};
     int64_t holder = 0;
-    TRY(place_of(l, doc, &at));
-    TRY(local_number(l, SQL_DOC_ID_BY_URI, &holder, SQL_VALUES(sql_int(at.collection), sql_text(uri))));
-    if (holder && holder != doc) TRY(doc_erase(l, holder)); /* it was overwritten by the move */
-    TRY(words_move(l, &at, path));
+    TRY(place_of(l, id, &at));
+    TRY(local_number(l, SQL_DOC_ID_BY_URI, &holder, SQL_VALUES(sql_int(at.collection), sql_text(doc->uri))));
+    if (holder && holder != id) TRY(doc_erase(l, holder)); /* it was overwritten by the move */
+    TRY(words_move(l, &at, doc->path));
     return local_run(l, SQL_DOC_RENAME,
-                     SQL_VALUES(sql_int(doc), sql_text(uri), sql_text(path), sql_text(lang), sql_int(mtime_ns),
-                                sql_int((int64_t)inode)));
+                     SQL_VALUES(sql_int(id), sql_text(doc->uri), sql_text(doc->path), sql_text(doc->lang),
+                                sql_int(doc->mtime_ns), sql_int((int64_t)inode), prior_value(doc)));
 }
 
-Err local_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
+Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    return local_write_end(l, doc_rename(l, doc, uri, path, lang, mtime_ns, inode));
+    return local_write_end(l, doc_rename(l, id, doc, inode));
 }
 
 static Err doc_touch(LocalStore *l, int64_t doc, int64_t mtime_ns, uint64_t inode) {

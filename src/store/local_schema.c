@@ -17,6 +17,7 @@ typedef struct {
 
 /* Ends with {0, NULL}. Version 1 is the first one. */
 static const Migration migrations[] = {
+    {2, "ALTER TABLE documents ADD COLUMN prior INTEGER NOT NULL DEFAULT 1000"},
     {0, NULL},
 };
 

@@ -170,6 +170,13 @@ Err local_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, Store
     return err;
 }
 
+Err local_chunk_prior(Store *s, int64_t chunk_id, float *prior) {
+    int64_t thousandths = 0;
+    TRY(local_number(local_of(s), SQL_CHUNK_PRIOR, &thousandths, SQL_VALUES(sql_int(chunk_id))));
+    *prior = thousandths > 0 && thousandths < 1000 ? (float)thousandths / 1000.0f : 1.0f;
+    return ERR_OK;
+}
+
 Err local_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n) {
     LocalStore *l = local_of(s);
     *out = NULL;

@@ -58,15 +58,15 @@
     X(DOC_PLACE, INDEXED, "SELECT collection, version, first_chunk, chunk_count FROM documents WHERE id = ?1") \
     X(DOC_ID_BY_URI, INDEXED, "SELECT id FROM documents WHERE collection = ?1 AND tenant = '' AND source_uri = ?2") \
     X(DOC_INSERT, INDEXED, \
-      "INSERT INTO documents(path, title, lang, state, reason, sha256, size, mtime_ns, inode, indexed_ms, collection, " \
-      "source_uri) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+      "INSERT INTO documents(path, title, lang, state, reason, sha256, size, mtime_ns, inode, indexed_ms, prior, " \
+      "collection, source_uri) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
     X(DOC_UPDATE, INDEXED, \
       "UPDATE documents SET path = ?1, title = ?2, lang = ?3, state = ?4, reason = ?5, sha256 = ?6, size = ?7, " \
-      "mtime_ns = ?8, inode = ?9, indexed_ms = ?10 WHERE id = ?11") \
+      "mtime_ns = ?8, inode = ?9, indexed_ms = ?10, prior = ?11 WHERE id = ?12") \
     X(DOC_SET_CONTENT, INDEXED, \
       "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4 WHERE id = ?1") \
     X(DOC_RENAME, INDEXED, \
-      "UPDATE documents SET source_uri = ?2, path = ?3, lang = ?4, mtime_ns = ?5, inode = ?6 WHERE id = ?1") \
+      "UPDATE documents SET source_uri = ?2, path = ?3, lang = ?4, mtime_ns = ?5, inode = ?6, prior = ?7 WHERE id = ?1") \
     X(DOC_TOUCH, INDEXED, "UPDATE documents SET mtime_ns = ?2, inode = ?3 WHERE id = ?1") \
     X(DOC_DELETE, INDEXED, "DELETE FROM documents WHERE id = ?1") \
     X(VERSION_PUT, INDEXED, \
@@ -128,6 +128,7 @@
     X(SLOT_CHUNKS, WALKS, /* sorts the few chunks of one content */ \
       "SELECT c.id FROM chunk_embeddings e CROSS JOIN chunks c ON c.collection = ?1 AND c.hash = e.hash " \
       "WHERE e.collection = ?1 AND e.model = ?2 AND e.slot = ?3 ORDER BY c.id") \
+    X(CHUNK_PRIOR, INDEXED, "SELECT d.prior FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id = ?1") \
     X(CHUNK_BY_ID, INDEXED, "SELECT " SQL_CHUNK_COLUMNS " FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id = ?1") \
     X(CHUNKS_OF, INDEXED, \
       "SELECT " SQL_CHUNK_COLUMNS " FROM chunks c JOIN documents d ON d.id = c.document WHERE c.document = ?1 ORDER BY c.id") \

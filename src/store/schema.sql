@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 1 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 2 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -50,6 +50,7 @@ CREATE TABLE documents (
     indexed_ms  INTEGER NOT NULL,
     first_chunk INTEGER NOT NULL DEFAULT 0,
     chunk_count INTEGER NOT NULL DEFAULT 0,
+    prior       INTEGER NOT NULL DEFAULT 1000, -- thousandths: what its hits count beside those of other documents
     UNIQUE (collection, tenant, source_uri)
 );
 CREATE INDEX documents_path   ON documents(collection, path);

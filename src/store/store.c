@@ -133,10 +133,10 @@ Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState sta
     return s->kind->put_skipped(s, collection, doc, state, reason, now_ms);
 }
 
-Err store_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode) {
-    assert(s && doc > 0);
+Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode) {
+    assert(s && id > 0 && doc);
     TRY(need_writable(s));
-    return s->kind->rename(s, doc, uri, path, lang, mtime_ns, inode);
+    return s->kind->rename(s, id, doc, inode);
 }
 
 Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
@@ -213,6 +213,11 @@ Err store_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *mode
 Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out) {
     assert(s && a && out);
     return s->kind->chunk(s, a, chunk_id, collection, out);
+}
+
+Err store_chunk_prior(Store *s, int64_t chunk_id, float *prior) {
+    assert(s && prior);
+    return s->kind->chunk_prior(s, chunk_id, prior);
 }
 
 Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n) {

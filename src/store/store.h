@@ -110,8 +110,8 @@ MUST_USE Err store_put(Store *s, const StorePut *put, int64_t *doc_id);
 /* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
 MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason,
                                int64_t now_ms);
-/* Same content under another path: nothing is chunked or embedded again. A document that stood under that URI goes. */
-MUST_USE Err store_rename(Store *s, int64_t doc, Str uri, Str path, Str lang, int64_t mtime_ns, uint64_t inode);
+/* Same content under doc's uri and path: nothing is chunked or embedded again. A document that stood under that URI goes. */
+MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 MUST_USE Err store_remove(Store *s, int64_t doc);
 
@@ -170,7 +170,9 @@ MUST_USE Err store_slots(Store *s, int64_t collection, const Sha256 *model, cons
 MUST_USE Err store_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,
                                const uint32_t *slots, size_t n, int64_t **out_ids, size_t **slot_of, size_t *n_out);
 MUST_USE Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection,
-                         StoreChunk *out);                                                  /* ERR_NO_DOCUMENT */
+                         StoreChunk *out); /* ERR_NO_DOCUMENT */
+/* The prior of the chunk's document; 1 for a chunk that is gone. Cost: some 2 us. */
+MUST_USE Err store_chunk_prior(Store *s, int64_t chunk_id, float *prior);
 MUST_USE Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n); /* in order of start */
 /* The slot of a chunk's vector; ERR_NO_INDEX when it has none yet. */
 MUST_USE Err store_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);

@@ -22,6 +22,7 @@ struct Store {
     const Row *rows;
     size_t n;
     size_t slot_calls; /* store_chunk_slot */
+    size_t prior_calls;
 };
 
 static bool passes(const Row *r, const Filter *f) { return !f || !f->n_langs || str_is(f->langs[0], r->lang); }
@@ -86,6 +87,14 @@ Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, Store
     *collection = 1;
     *out = (StoreChunk){.chunk_id = r->id, .doc_id = r->doc, .lang = str_of(r->lang)};
     out->hash.bytes[0] = (uint8_t)r->hash;
+    return ERR_OK;
+}
+
+/* Documents in the language "vendored" count for half. */
+Err store_chunk_prior(Store *s, int64_t chunk_id, float *prior) {
+    const Row *r = row_of(s, chunk_id);
+    s->prior_calls++;
+    *prior = r && strcmp(r->lang, "vendored") == 0 ? 0.5f : 1.0f;
     return ERR_OK;
 }
 
@@ -188,7 +197,7 @@ static const Row small_rows[] = {{10, 1, 0, 0, "c", 'a'},
 
 static void each_mode_ranks_by_its_own_evidence(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -222,7 +231,7 @@ static void each_mode_ranks_by_its_own_evidence(void **state) {
 
 static void min_score_and_limit_cut_the_list_but_total_counts_all(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -241,9 +250,39 @@ static void min_score_and_limit_cut_the_list_but_total_counts_all(void **state) 
     vec_close(ix);
 }
 
+static void documents_of_a_lower_prior_stand_behind(void **state) {
+    (void)state;
+    enum { N = 200, LIMIT = 10 };
+    static Row rows[N];
+    static float cosines[N];
+    for (int i = 0; i < N; i++) { /* the best 60 of 200 are vendored: at half their value they stand among the last */
+        rows[i] = (Row){i + 1, i + 1, i, 0, i < 60 ? "vendored" : "c", (char)i};
+        cosines[i] = 0.9f - 0.004f * (float)i;
+    }
+    Store store = {.rows = rows, .n = N};
+    VecIndex *ix = index_of(cosines, N);
+    SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
+    SearchReply r;
+    SearchRequest rq = request(MODE_SEMANTIC, LIMIT);
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    CHECK_INT(r.n, LIMIT);
+    for (int i = 0; i < LIMIT; i++) CHECK_INT(r.hits[i].chunk.chunk_id, 61 + i);
+    CHECK_NEAR(r.hits[0].score, 0.66, 1e-6);
+    CHECK_INT(r.hits[0].vec_rank, 61);                      /* explain tells what the arm said */
+    for (int i = 60; i < N; i++) rows[i].lang = "vendored"; /* all alike: nothing changes but the scores */
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    for (int i = 0; i < LIMIT; i++) CHECK_INT(r.hits[i].chunk.chunk_id, 1 + i);
+    CHECK_NEAR(r.hits[0].score, 0.45, 1e-6);
+    for (int i = 0; i < N; i++) rows[i].lang = "c";
+    store.prior_calls = 0;
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    CHECK_INT(store.prior_calls, LIMIT + 16); /* where no document ranks lower, few are asked */
+    vec_close(ix);
+}
+
 static void a_filter_reaches_both_arms(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     Str lang = STR("py");
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
@@ -261,7 +300,7 @@ static void a_filter_reaches_both_arms(void **state) {
 
 static void a_quoted_phrase_keeps_what_words_found_only(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -280,7 +319,7 @@ static void dead_slots_do_not_shorten_the_result(void **state) {
     Row *rows = calloc(20, sizeof *rows);
     for (int i = 0; i < N; i++) cosines[i] = 0.9f - (float)i * 0.0003f;
     for (int i = 0; i < 20; i++) rows[i] = (Row){100 + i, i, N - 20 + i, 0, "c", 'a'}; /* the worst 20 are the living */
-    Store store = {rows, 20, 0};
+    Store store = {.rows = rows, .n = 20};
     VecIndex *ix = index_of(cosines, N);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -303,7 +342,7 @@ static void words_that_cannot_matter_are_not_looked_up(void **state) {
         rows[i] = (Row){1 + i, i, i, i >= 200 ? 5.0f + 0.001f * (float)((i * 7919) % 2000) : 0, "c", 'a'};
     }
     rows[1500].bm25 = 40; /* words say it is by far the best; its cosine is not among the first hundred */
-    Store store = {rows, N, 0};
+    Store store = {.rows = rows, .n = N};
     VecIndex *ix = index_of(cosines, N);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -331,7 +370,7 @@ static void equal_text_is_shown_once_a_document(void **state) {
     (void)state;
     static const Row rows[] = {
         {1, 1, 0, 9, "c", 'a'}, {2, 1, 0, 9, "c", 'a'}, {3, 2, 0, 9, "c", 'a'}, {4, 1, 1, 2, "c", 'b'}};
-    Store store = {rows, 4, 0};
+    Store store = {.rows = rows, .n = 4};
     VecIndex *ix = index_of((float[]){0.9f, 0.1f}, 2);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -345,7 +384,7 @@ static void equal_text_is_shown_once_a_document(void **state) {
 static void several_sources_share_the_question_and_the_scale(void **state) {
     (void)state;
     static const Row other[] = {{10, 1, 0, 16, "c", 'a'}};
-    Store first = {small_rows, 5, 0}, second = {other, 1, 0};
+    Store first = {.rows = small_rows, .n = 5}, second = {.rows = other, .n = 1};
     VecIndex *ix = index_of(small_cosines, 4);
     StoreCollection second_collection = {.id = 2, .name = STR("more"), .dim = DIM};
     SearchSource sources[2] = {{.store = &first, .collection = &collection, .index = ix, .model = &model},
@@ -363,7 +402,7 @@ static void several_sources_share_the_question_and_the_scale(void **state) {
 
 static void a_deadline_keeps_what_words_found(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -387,7 +426,7 @@ static void a_deadline_keeps_what_words_found(void **state) {
 
 static void without_vectors_words_alone_answer(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     SearchSource source = {.store = &store, .collection = &collection};
     SearchReply r;
     SearchRequest rq = request(MODE_HYBRID, 10);
@@ -414,7 +453,7 @@ static void without_vectors_words_alone_answer(void **state) {
 
 static void bad_requests_are_told_with_the_value(void **state) {
     (void)state;
-    Store store = {small_rows, 5, 0};
+    Store store = {.rows = small_rows, .n = 5};
     VecIndex *ix = index_of(small_cosines, 4);
     SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
     SearchReply r;
@@ -441,11 +480,17 @@ static void bad_requests_are_told_with_the_value(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        T(each_mode_ranks_by_its_own_evidence),  T(min_score_and_limit_cut_the_list_but_total_counts_all),
-        T(a_filter_reaches_both_arms),           T(a_quoted_phrase_keeps_what_words_found_only),
-        T(dead_slots_do_not_shorten_the_result), T(words_that_cannot_matter_are_not_looked_up),
-        T(equal_text_is_shown_once_a_document),  T(several_sources_share_the_question_and_the_scale),
-        T(a_deadline_keeps_what_words_found),    T(without_vectors_words_alone_answer),
+        T(each_mode_ranks_by_its_own_evidence),
+        T(min_score_and_limit_cut_the_list_but_total_counts_all),
+        T(documents_of_a_lower_prior_stand_behind),
+        T(a_filter_reaches_both_arms),
+        T(a_quoted_phrase_keeps_what_words_found_only),
+        T(dead_slots_do_not_shorten_the_result),
+        T(words_that_cannot_matter_are_not_looked_up),
+        T(equal_text_is_shown_once_a_document),
+        T(several_sources_share_the_question_and_the_scale),
+        T(a_deadline_keeps_what_words_found),
+        T(without_vectors_words_alone_answer),
         T(bad_requests_are_told_with_the_value),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

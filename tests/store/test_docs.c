@@ -285,17 +285,31 @@ static void a_renamed_document_is_found_under_its_new_path(void **state) {
     fixture_open(&f);
     const int64_t id = fixture_put(&f, "old/first.c", "alpha\n\nbeta");
     (void)fixture_put(&f, "new/second.c", "gamma");
-    CHECK_OK(store_rename(f.store, id, STR("file:///root/new/second.c"), STR("new/second.c"), STR("cpp"), 8, 9));
+    Doc moved = {.uri = STR("file:///root/new/second.c"),
+                 .path = STR("new/second.c"),
+                 .lang = STR("cpp"),
+                 .mtime_ns = 8,
+                 .prior = 0.5f};
+    CHECK_OK(store_rename(f.store, id, &moved, 9));
     StoreDoc doc;
     CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("new/second.c"), &doc));
     CHECK_INT(doc.id, id); /* what stood there is gone */
     CHECK_STR(doc.lang, "cpp");
     CHECK(doc.mtime_ns == 8 && doc.inode == 9 && doc.chunks == 2);
+    StoreChunk *chunks = NULL;
+    size_t n = 0;
+    float prior = 0;
+    CHECK_OK(store_chunks_of(f.store, &f.arena, id, &chunks, &n));
+    CHECK_OK(store_chunk_prior(f.store, chunks[1].chunk_id, &prior));
+    CHECK_NEAR(prior, 0.5, 0);
+    CHECK_OK(store_chunk_prior(f.store, 9999, &prior)); /* gone meanwhile: nothing to hold against it */
+    CHECK_NEAR(prior, 1, 0);
     CHECK_STR(fixture_search(&f, "gamma", NULL, 10), "");
     CHECK_STR(fixture_search(&f, "first", NULL, 10), "");
     CHECK_STR(fixture_search(&f, "second", NULL, 10), "new/second.c new/second.c");
     CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "new/second.c");
-    CHECK_ERR(store_rename(f.store, 99, STR("u"), STR("p"), STR(""), 0, 0), ERR_NO_DOCUMENT, "no document with id 99");
+    moved = (Doc){.uri = STR("u"), .path = STR("p"), .lang = STR("")};
+    CHECK_ERR(store_rename(f.store, 99, &moved, 0), ERR_NO_DOCUMENT, "no document with id 99");
     fixture_check_sound(&f);
     fixture_close(&f);
 }

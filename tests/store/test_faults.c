@@ -439,14 +439,36 @@ static void other_schemas_are_refused(void **state) {
     store_close(f.store);
     f.store = NULL;
     exec_on(&f, "PRAGMA user_version = 99");
-    check_open(&f, ERR_FORMAT, "has schema 99, this pythia knows 1", "pythia index");
+    check_open(&f, ERR_FORMAT, "has schema 99, this pythia knows 2", "pythia index");
     exec_on(&f, "PRAGMA user_version = 0");
     const StoreSpec writing = fixture_spec(&f, false), reading = fixture_spec(&f, true);
     CHECK_ERR(store_open(&f.store, &writing), ERR_FORMAT, "has schema 0, which cannot be migrated");
-    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 0, this pythia needs 1");
+    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 0, this pythia needs 2");
     CHECK_STR(str_of(err_fix_text()), "pythia index");
     exec_on(&f, "PRAGMA application_id = 7");
     check_open(&f, ERR_FORMAT, "is a database, but not one of pythia's", "pythia index");
+    fixture_close(&f);
+}
+
+static void a_store_of_schema_1_is_migrated_with_what_it_holds(void **state) {
+    (void)state;
+    Fixture f;
+    float prior = 0;
+    StoreChunk *chunks = NULL;
+    size_t n = 0;
+    fixture_open(&f);
+    const int64_t id = fixture_put(&f, "a.c", "alpha");
+    store_close(f.store);
+    f.store = NULL;
+    exec_on(&f, "ALTER TABLE documents DROP COLUMN prior; PRAGMA user_version = 1");
+    fixture_reopen(&f, false);
+    CHECK_OK(store_chunks_of(f.store, &f.arena, id, &chunks, &n));
+    CHECK_INT(n, 1);
+    CHECK_OK(store_chunk_prior(f.store, chunks[0].chunk_id, &prior));
+    CHECK_NEAR(prior, 1, 0);
+    (void)fixture_put(&f, "b.c", "beta");
+    CHECK_STR(fixture_search(&f, "alpha beta", NULL, 10), "a.c b.c");
+    fixture_check_sound(&f);
     fixture_close(&f);
 }
 
@@ -560,6 +582,7 @@ int main(void) {
         cmocka_unit_test(a_folder_that_cannot_be_written_can_be_searched),
         cmocka_unit_test(what_is_no_database_is_called_damaged),
         cmocka_unit_test(other_schemas_are_refused),
+        cmocka_unit_test(a_store_of_schema_1_is_migrated_with_what_it_holds),
         cmocka_unit_test(an_empty_file_is_a_store_to_be_made),
         cmocka_unit_test(flipped_bytes_give_errors_never_crashes),
         cmocka_unit_test(the_check_names_what_is_wrong),
