@@ -6,6 +6,14 @@
 #include "base/hash.h"
 #include "base/str.h"
 
+/* From this byte of an extracted text on, until the next mark: the page, and the headings above. */
+typedef struct {
+    int64_t start; /* a line's first byte */
+    int32_t page;  /* 1-based; 0: the format has none */
+    bool titled;   /* the line that begins here is the heading itself */
+    Str heading;   /* "Install > Linux"; "" none */
+} DocMark;
+
 /* A document as ingest hands it on: bytes that are text, UTF-8 (repaired where it was not). */
 typedef struct {
     Str uri;  /* "file:///abs/path", "upload://sha256:<hex>", "eval:<id>" */
@@ -17,6 +25,9 @@ typedef struct {
     int64_t size;  /* of the original, bytes */
     int64_t mtime_ns;
     float prior; /* of a hit in it, beside one in other documents: 1, or less for what ranks lower; 0 counts as 1 */
+    bool extracted; /* text was made from the file's bytes (PDF, office, another encoding): the store has to keep it */
+    const DocMark *marks; /* ascending by start; a document that a reader understood has one at its start, text none */
+    size_t n_marks;
 } Doc;
 
 /* A span of a document's text. */

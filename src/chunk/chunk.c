@@ -97,6 +97,7 @@ static Err chunk_add(Plan *p, size_t i, size_t end, size_t tokens) {
                      .end = last->end,
                      .start_line = (int32_t)first->line,
                      .end_line = (int32_t)last->line,
+                     .page = section_page(&p->sections, first->section),
                      .tokens = (int32_t)(tokens < INT32_MAX ? tokens : INT32_MAX),
                      .symbol = STR(""),
                      .kind = path.n ? STR("section") : STR("lines"),
@@ -126,7 +127,8 @@ static Err emit_section(Plan *p, size_t from, size_t to) {
     return ERR_OK;
 }
 
-/* The end of the run that starts at `from`: its section, and while that is nothing but a heading, the next one too. */
+/* The end of the run that starts at `from`: its section, and while that is nothing but a heading, the next one too, if it
+ * stands on the same page. */
 static size_t section_end(const Plan *p, size_t from) {
     const Unit *units = units_at(&p->units, 0);
     size_t i = from;
@@ -136,7 +138,8 @@ static size_t section_end(const Plan *p, size_t from) {
         for (; i < p->units.n && units[i].section == section; i++)
             if (!(units[i].flags & UNIT_HEADING)) only_heading = false;
         if (!only_heading) break;
-    } while (i < p->units.n);
+    } while (i < p->units.n &&
+             section_page(&p->sections, units[i].section) == section_page(&p->sections, units[from].section));
     return i;
 }
 
@@ -165,14 +168,16 @@ static Err plan_read(Plan *p, const Chunker *chunker) {
         return err_set(ERR_LIMIT, "'%.*s' has %zu bytes of text, at most %d are cut into chunks", STR_FMT(p->doc->path),
                        text.n, INT32_MAX);
     TRY(units_read(&p->units, text, &p->opts));
-    if (chunker->headings) {
+    if (p->doc->n_marks) {
+        TRY(sections_of_marks(p->doc, &p->units, &p->sections));
+    } else if (chunker->headings) {
         TRY(chunker->headings(p->arena, text, &p->units, &p->sections));
     } else {
         buf_add_bytes(&p->sections.buf, &no_path, sizeof no_path);
         p->sections.n = 1;
         TRY(buf_ok(&p->sections.buf));
     }
-    borders_mark(text, p->doc->lang, chunker->style, &p->units);
+    borders_mark(text, p->doc->lang, p->doc->n_marks ? BORDERS_PROSE : chunker->style, &p->units);
     return ERR_OK;
 }
 
@@ -207,6 +212,7 @@ Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size
     free(p.ends);
     buf_free(&p.units.buf);
     buf_free(&p.sections.buf);
+    buf_free(&p.sections.pages);
     buf_free(&p.chunks);
     return err;
 }

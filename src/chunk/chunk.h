@@ -28,7 +28,8 @@ typedef struct {
 
 /* Chunks of doc->text in the arena, hashes filled in. Borders in order of preference: a blank line before a line of less
  * or equal indentation, a blank line, any line. Headings of Markdown and reStructuredText start a chunk and are kept in
- * chunk.heading; a heading with nothing below it goes on into the section behind it. Empty or blank text gives none. Cost:
+ * chunk.heading; a heading with nothing below it goes on into the section behind it. The marks of an extracted document do
+ * the same, and set chunk.page: no chunk crosses a page. Empty or blank text gives none. Cost:
  * linear in the text: each line is counted once, each chunk once more, the pieces of a long line a few times.
  * ERR_LIMIT: max_tokens below CHUNK_TOKENS_LEAST, over CHUNK_MAX chunks, over 2 GB of text. */
 MUST_USE Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size_t *n);

@@ -31,11 +31,15 @@ typedef struct {
 static inline Unit *units_at(const Units *u, size_t i) { return (Unit *)(void *)u->buf.p + i; }
 
 typedef struct {
-    Buf buf; /* Str[n]: heading paths, "" the first: the text before any heading */
+    Buf buf;   /* Str[n]: heading paths, "" the first: the text before any heading */
+    Buf pages; /* int32_t[n]; empty: there are none */
     size_t n;
 } Sections;
 
 static inline Str section_path(const Sections *s, size_t i) { return ((const Str *)(const void *)s->buf.p)[i]; }
+static inline int32_t section_page(const Sections *s, size_t i) {
+    return s->pages.n ? ((const int32_t *)(const void *)s->pages.p)[i] : 0;
+}
 
 static inline bool is_blank_byte(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); /* \t \n \v \f \r */ }
 
@@ -47,6 +51,9 @@ MUST_USE Err units_read(Units *u, Str text, const ChunkOpts *opts);
 /* Finds the headings of Markdown or reStructuredText: sets section and heading flags, fills the paths (in the arena). */
 MUST_USE Err headings_markdown(Arena *a, Str text, Units *u, Sections *out);
 MUST_USE Err headings_rst(Arena *a, Str text, Units *u, Sections *out);
+
+/* The sections of an extracted document: a mark begins one. */
+MUST_USE Err sections_of_marks(const Doc *doc, Units *u, Sections *out);
 
 /* Sets the border of each unit. */
 typedef enum { BORDERS_CODE, BORDERS_PROSE } BorderStyle;
