@@ -19,7 +19,7 @@ setup=$root/.setup
 
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
-    libcurl4-openssl-dev libcmocka-dev)
+    libcurl4-openssl-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data)
 fuzz_packages=(clang libclang-rt-dev)
 arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 
@@ -77,7 +77,7 @@ step_packages() {
 # stamp says which packages the folder was made of, so that a new dependency fetches it again.
 step_arm_sysroot() {
     local wanted=() package work=$setup/aarch64-fetch own deb
-    for package in "${packages[@]}"; do case $package in lib*) wanted+=("$package") ;; esac; done
+    for package in "${packages[@]}"; do case $package in lib* | zlib*) wanted+=("$package") ;; esac; done
     [ "$(cat "$setup/aarch64/.packages" 2>/dev/null)" = "${wanted[*]}" ] && return 0
     command -v apt-get >/dev/null || fail "no apt-get here to fetch libraries for arm64 with: ${wanted[*]}"
     say "fetching libraries for arm64 (22 MB): ${wanted[*]}"

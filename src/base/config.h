@@ -54,6 +54,10 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "take all alike")                                                                                                \
     X(INDEX_SECRETS, "index", "secrets", BOOL, "false", "", 0,                                                         \
       "index what looks like a secret too: environment files, keys, credentials")                                      \
+    X(DOCUMENTS_MAX_FILE_SIZE, "documents", "max_file_size", BYTES, "64M", "", CONFIG_PROJECT,                         \
+      "larger PDFs, office documents, books and mailboxes are skipped")                                                \
+    X(DOCUMENTS_MEMORY, "documents", "memory", BYTES, "1G", "", 0, "memory of the confined process that reads one")    \
+    X(DOCUMENTS_TIMEOUT, "documents", "timeout", DURATION, "60s", "", 0, "give a document up after")                   \
     X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                      \
     X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")             \
     X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                    \

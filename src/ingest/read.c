@@ -105,34 +105,13 @@ static Err file_open_below(Arena *a, const char *root, Str path, int *fd, Str *s
     return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
 }
 
-static bool same_state(const struct stat *a, const struct stat *b) {
-    return a->st_size == b->st_size && a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec && a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-           a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
-}
-
-/* "3.2 MB" */
-static void size_text(int64_t size, char out[32]) {
-    static const char *const units[] = {"bytes", "KB", "MB", "GB", "TB"};
-    double v = (double)size;
-    size_t u = 0;
-    while (v >= 1024 && u < 4) v /= 1024, u++;
-    const bool whole = v == (double)(int64_t)v;
-    (void)snprintf(out, 32, whole ? "%.0f %s" : "%.1f %s", v, units[u]);
-}
-
-static Err size_judge(Arena *a, const struct stat *st, const ReadOpts *opts, Str *skip) {
-    if (!S_ISREG(st->st_mode)) {
-        *skip = STR("not a regular file");
-    } else if (st->st_size == 0) {
-        *skip = STR("empty");
-    } else if (st->st_size > opts->max_size) {
-        char limit[32], size[32];
-        size_text(opts->max_size, limit);
-        size_text(st->st_size, size);
-        *skip = arena_printf(a, "larger than %s (%s)", limit, size);
-    }
-    return skip->p ? ERR_OK : arena_error();
+/* The first bytes, by which documents are told from text. */
+static Err sniff(int fd, Str path, char out[FORMAT_SNIFF], Str *head) {
+    ssize_t n;
+    while ((n = pread(fd, out, FORMAT_SNIFF, 0)) < 0 && errno == EINTR) {}
+    if (n < 0) return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
+    *head = str_make(out, (size_t)n);
+    return ERR_OK;
 }
 
 /* The whole file, one byte more than it should have asked for: growth shows. */
@@ -149,7 +128,8 @@ static Err read_bytes(Arena *a, int fd, const struct stat *before, Str path, Str
         n += (size_t)got;
     }
     struct stat after;
-    if (n != size || fstat(fd, &after) != 0 || !same_state(before, &after)) *skip = STR("changed while being read");
+    if (n != size || fstat(fd, &after) != 0 || !file_same_state(before, &after))
+        *skip = STR("changed while being read");
     *out = str_make(bytes, n < size ? n : size);
     return ERR_OK;
 }
@@ -195,6 +175,25 @@ static Err format_read(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
     return ERR_OK;
 }
 
+/* The open file, as a document or as text. */
+static Err file_read_doc(Arena *a, int fd, const struct stat *st, const ReadOpts *opts, Doc *out, Str *skip) {
+    char bytes_of_head[FORMAT_SNIFF];
+    Str head, bytes;
+    if (!S_ISREG(st->st_mode)) return *skip = STR("not a regular file"), ERR_OK;
+    if (st->st_size == 0) return *skip = STR("empty"), ERR_OK;
+    out->size = st->st_size;
+    out->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+    TRY(sniff(fd, out->path, bytes_of_head, &head));
+    const DocumentFormat *format = format_of(out->path, head);
+    if (format && opts->documents.child.program)
+        return document_read(a, fd, st, format, opts->max_size, &opts->documents, out, skip);
+    if (st->st_size > opts->max_size) return reason_too_large(a, opts->max_size, st->st_size, skip);
+    TRY(read_bytes(a, fd, st, out->path, &bytes, skip));
+    if (skip->n) return ERR_OK;
+    out->sha256 = sha256_of(bytes);
+    return format_read(a, out->path, bytes, out, skip);
+}
+
 Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip) {
     *out = (Doc){.path = arena_str(a, path), .title = STR(""), .lang = STR(""), .text = STR("")};
     *skip = STR("");
@@ -207,21 +206,14 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
     if (skip->n) return ERR_OK;
     int fd = -1;
     struct stat st;
-    Str bytes = STR("");
     Err err = file_open_below(a, root, path, &fd, skip);
     if (err || fd < 0) return err;
-    if (fstat(fd, &st) != 0) {
+    if (fstat(fd, &st) != 0)
         err = err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
-        goto done;
-    }
-    if ((err = size_judge(a, &st, opts, skip)) || skip->n) goto done;
-    if ((err = read_bytes(a, fd, &st, path, &bytes, skip)) || skip->n) goto done;
-    out->sha256 = sha256_of(bytes);
-    out->size = st.st_size;
-    out->mtime_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
-    err = format_read(a, path, bytes, out, skip);
-    if (!err && !skip->n) err = noise_of_text(a, out, &opts->noise, skip, &out->prior);
-done:
+    else
+        err = file_read_doc(a, fd, &st, opts, out, skip);
+    /* A document's text was written by its reader, in lines of any length. */
+    if (!err && !skip->n && !out->n_marks) err = noise_of_text(a, out, &opts->noise, skip, &out->prior);
     (void)close(fd);
     return err;
 }

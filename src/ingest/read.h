@@ -6,18 +6,21 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/types.h"
+#include "ingest/document.h"
 #include "ingest/noise.h"
 
 typedef struct {
     int64_t max_size; /* bytes; larger files are skipped */
     NoiseOpts noise;
+    DocumentOpts documents;
 } ReadOpts;
 
 /* Reads root/path. *skip is "" and *out filled, or the reason why the file is not indexed: "binary (NUL at byte 12)",
  * "larger than 1 MB (3.2 MB)", "empty", "changed while being read", and those of noise.h. Errors
  * (ERR_IO: unreadable) name the path. Everything lives in the arena. out->uri is file://<root>/<path>, percent-encoded
- * as RFC 3986 wants; out->text is UTF-8: a BOM is dropped, UTF-16 with a BOM is converted, and for ill-formed bytes the
- * text is kept as it is (offsets must stay those of the file) while tokenizers and JSON repair it. */
+ * as RFC 3986 wants; out->text is UTF-8: a BOM is dropped, UTF-16 with a BOM is converted, and text in another encoding is
+ * converted where that can be told (it is `extracted` then); else ill-formed bytes are kept as they are (offsets must stay
+ * those of the file) while tokenizers and JSON repair them. Documents (PDF, office, HTML …) are read as document.h says. */
 MUST_USE Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip);
 
 /* "python" for "x.py"; by the base name ("Makefile"), the extension, or the "#!" line; "" when unknown. An extension that

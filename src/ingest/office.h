@@ -1,0 +1,34 @@
+/* office.h - what the office formats share: parts of a package, its title, and rows whose first one names the columns. */
+#ifndef PYTHIA_INGEST_OFFICE_H
+#define PYTHIA_INGEST_OFFICE_H
+
+#include "ingest/flow.h"
+#include "ingest/xml.h"
+#include "ingest/zip.h"
+
+/* Opens the package; what is encrypted by a password is no zip archive but a compound file, and told so. */
+MUST_USE Err office_open(Arena *a, Str bytes, Zip *out);
+
+/* The title in a part such as docProps/core.xml or meta.xml; "" none. What is wrong with the part is not worth a word. */
+Str office_title(Arena *a, Zip *z, const char *part);
+
+/* A part, or ERR_CORRUPT naming it when it is not there. */
+MUST_USE Err office_part(Arena *a, Zip *z, const char *part, Str *out);
+
+/* A table on its way into a flow. The first row names the columns when it looks like it: two or more short cells, none
+ * empty; told to be one (header) it does so anyway. */
+typedef struct {
+    Flow *f;
+    Str cells[FLOW_COLUMNS_MAX];
+    size_t n;
+    Str *headers;
+    size_t n_headers;
+    size_t rows;
+} OfficeTable;
+
+void office_table_begin(OfficeTable *t, Flow *f);
+void office_cell(OfficeTable *t, Str text); /* copied; more than FLOW_COLUMNS_MAX are dropped */
+/* maybe: the first row may be a header. */
+void office_row(OfficeTable *t, bool header, bool maybe);
+
+#endif
