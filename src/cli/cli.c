@@ -12,8 +12,12 @@
 
 Err cli_engine(Cli *cli, Pythia **out) {
     if (!cli->engine) {
-        PythiaOpts opts = {
-            .config = cli->config, .home = cli->home, .cwd = cli->cwd, .environ = environ, .cancel = cli->cancel};
+        PythiaOpts opts = {.config = cli->config,
+                           .home = cli->home,
+                           .cwd = cli->cwd,
+                           .environ = environ,
+                           .cancel = cli->cancel,
+                           .reader = "/proc/self/exe"};
         TRY(pythia_open(&cli->engine, &opts));
     }
     *out = cli->engine;

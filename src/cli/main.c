@@ -176,6 +176,8 @@ static void error_show(Cli *cli, Err err) {
 }
 
 int main(int argc, char **argv) {
+    int reader_code = 0;
+    if (pythia_reader_main(argc, argv, &reader_code)) return reader_code;
     streams_open();
     signals_set();
     Cli cli = {.cancel = &cancel_flag};

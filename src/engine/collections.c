@@ -84,6 +84,12 @@ Err settings_read(Arena *a, Str text, IndexSettings *out) {
     if ((err = json_get_bool(v, "keep_noise", &out->keep_noise))) goto done;
     if ((err = json_get_i64(v, "max_file_size", &out->max_file_size))) goto done;
     if ((err = json_get_i64(v, "max_tokens", &out->max_tokens))) goto done;
+    if ((err = json_get_str(v, "readers", &out->readers))) goto done;
+    out->readers = arena_str(a, out->readers);
+    if (!out->readers.p) {
+        err = arena_error();
+        goto done;
+    }
     const json_t *globs = json_object_get(v, "globs");
     size_t n = json_array_size(globs);
     Str *list = arena_array(a, Str, n);
@@ -112,6 +118,7 @@ Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
     jout_kv_bool(&j, "keep_noise", s->keep_noise);
     jout_kv_i64(&j, "max_file_size", s->max_file_size);
     jout_kv_i64(&j, "max_tokens", s->max_tokens);
+    jout_kv_str(&j, "readers", s->readers.p ? s->readers : STR(""));
     jout_key(&j, "globs");
     jout_begin(&j, '[');
     for (size_t i = 0; i < s->n_globs; i++) jout_str(&j, s->globs[i]);

@@ -90,13 +90,19 @@ typedef struct {
     bool secrets, keep_noise; /* ingest/noise.h */
     int64_t max_file_size;
     int64_t max_tokens; /* of a chunk; 0: made without a model */
+    Str readers;        /* engine_readers when it was last indexed */
     const Str *globs;
     size_t n_globs;
 } IndexSettings;
 MUST_USE Err settings_read(Arena *a, Str json, IndexSettings *out);
 MUST_USE Err settings_write(Arena *a, const IndexSettings *s, Str *json);
 
-ReadOpts settings_read_opts(const IndexSettings *s);
+ReadOpts settings_read_opts(const IndexSettings *s); /* without documents */
+/* How files are read: the collection's settings and the configuration's `documents`. stop may be NULL. */
+ReadOpts engine_read_opts(const Pythia *p, const IndexSettings *s, const Deadline *stop);
+/* What documents can be read, as a text that changes when that does; in the arena. */
+MUST_USE Err engine_readers(const Pythia *p, Arena *a, Str *out);
+
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 

@@ -129,6 +129,16 @@ static Err find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollect
                    STR_FMT(path_dir(str_of(*real))));
 }
 
+/* The text of a file: the one that was made from it (a PDF's) where the store keeps that, else its own. */
+static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relative, const char *real, Str *out) {
+    Store *s = NULL;
+    StoreDoc doc;
+    TRY(engine_store(p, false, &s));
+    Err err = store_document(s, a, c->id, relative, &doc);
+    if (!err) err = store_text(s, a, doc.id, out);
+    return err == ERR_NO_DOCUMENT ? file_read(a, real, GET_FILE_MAX, out) : err;
+}
+
 static bool exists_here(Pythia *p, Arena *a, Str path) {
     FileInfo info;
     const char *z = arena_cstr(a, path), *full = z ? path_join(a, p->opts.cwd, z) : NULL;
@@ -155,7 +165,7 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
     TRY(find_file(p, a, collection, path, &c, &real));
     Str relative = engine_relative(str_of(real), c.root);
     if (symbol.p) return get_symbol(p, a, &c, relative, symbol, out);
-    TRY(file_read(a, real, GET_FILE_MAX, &text));
+    TRY(text_of_file(p, a, &c, relative, real, &text));
     out->content = lines_of(text, line ? line : 1, count, &out->end_line);
     out->start_line = line ? (int32_t)line : 1;
     if (!out->content.p && line)

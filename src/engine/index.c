@@ -136,7 +136,7 @@ static Err read_one(void *ctx, size_t i, size_t worker) {
     ReadSlot *r = &b->slots[i];
     IndexJob *j = b->job;
     (void)worker;
-    ReadOpts opts = settings_read_opts(&j->settings);
+    ReadOpts opts = engine_read_opts(j->p, &j->settings, &j->stop);
     Err err = doc_read(&r->arena, j->root, r->found->path, &opts, &r->doc, &r->skip);
     if (err) return keep_reason(r, err);
     if (r->skip.n) return ERR_OK;
@@ -195,6 +195,7 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
                     .inode = inode,
                     .chunks = r->chunks,
                     .n_chunks = r->n_chunks,
+                    .keep_text = r->doc.extracted,
                     .now_ms = j->now_ms};
     TRY(store_put(j->store, &put, &id));
     if (known)
@@ -273,7 +274,7 @@ static Err plan_one(IndexJob *j, Arena *a, Found *f) {
     Known *known = f->known, *twin = NULL;
     Doc doc;
     Str skip, what = STR("");
-    ReadOpts opts = settings_read_opts(&j->settings);
+    ReadOpts opts = engine_read_opts(j->p, &j->settings, &j->stop);
     Err err = doc_read(a, j->root, f->path, &opts, &doc, &skip);
     if (err && err != ERR_IO) return err;
     bool active = known && known->state == DOC_ACTIVE;

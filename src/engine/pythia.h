@@ -26,7 +26,13 @@ typedef struct {
     char **environ;             /* for XDG_CONFIG_HOME and HOME; NULL: none */
     const volatile int *cancel; /* set by a signal: work stops cleanly at the next border; may be NULL */
     Pythia *beside;             /* shares its models, threads and caches; of the same configuration. NULL: its own */
+    /* A program whose main begins with pythia_reader_main, as "/proc/self/exe" is for one that does: documents (PDF, office,
+     * mail …) are read in a confined child of it. NULL: they are skipped, and what is text anyway (HTML, CSV) is read as it stands. */
+    const char *reader;
 } PythiaOpts;
+
+/* First thing in main: true when the program was started to read one document; *code is what to return then. */
+bool pythia_reader_main(int argc, char **argv, int *code);
 
 /* $PYTHIA_HOME, else $XDG_DATA_HOME/pythia, else ~/.local/share/pythia. ERR_USAGE when none can be told. */
 MUST_USE Err pythia_home(Arena *a, char **environ, const char **out);

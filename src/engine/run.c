@@ -131,7 +131,9 @@ static Err choose_settings(IndexJob *j) {
         j->count_ctx = j->model;
     } else if (!j->created)
         j->settings.max_tokens = old.max_tokens;
-    j->redo_skipped = !j->created && old.max_file_size != j->settings.max_file_size;
+    TRY(engine_readers(j->p, &j->scratch, &j->settings.readers));
+    j->redo_skipped =
+        !j->created && (old.max_file_size != j->settings.max_file_size || !str_eq(old.readers, j->settings.readers));
     j->redo = j->rq->force || (!j->created && !settings_take_alike(&old, &j->settings));
     return ERR_OK;
 }

@@ -264,7 +264,7 @@ static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSe
     Model *m = NULL;
     const char *root = arena_cstr(a, c->root);
     if (!root) return arena_error();
-    ReadOpts opts = settings_read_opts(settings);
+    ReadOpts opts = engine_read_opts(p, settings, NULL);
     Err err = doc_read(a, root, path, &opts, &doc, &skip);
     if (err) return step(w, "read", false, arena_str(a, str_of(err_text()))), ERR_OK;
     if (skip.n) return step(w, "read", false, skip), ERR_OK;

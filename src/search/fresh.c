@@ -35,6 +35,20 @@ static Err file_of(Arena *a, Str root, Str path, const char **out) {
     return ERR_OK;
 }
 
+/* A text that was made from a file (a PDF's) is shown as it was kept, which is right as long as the file is the same: by
+ * size and time, and when those differ by its hash. */
+static Err kept_check(Arena *scratch, Str root, const StoreChunk *c, LiveText *out) {
+    const char *path = NULL;
+    FileInfo info;
+    Sha256 now;
+    if (root.n == 0 || !str_starts(c->uri, STR("file://"))) return ERR_OK;
+    TRY(file_of(scratch, root, c->path, &path));
+    if (!path || file_info(path, true, &info) || info.type != FILE_REGULAR) return out->present = false, ERR_OK;
+    if (info.size == c->size && info.mtime_ns == c->mtime_ns) return ERR_OK;
+    out->outdated = info.size != c->size || sha256_file(path, &now) || memcmp(&now, &c->doc_sha256, sizeof now) != 0;
+    return ERR_OK;
+}
+
 Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, LiveText *out) {
     const char *path = NULL;
     FileInfo info;
@@ -42,7 +56,8 @@ Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, LiveText 
     *out = (LiveText){.text = STR("")};
     if (c->has_text) {
         out->present = out->kept = out->readable = true;
-        return store_text(s, scratch, c->doc_id, &out->text);
+        TRY(kept_check(scratch, root, c, out));
+        return out->present ? store_text(s, scratch, c->doc_id, &out->text) : ERR_OK;
     }
     if (root.n == 0) return ERR_OK;
     TRY(file_of(scratch, root, c->path, &path));
@@ -177,6 +192,7 @@ Err live_place(Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, 
     if (!found) TRY(hunt(scratch, live, c, &found, &at));
     if (!found) return lines_at_place(scratch, live, c, content);
     *content = str_make(live->text.p + at, len);
+    if (live->outdated) return ERR_OK; /* changed; what it said when it was indexed is the best there is */
     *fresh = FRESH;
     if (same_place && (live->kept || live->untouched)) return ERR_OK;
     int32_t before = c->start_line;

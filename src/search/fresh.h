@@ -11,7 +11,8 @@
 typedef struct {
     Str text; /* decoded as the chunker saw it */
     bool present;
-    bool kept;       /* from the store: cannot change */
+    bool kept;       /* from the store: text that was made from the file, or has none */
+    bool outdated;   /* kept, and the file has other bytes now */
     bool readable;   /* false: present, but too large to be read */
     bool untouched;  /* size and time are those that were indexed */
     int64_t growth;  /* bytes that the file is longer than when it was indexed */
