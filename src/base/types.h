@@ -24,7 +24,7 @@ typedef struct {
     Sha256 sha256; /* of the original bytes */
     int64_t size;  /* of the original, bytes */
     int64_t mtime_ns;
-    float prior; /* of a hit in it, beside one in other documents: 1, or less for what ranks lower; 0 counts as 1 */
+    float prior;    /* of a hit in it, beside one in other documents: 1, or less for what ranks lower; 0 counts as 1 */
     bool extracted; /* text was made from the file's bytes (PDF, office, another encoding): the store has to keep it */
     const DocMark *marks; /* ascending by start; a document that a reader understood has one at its start, text none */
     size_t n_marks;
