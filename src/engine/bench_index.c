@@ -34,8 +34,9 @@ static int by_value(const void *a, const void *b) {
 }
 
 /* For kinds that keep no vectors: theirs are given, so that what computing them costs is told by their count alone. */
-static Err row_given(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out) {
+static Err row_given(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out, bool *had) {
     const VectorFile *base = ctx;
+    (void)had;
     for (size_t i = 0; i < n; i++)
         memcpy(out + i * base->dim, base->rows + slots[i] * base->dim, base->dim * sizeof *out);
     return deadline_check(deadline);
@@ -104,7 +105,7 @@ static Err pass(const Bench *b, const VecIndex *ix, float effort, const Deadline
 
 static Err run_effort(Bench *b, const VecIndex *ix, float effort, const Deadline *stop, const BenchIndexRun *built) {
     BenchIndexRun run = *built;
-    size_t good[2], want[2];
+    size_t good[2] = {0}, want[2] = {0};
     run.effort = (double)effort;
     for (int i = 0; i < PASSES; i++) TRY(pass(b, ix, effort, stop, &run, good, want));
     run.recall_at_1 = want[0] ? (double)good[0] / (double)want[0] : 1;

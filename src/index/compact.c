@@ -6,12 +6,10 @@
 #include <stdlib.h>
 
 #include "kern/kern.h"
-#include "kern/low.h"
 
 static void compact_close(VecIndex *base) {
     Compact *ix = (Compact *)base;
     rows8_close(&ix->kept);
-    cache_close(&ix->cache);
     free(ix);
 }
 
@@ -59,9 +57,12 @@ static Err compact_open(VecIndex **out, const VecSpec *spec) {
         free(ix);
         return err;
     }
-    cache_open(&ix->cache, spec->dim);
     *out = &ix->kept.base;
     return ERR_OK;
+}
+
+static Err basis_damaged(const BuiltFile *f, const char *what) {
+    return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: %s", f->path, what), INDEX_FILE_FIX);
 }
 
 Err compact_basis_read(const Compact *ix, const Built *b, CompactBasis *out) {
@@ -73,27 +74,42 @@ Err compact_basis_read(const Compact *ix, const Built *b, CompactBasis *out) {
                        INDEX_FILE_FIX);
     *out = (CompactBasis){.components = b->words[COMPACT_COMPONENTS]};
     memcpy(&out->error, &b->words[COMPACT_ERROR], sizeof out->error);
+    memcpy(&out->unit, &b->words[COMPACT_UNIT], sizeof out->unit);
     if (out->components != compact_components(dim))
         return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: %zu components of %zu numbers", f->path,
                                out->components, dim),
                        INDEX_FILE_FIX);
+    if (!(out->error >= 0 && out->error < INFINITY)) return basis_damaged(f, "its estimates have no error");
+    if (!(out->unit > 0 && out->unit < INFINITY)) return basis_damaged(f, "its factors have no unit");
     TRY(built_expect(f, b, COMPACT_MEAN, dim * sizeof(float)));
-    TRY(built_expect(f, b, COMPACT_BASIS, out->components * dim * sizeof(float)));
+    TRY(built_expect(f, b, COMPACT_BASIS, out->components * row8_bytes(dim)));
     out->mean = b->parts[COMPACT_MEAN].bytes;
     out->basis = b->parts[COMPACT_BASIS].bytes;
+    if (vec_first_unfit(out->mean, dim) < dim) return basis_damaged(f, "a number of its mean is not finite");
     return ERR_OK;
 }
 
 /* ---- codes ---- */
 
+enum { FACTOR_ONE = 128, FACTOR_STEPS = 32 /* an octave */ };
+
+void compact_turn(const CompactBasis *b, const float *v, size_t dim, float *numbers) {
+    const KernScan *scan = scan_table();
+    int16_t whole[VEC_DIM_MAX];
+    float scale = row8_query(v, dim, whole);
+    for (size_t i = 0; i < b->components; i++) {
+        const uint8_t *row = b->basis + i * row8_bytes(dim);
+        numbers[i] = (float)scan->dot8(whole, (const int8_t *)row, dim) * (scale * row8_scale(row, dim));
+    }
+}
+
 /* Levels -3, -1, 1, 3 in steps of half a standard deviation, the best four for numbers that are about normal; numbers of a
  * turned basis are (Max 1960). */
-void compact_encode(const CompactBasis *b, const float *row, size_t dim, float *numbers, uint8_t *item) {
-    const Kern *kern = kern_table();
+float compact_levels(const CompactBasis *b, const float *row, size_t dim, float *numbers, uint8_t *item) {
     float offset[VEC_DIM_MAX];
     double squares = 0, along = 0; /* a float would not hold the square of a number near ROW8_MOST */
     for (size_t d = 0; d < dim; d++) offset[d] = row[d] - b->mean[d];
-    kern->dot_rows(offset, b->basis, b->components, dim, numbers);
+    compact_turn(b, offset, dim, numbers);
     for (size_t i = 0; i < b->components; i++) squares += (double)numbers[i] * (double)numbers[i];
     float border = 0.9957f * (float)sqrt(squares / (double)b->components);
     memset(item, 0, b->components / 4);
@@ -102,20 +118,31 @@ void compact_encode(const CompactBasis *b, const float *row, size_t dim, float *
         item[i / 4] = (uint8_t)(item[i / 4] | code << 2 * (i % 4));
         along += (double)numbers[i] * (2 * (double)code - 3);
     }
-    uint16_t factor = bf16_of(along > 0 ? (float)(squares / along) : 0);
-    memcpy(item + b->components / 4, &factor, sizeof factor);
+    return along > 0 ? (float)(squares / along) : 0;
 }
 
-void compact_tables(const CompactBasis *b, const float *query, size_t dim, float *numbers, float *tables, float *base) {
-    const Kern *kern = kern_table();
-    kern->dot_rows(query, b->basis, b->components, dim, numbers);
+static uint8_t factor_pack(float factor, float unit) {
+    if (!(factor > 0)) return 0;
+    float steps = FACTOR_ONE + FACTOR_STEPS * log2f(factor / unit);
+    return steps <= 1 ? 1 : steps >= 255 ? 255 : (uint8_t)lrintf(steps);
+}
+
+void compact_encode(const CompactBasis *b, const float *row, size_t dim, float *numbers, uint8_t *item) {
+    item[b->components / 4] = factor_pack(compact_levels(b, row, dim, numbers, item), b->unit);
+}
+
+void compact_tables(const CompactBasis *b, const float *query, size_t dim, float *numbers, CompactTables *t) {
+    compact_turn(b, query, dim, numbers);
     for (size_t i = 0; i < b->components / 4; i++)
         for (unsigned code = 0; code < 256; code++) {
             float sum = 0;
             for (size_t j = 0; j < 4; j++) sum += numbers[4 * i + j] * (2 * (float)(code >> 2 * j & 3) - 3);
-            tables[i * 256 + code] = sum;
+            t->levels[i * 256 + code] = sum;
         }
-    *base = kern->dot(query, b->mean, dim);
+    t->factors[0] = 0;
+    for (int byte = 1; byte < 256; byte++)
+        t->factors[byte] = b->unit * exp2f((float)(byte - FACTOR_ONE) / FACTOR_STEPS);
+    t->base = kern_table()->dot(query, b->mean, dim);
 }
 
 /* ---- adding ---- */
@@ -177,6 +204,22 @@ static Err compact_compact(VecIndex *base, uint32_t *map_out, uint32_t *rows_out
     return err;
 }
 
+/* Codes are any bytes; what they mean stands with the basis, whose numbers are looked at too. */
+static Err compact_check(const VecIndex *base, Buf *report) {
+    const Compact *ix = (const Compact *)base;
+    Err sums = rows8_check(base, report), basis = ERR_OK;
+    ErrInfo told = {0};
+    if (sums) err_save(&told, sums);
+    RowsView *v = rows_hold(&ix->kept.rows);
+    Built *b = built_hold(&ix->kept.built);
+    CompactBasis read;
+    if (compact_coded(base->dim, v->item_bytes) && (basis = compact_basis_read(ix, b, &read)))
+        buf_printf(report, "%s\n", err_text());
+    built_drop(&ix->kept.built, b);
+    rows_drop(&ix->kept.rows, v);
+    return sums ? err_restore(&told) : basis;
+}
+
 static void compact_stats(const VecIndex *base, VecStats *out) {
     const Rows8 *kept = (const Rows8 *)base;
     rows8_stats(base, out);
@@ -194,7 +237,8 @@ const VecKind compact_kind = {
     .remove = rows8_remove,
     .row = compact_row,
     .search = compact_search,
-    .check = rows8_check,
+    .score = compact_score,
+    .check = compact_check,
     .stats = compact_stats,
     .build_due = compact_build_due,
     .build = compact_build,

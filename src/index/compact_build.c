@@ -35,11 +35,12 @@ typedef struct {
     RowsView *v;
     const Deadline *deadline;
     size_t dim, components, bytes, m;
-    float *sample;     /* [m, dim] */
-    float *mean;       /* [dim] */
-    float *basis;      /* [components, dim] */
-    float *numbers;    /* [components] */
-    float *tables;     /* [components / 4][256] */
+    float *sample;  /* [m, dim] */
+    float *mean;    /* [dim] */
+    float *turn;    /* [components, dim] */
+    uint8_t *basis; /* the same as row8 */
+    float *numbers; /* [components] */
+    CompactTables tables;
     uint8_t *items;    /* [m][bytes] */
     CompactBasis made; /* of mean and basis */
 } Build;
@@ -62,12 +63,11 @@ static Err sample_take(Build *b, Arena *a) {
 }
 
 /* Sum of squared errors of the rows of the sample that are nearest to row `query` of it; length: |query|^2. */
-static double near_errors(const Build *b, size_t query, float *length) {
+static double near_errors(Build *b, size_t query, float *length) {
     const Kern *kern = kern_table();
     const float *q = b->sample + query * b->dim;
     VecHit hits[NEAR];
     TopK top = {.hits = hits, .k = NEAR};
-    float base;
     double sum = 0;
     *length = kern->dot(q, q, b->dim);
     for (size_t i = 0; i < b->m; i++) {
@@ -75,18 +75,32 @@ static double near_errors(const Build *b, size_t query, float *length) {
         float score = kern->dot(q, row, b->dim), other = kern->dot(row, row, b->dim);
         if (score < SAME * sqrtf(*length) * sqrtf(other)) topk_offer(&top, (uint32_t)i, score);
     }
-    compact_tables(&b->made, q, b->dim, b->numbers, b->tables, &base);
+    compact_tables(&b->made, q, b->dim, b->numbers, &b->tables);
     for (size_t i = 0; i < top.n; i++) {
-        float got = compact_estimate(b->tables, base, b->items + hits[i].slot * b->bytes, b->components);
+        float got = compact_estimate(&b->tables, b->items + hits[i].slot * b->bytes, b->components);
         sum += (double)(hits[i].score - got) * (double)(hits[i].score - got);
     }
     return sum / (double)(top.n ? top.n : 1);
+}
+
+/* The mean of the sample's factors, by their logarithms: bytes reach as far up from it as down. */
+static void unit_find(Build *b) {
+    double sum = 0;
+    size_t n = 0;
+    for (size_t i = 0; i < b->m; i++) {
+        float factor = compact_levels(&b->made, b->sample + i * b->dim, b->dim, b->numbers, b->items);
+        if (!(factor > 0)) continue;
+        sum += log2((double)factor);
+        n++;
+    }
+    b->made.unit = n ? (float)exp2(sum / (double)n) : 1;
 }
 
 static Err error_measure(Build *b) {
     double errors = 0, lengths = 0;
     for (size_t i = 0; i < b->m; i++) /* pca_train took the mean away */
         for (size_t d = 0; d < b->dim; d++) b->sample[i * b->dim + d] += b->mean[d];
+    unit_find(b);
     for (size_t i = 0; i < b->m; i++)
         compact_encode(&b->made, b->sample + i * b->dim, b->dim, b->numbers, b->items + i * b->bytes);
     for (size_t i = 0; i < QUERIES; i++) {
@@ -101,20 +115,24 @@ static Err error_measure(Build *b) {
 
 static Err basis_learn(Build *b, Arena *a) {
     uint32_t words[BUILT_WORDS] = {0};
+    size_t row = row8_bytes(b->dim);
     b->mean = arena_array(a, float, b->dim);
-    b->basis = arena_array(a, float, b->components * b->dim);
+    b->turn = arena_array(a, float, b->components * b->dim);
+    b->basis = arena_array(a, uint8_t, b->components * row);
     b->numbers = arena_array(a, float, b->components);
-    b->tables = arena_array(a, float, b->components / 4 * 256);
+    b->tables.levels = arena_alloc_array(a, compact_tables_bytes(b->components), 1);
     b->items = arena_array(a, uint8_t, b->m * b->bytes);
-    if (!b->mean || !b->basis || !b->numbers || !b->tables || !b->items) return arena_error();
-    TRY(pca_train(b->sample, b->m, b->dim, b->components, b->ix->kept.params.seed, b->deadline, b->mean, b->basis));
-    b->made = (CompactBasis){b->components, 0, b->mean, b->basis};
+    if (!b->mean || !b->turn || !b->basis || !b->numbers || !b->tables.levels || !b->items) return arena_error();
+    TRY(pca_train(b->sample, b->m, b->dim, b->components, b->ix->kept.params.seed, b->deadline, b->mean, b->turn));
+    for (size_t i = 0; i < b->components; i++) row8_encode(b->turn + i * b->dim, b->dim, b->basis + i * row);
+    b->made = (CompactBasis){.components = b->components, .mean = b->mean, .basis = b->basis};
     TRY(error_measure(b));
     words[COMPACT_COMPONENTS] = (uint32_t)b->components;
     memcpy(&words[COMPACT_ERROR], &b->made.error, sizeof b->made.error);
+    memcpy(&words[COMPACT_UNIT], &b->made.unit, sizeof b->made.unit);
     const BuiltPart parts[COMPACT_N_PARTS] = {
         [COMPACT_MEAN] = {b->mean, b->dim * sizeof *b->mean},
-        [COMPACT_BASIS] = {b->basis, b->components * b->dim * sizeof *b->basis},
+        [COMPACT_BASIS] = {b->basis, b->components * row},
     };
     /* "over 0 rows": it holds for rows of any commit, so that a writer never takes it for a crash's leftovers */
     return built_write(&b->ix->kept.built, 0, words, parts, COMPACT_N_PARTS);

@@ -1,10 +1,10 @@
 /* compact_search.c - an estimate for every row, then exact scores of the best until the rest is ruled out.
  *
- * Estimates come from tables of the query, one look-up for four components, some 30 ns a row; they go into a heap. The best of
+ * Estimates come from tables of the query, one look-up for four components, some 20 ns a row; they go into a heap. The best of
  * it are computed anew, a batch at a time, as long as the next estimate and BOUND errors on top could still be among the k.
  *
  * When a deadline or the budget ends a search, rows that were estimated but not computed fill what is missing of the k, with
- * their estimates as scores.
+ * their estimates as scores. So does a row that cannot be had any more: it stands where its code puts it.
  */
 #include "index/compact.h"
 #include "index/compare.h"
@@ -20,9 +20,10 @@ typedef struct {
     Compare of; /* views, filter, what is found */
     const float *query;
     CompactBasis basis;
-    float base, bound; /* <mean, q>; how far an estimate may be off */
-    float *tables, *fetched;
-    VecHit *heap; /* [n_heap] estimates, the best on top */
+    CompactTables tables;
+    float bound;    /* how far an estimate may be off */
+    float *fetched; /* [BATCH, dim] */
+    VecHit *heap;   /* [n_heap] estimates, the best on top */
     size_t n_heap;
 } Search;
 
@@ -53,8 +54,11 @@ static Err block_estimate(Search *s, size_t number) {
         if (!checked) TRY(rows_verify(s->of.rows, v, number));
         checked = true;
         const uint8_t *item = span->items + (size_t)(slot - span->first) * v->item_bytes;
-        float estimate = compact_estimate(s->tables, s->base, item, s->basis.components);
-        s->heap[s->n_heap++] = (VecHit){slot, estimate};
+        float estimate = compact_estimate(&s->tables, item, s->basis.components);
+        if (s->of.q->estimate)
+            topk_offer(&s->of.top, slot, estimate);
+        else
+            s->heap[s->n_heap++] = (VecHit){slot, estimate};
         s->of.q->report->scanned++;
     }
     return ERR_OK;
@@ -67,31 +71,27 @@ static Err all_estimate(Search *s) {
     return err;
 }
 
-/* Exact scores of *n rows: those that the cache has, and the rest computed together. On failure the batch is that rest. */
-static Err batch_compute(Search *s, VecHit *batch, size_t *n) {
+/* Exact scores of n rows, n <= BATCH; a row that is lost keeps what it has. */
+static Err batch_compute(Search *s, VecHit *batch, size_t n) {
     const Kern *kern = kern_table();
-    CompactCache *cache = (CompactCache *)(uintptr_t)&s->ix->cache; /* const to callers: searching changes no answer */
     uint32_t slots[BATCH];
-    size_t missing = 0, dim = s->of.dim;
-    for (size_t i = 0; i < *n; i++) {
-        if (cache_get(cache, batch[i].slot, s->fetched))
-            topk_offer(&s->of.top, batch[i].slot, kern->dot(s->query, s->fetched, dim));
-        else
-            batch[missing++] = batch[i];
-    }
-    s->of.q->report->reranked += (uint32_t)(*n - missing);
-    *n = missing;
-    if (missing == 0) return ERR_OK;
-    for (size_t i = 0; i < missing; i++) slots[i] = batch[i].slot;
-    TRY(s->ix->fetch(s->ix->fetch_ctx, slots, missing, s->of.q->deadline, s->fetched));
-    s->of.q->report->recomputed += (uint32_t)missing;
-    s->of.q->report->reranked += (uint32_t)missing;
-    for (size_t i = 0; i < missing; i++) {
+    bool had[BATCH];
+    size_t dim = s->of.dim;
+    VecReport *report = s->of.q->report;
+    for (size_t i = 0; i < n; i++) slots[i] = batch[i].slot;
+    for (size_t i = 0; i < n; i++) had[i] = true;
+    TRY(s->ix->fetch(s->ix->fetch_ctx, slots, n, s->of.q->deadline, s->fetched, had));
+    for (size_t i = 0; i < n; i++) {
         const float *row = s->fetched + i * dim;
+        if (!had[i]) {
+            report->lost++;
+            continue;
+        }
         if (vec_first_unfit(row, dim) < dim)
             return err_set(ERR_INPUT, "the row computed for slot %u is not finite", slots[i]);
-        cache_put(cache, slots[i], row);
-        topk_offer(&s->of.top, slots[i], kern->dot(s->query, row, dim));
+        batch[i].score = kern->dot(s->query, row, dim);
+        report->recomputed++;
+        report->reranked++;
     }
     return ERR_OK;
 }
@@ -109,43 +109,52 @@ static void rest_fill(Search *s, const VecHit *batch, size_t n) {
 }
 
 static Err best_compute(Search *s) {
-    const VecReport *report = s->of.q->report;
-    size_t budget = s->of.q->budget;
+    VecReport *report = s->of.q->report;
+    size_t budget = s->of.q->budget, asked = 0;
     VecHit batch[BATCH];
     size_t n = 0;
     Err err = ERR_OK;
     while (may_enter(s)) {
-        size_t room = budget ? budget - report->recomputed : BATCH;
+        size_t room = budget ? budget - asked : BATCH;
         if (room == 0 || (err = deadline_check(s->of.q->deadline))) break;
         for (n = 0; n < BATCH && n < room && may_enter(s); n++) batch[n] = heap_pop(s);
-        if ((err = batch_compute(s, batch, &n))) break;
+        if ((err = batch_compute(s, batch, n))) break;
+        for (size_t i = 0; i < n; i++) topk_offer(&s->of.top, batch[i].slot, batch[i].score);
+        asked += n;
         n = 0;
     }
-    s->of.q->report->proven = !err && !may_enter(s);
+    report->proven = !err && !may_enter(s) && report->lost == 0;
     if (err && err != ERR_DEADLINE) return err;
     rest_fill(s, batch, n);
     return err;
 }
 
-static Err codes_search(Search *s, const Built *b) {
+/* Everything of a search that is the query's alone; heap: for how many estimates. */
+static Err query_prepare(Search *s, const Built *b, size_t heap) {
     TRY(compact_basis_read(s->ix, b, &s->basis));
-    if (!s->ix->fetch)
+    if (!s->ix->fetch && !s->of.q->estimate)
         return err_set(ERR_UNSUPPORTED,
                        "index '%s' keeps codes, no vectors, and was opened without a way to compute them",
                        s->of.rows->rows_path);
     float numbers[COMPACT_MOST];
-    size_t tables = s->basis.components / 4 * 256 * sizeof(float), dim = s->of.dim;
+    size_t tables = compact_tables_bytes(s->basis.components), dim = s->of.dim;
     size_t fetched = (BATCH * dim * sizeof(float) + 63) / 64 * 64;
     void *memory;
-    TRY(vec_scratch_need(s->of.q->scratch, tables + fetched + s->of.v->rows * sizeof *s->heap, &memory));
-    s->tables = memory;
+    TRY(vec_scratch_need(s->of.q->scratch, tables + fetched + heap * sizeof *s->heap, &memory));
+    s->tables.levels = memory;
     s->fetched = (float *)(void *)((uint8_t *)memory + tables);
     s->heap = (VecHit *)(void *)((uint8_t *)memory + tables + fetched);
-    compact_tables(&s->basis, s->query, dim, numbers, s->tables, &s->base);
+    compact_tables(&s->basis, s->query, dim, numbers, &s->tables);
     float length = sqrtf(kern_table()->dot(s->query, s->query, dim));
     s->bound = BOUND * sqrtf(s->of.q->effort) * s->basis.error * length;
+    return ERR_OK;
+}
+
+static Err codes_search(Search *s, const Built *b) {
+    TRY(query_prepare(s, b, s->of.q->estimate ? 0 : s->of.v->rows));
+    if (s->of.q->estimate) s->of.q->report->error = s->bound;
     TRY(all_estimate(s));
-    return best_compute(s);
+    return s->of.q->estimate ? ERR_OK : best_compute(s);
 }
 
 /* Rows that wait for the first build are compared as they are. */
@@ -174,5 +183,61 @@ Err compact_search(const VecIndex *base, const float *query, const VecQuery *q, 
     if (err && err != ERR_DEADLINE) return err;
     topk_finish(&s.of.top);
     *n = s.of.top.n;
+    return err;
+}
+
+/* ---- single rows ---- */
+
+static Err codes_score(Search *s, const Built *b, const uint32_t *slots, size_t n, float *scores, bool *had) {
+    VecHit batch[BATCH];
+    TRY(query_prepare(s, b, 0));
+    for (size_t i = 0; i < n; i++) {
+        const void *item;
+        TRY(rows_read(s->of.rows, s->of.v, slots[i], &item));
+        scores[i] = compact_estimate(&s->tables, item, s->basis.components);
+        had[i] = true;
+    }
+    s->of.q->report->scanned = (uint32_t)n;
+    if (s->of.q->estimate) {
+        s->of.q->report->error = s->bound;
+        return ERR_OK;
+    }
+    for (size_t at = 0, m; at < n; at += m) {
+        m = n - at < BATCH ? n - at : BATCH;
+        for (size_t i = 0; i < m; i++) batch[i] = (VecHit){slots[at + i], NAN};
+        TRY(batch_compute(s, batch, m));
+        for (size_t i = 0; i < m; i++) {
+            had[at + i] = !isnan(batch[i].score);
+            if (had[at + i]) scores[at + i] = batch[i].score;
+        }
+    }
+    return ERR_OK;
+}
+
+static Err waiting_score(Search *s, const uint32_t *slots, size_t n, float *scores, bool *had) {
+    void *memory;
+    TRY(vec_scratch_need(s->of.q->scratch, s->of.dim * sizeof(float), &memory));
+    for (size_t i = 0; i < n; i++) {
+        TRY(rows8_floats(s->of.rows, s->of.v, slots[i], memory));
+        scores[i] = kern_table()->dot(s->query, memory, s->of.dim);
+        had[i] = true;
+    }
+    s->of.q->report->reranked = (uint32_t)n;
+    return ERR_OK;
+}
+
+Err compact_score(const VecIndex *base, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
+                  float *scores, bool *had) {
+    const Compact *ix = (const Compact *)base;
+    const Rows *rows = &ix->kept.rows;
+    Search s = {.ix = ix, .query = query, .of = {.rows = rows, .q = q, .v = rows_hold(rows), .dim = base->dim}};
+    Built *b = built_hold(&ix->kept.built);
+    Err err = ERR_OK;
+    for (size_t i = 0; !err && i < n; i++) err = rows_has(rows, s.of.v, slots[i]);
+    if (!err)
+        err = compact_coded(base->dim, s.of.v->item_bytes) ? codes_score(&s, b, slots, n, scores, had)
+                                                           : waiting_score(&s, slots, n, scores, had);
+    built_drop(&ix->kept.built, b);
+    rows_drop(rows, s.of.v);
     return err;
 }

@@ -123,25 +123,58 @@ Err vec_scratch_need(VecScratch *s, size_t bytes, void **out) {
     return ERR_OK;
 }
 
-static Err search_kind(const VecIndex *ix, const float *query, const VecQuery *asked, VecHit *out, size_t *n) {
-    VecScratch own = {NULL, 0};
-    VecReport unread = {0};
-    VecQuery q = *asked;
-    if (!q.scratch) q.scratch = &own;
-    if (!q.report) q.report = &unread;
-    if (!(q.effort > 0)) q.effort = 1;
-    *q.report = (VecReport){0};
-    Err err = ix->kind->search(ix, query, &q, out, n);
-    free(own.bytes);
-    return err;
+typedef struct {
+    VecScratch own;
+    VecReport unread;
+    VecQuery q;
+} Asked;
+
+/* What the caller left out, filled in. a lives as long as a->q is looked at. */
+static const VecQuery *asked_fill(Asked *a, const VecQuery *asked) {
+    *a = (Asked){.q = *asked};
+    if (!a->q.scratch) a->q.scratch = &a->own;
+    if (!a->q.report) a->q.report = &a->unread;
+    if (!(a->q.effort > 0)) a->q.effort = 1;
+    *a->q.report = (VecReport){0};
+    return &a->q;
+}
+
+static Err query_check(const VecIndex *ix, const float *query) {
+    size_t unfit = vec_first_unfit(query, ix->dim);
+    if (unfit == ix->dim) return ERR_OK;
+    return err_set(ERR_INPUT, "the query's vector is not finite: number %zu is %g", unfit, (double)query[unfit]);
 }
 
 Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n) {
+    Asked a;
     *n = 0;
-    size_t unfit = vec_first_unfit(query, ix->dim);
-    if (unfit < ix->dim)
-        return err_set(ERR_INPUT, "the query's vector is not finite: number %zu is %g", unfit, (double)query[unfit]);
-    return q->k ? search_kind(ix, query, q, out, n) : ERR_OK;
+    TRY(query_check(ix, query));
+    if (q->k == 0) return ERR_OK;
+    Err err = ix->kind->search(ix, query, asked_fill(&a, q), out, n);
+    free(a.own.bytes);
+    return err;
+}
+
+static Err score_rows(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
+                      float *scores, bool *had) {
+    void *row;
+    TRY(vec_scratch_need(q->scratch, ix->dim * sizeof(float), &row));
+    for (size_t i = 0; i < n; i++) {
+        TRY(ix->kind->row(ix, slots[i], row));
+        scores[i] = kern_table()->dot(query, row, ix->dim);
+        had[i] = true;
+    }
+    q->report->reranked = (uint32_t)n;
+    return ERR_OK;
+}
+
+Err vec_score(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q, float *scores,
+              bool *had) {
+    Asked a;
+    TRY(query_check(ix, query));
+    Err err = (ix->kind->score ? ix->kind->score : score_rows)(ix, query, slots, n, asked_fill(&a, q), scores, had);
+    free(a.own.bytes);
+    return err;
 }
 
 Err vec_check(const VecIndex *ix, Buf *report) { return ix->kind->check(ix, report); }

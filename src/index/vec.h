@@ -42,9 +42,10 @@ typedef struct {
 } VecParams;
 
 /* Computes rows anew for kinds that keep none: out[i] is the row of slots[i]. Called from the thread that searches, with
- * the best first, a batch at a time. Errors end the search. */
-typedef Err (*VecFetch)(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline,
-                        float *out /* [n, dim] */);
+ * the best first, a batch at a time. had: [n], all true; what it was made of is gone (a file that changed or went): false, and
+ * the row stays where its code puts it. Errors end the search. */
+typedef Err (*VecFetch)(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out /* [n, dim] */,
+                        bool *had);
 
 typedef struct {
     const char *kind; /* "flat" */
@@ -68,8 +69,10 @@ typedef struct {
 typedef struct {
     uint32_t scanned;    /* codes or graph nodes looked at */
     uint32_t reranked;   /* rows compared */
-    uint32_t recomputed; /* rows asked of VecFetch */
-    bool proven;         /* the error bounds show that no other row belongs among the k */
+    uint32_t recomputed; /* rows that VecFetch gave */
+    uint32_t lost;       /* rows that it could not give */
+    float error; /* of VecQuery.estimate: scores are at most so far off, as far as the proof goes; 0: they are exact */
+    bool proven; /* the error bounds show that no other row belongs among the k */
 } VecReport;
 
 /* Memory that searches of one thread reuse. */
@@ -82,6 +85,7 @@ typedef struct {
     const uint64_t *allowed;  /* bitmap over slots [(rows of vec_stats + 63) / 64], bit 1: may be returned; NULL: all */
     const Deadline *deadline; /* NULL: none; when it is reached the best so far is returned with ERR_DEADLINE */
     bool exact;               /* every row compared, in the numbers kept */
+    bool estimate;            /* compact: no row is computed, scores are estimates; other kinds have no use for it */
     float effort;        /* 1 (0 counts as it): the kind's default, for recall@10 >= 0.95; 2 looks at about twice as
                                  much. efSearch, nprobe and thresholds follow from it */
     size_t budget;       /* compact: rows computed anew at most; 0: no bound */
@@ -128,6 +132,11 @@ MUST_USE Err vec_row(const VecIndex *ix, uint32_t slot, float *out /* [dim] */);
 /* out: [k], by falling score, ties by rising slot; *n of them. k over the row count gives them all. A block whose
  * checksum is wrong is ERR_CORRUPT. query: [dim]; NaN, Inf: ERR_INPUT. */
 MUST_USE Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n);
+/* Scores of single rows, removed ones too: scores[i] of slots[i], had[i] false when it is only an estimate since the row cannot
+ * be computed any more. Of q only deadline, estimate, effort, scratch and report count. Cost: 0.2 us a row; compact, without
+ * q->estimate: VecFetch, 8 at a time. ERR_INPUT when a slot is not below the row count; ERR_DEADLINE: nothing is given. */
+MUST_USE Err vec_score(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
+                       float *scores /* [n] */, bool *had /* [n] */);
 /* Reads everything: checksums, NaN, Inf, sizes. One line a finding into report; ERR_CORRUPT when there was one. */
 MUST_USE Err vec_check(const VecIndex *ix, Buf *report);
 void vec_stats(const VecIndex *ix, VecStats *out);

@@ -17,6 +17,8 @@ typedef struct {
     Err (*remove)(VecIndex *ix, const uint32_t *slots, size_t n);
     Err (*row)(const VecIndex *ix, uint32_t slot, float *out);
     Err (*search)(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n);
+    Err (*score)(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
+                 float *scores, bool *had); /* NULL: by row */
     Err (*check)(const VecIndex *ix, Buf *report);
     void (*stats)(const VecIndex *ix, VecStats *out);
     bool (*build_due)(const VecIndex *ix);                            /* NULL: never */

@@ -8,7 +8,7 @@
 #include "check.h"
 #include "index/vec.h"
 
-enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 192 / 4 + 2 };
+enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 192 / 4 + 1 };
 
 static float *data, *queries; /* [ROWS, DIM], [QUERIES, DIM]: 80 clouds in 100 directions, others are noise */
 
@@ -60,16 +60,21 @@ static int data_free(void **st) {
 /* What computes rows: how often it was asked, and what it does from some call on. */
 typedef struct {
     size_t calls, rows;
-    size_t good; /* calls that are answered; 0: all */
-    Err err;     /* of the others; ERR_OK: rows that are not finite */
+    size_t good;   /* calls that are answered; 0: all */
+    Err err;       /* of the others; ERR_OK: rows that are not finite */
+    uint32_t lost; /* every so-many-th slot cannot be had; 0: none */
 } Computer;
 
-static Err row_compute(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out) {
+static Err row_compute(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out, bool *had) {
     Computer *c = ctx;
     (void)deadline;
     c->calls++;
     c->rows += n;
-    for (size_t i = 0; i < n; i++) memcpy(out + i * DIM, data + slots[i] * DIM, DIM * sizeof *out);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(had[i]);
+        had[i] = c->lost == 0 || slots[i] % c->lost != 0;
+        if (had[i]) memcpy(out + i * DIM, data + slots[i] * DIM, DIM * sizeof *out);
+    }
     if (c->good == 0 || c->calls <= c->good) return ERR_OK;
     if (c->err) return err_set(c->err, "the model fell over");
     out[n * DIM - 1] = NAN;
@@ -146,21 +151,114 @@ static void a_search_computes_few_rows_and_is_proven(void **st) {
     CHECK_OK(file_remove_tree(dir));
 }
 
-static void what_was_computed_is_not_computed_again(void **st) {
+static void rows_that_cannot_be_had_stand_where_their_codes_put_them(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
-    Computer c = {0};
+    Computer c = {.lost = 3};
     VecIndex *ix = built(dir, ROWS, &c);
-    VecHit first[K], hits[K];
+    size_t good = 0, lost = 0;
+    for (size_t q = 0; q < QUERIES; q++) {
+        VecHit hits[K];
+        VecReport report;
+        size_t n, before = c.rows;
+        CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K, .report = &report}, hits, &n));
+        CHECK_INT(n, K);
+        CHECK_INT(report.recomputed + report.lost, c.rows - before);
+        CHECK(report.lost > 0 && !report.proven);
+        lost += report.lost;
+        for (size_t h = 0; h < n; h++) {
+            double exact = score(queries + q * DIM, data + hits[h].slot * DIM);
+            CHECK_NEAR(hits[h].score, exact, hits[h].slot % 3 ? 1e-5 : 0.15);
+        }
+        good += right(queries + q * DIM, ROWS, hits, n);
+    }
+    CHECK(lost > QUERIES && good >= QUERIES * K * 80 / 100); /* a third of the scores are estimates */
+    vec_close(ix);
+    CHECK_OK(file_remove_tree(dir));
+}
+
+static void estimates_compute_nothing_and_tell_how_far_off_they_are(void **st) {
+    (void)st;
+    const char *dir = check_temp_dir();
+    VecIndex *ix = built(dir, ROWS, NULL);
+    size_t beyond = 0, good = 0;
+    for (size_t q = 0; q < QUERIES; q++) {
+        const float *query = queries + q * DIM;
+        VecHit hits[4 * K];
+        VecReport report;
+        float scores[4 * K];
+        uint32_t slots[4 * K];
+        bool had[4 * K];
+        size_t n;
+        VecQuery ask = {.k = 4 * K, .estimate = true, .report = &report};
+        CHECK_OK(vec_search(ix, query, &ask, hits, &n));
+        CHECK_INT(n, 4 * K);
+        CHECK_INT(report.recomputed, 0);
+        CHECK(!report.proven && report.error > 0 && report.error < 0.3f);
+        for (size_t h = 0; h < n; h++) {
+            slots[h] = hits[h].slot;
+            beyond += fabs((double)hits[h].score - score(query, data + hits[h].slot * DIM)) > (double)report.error;
+        }
+        good += right(query, ROWS, hits, n);
+        CHECK_OK(vec_score(ix, query, slots, n, &ask, scores, had));
+        for (size_t h = 0; h < n; h++) CHECK(had[h] && scores[h] == hits[h].score);
+        CHECK(report.error > 0);
+    }
+    CHECK(good >= QUERIES * K * 97 / 100);     /* 40 estimates hold nearly all of the best 10 */
+    CHECK(beyond < QUERIES * 4 * K * 8 / 100); /* two standard deviations */
+    vec_close(ix);
+    CHECK_OK(file_remove_tree(dir));
+}
+
+static void single_rows_are_scored(void **st) {
+    (void)st;
+    const char *dir = check_temp_dir();
+    Computer c = {.lost = 7};
+    VecIndex *ix = built(dir, ROWS, &c);
+    uint32_t slots[20];
+    float scores[20];
+    bool had[20];
     VecReport report;
-    size_t n;
-    CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .report = &report}, first, &n));
-    uint32_t compared = report.reranked;
-    CHECK_INT(report.recomputed, compared);
-    CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .report = &report}, hits, &n));
-    CHECK_INT(report.recomputed, 0);
-    CHECK_INT(report.reranked, compared);
-    CHECK(memcmp(first, hits, sizeof hits) == 0);
+    for (uint32_t i = 0; i < 20; i++) slots[i] = i * 199 % ROWS;
+    CHECK_OK(vec_score(ix, queries, slots, 20, &(VecQuery){.report = &report}, scores, had));
+    CHECK_INT(report.recomputed, 17);
+    CHECK_INT(report.lost, 3);
+    CHECK(report.error == 0);
+    for (size_t i = 0; i < 20; i++) {
+        CHECK_INT(had[i], slots[i] % 7 != 0);
+        CHECK_NEAR(scores[i], score(queries, data + slots[i] * DIM), had[i] ? 1e-5 : 0.15);
+    }
+    slots[3] = ROWS;
+    CHECK_ERR(vec_score(ix, queries, slots, 20, &(VecQuery){0}, scores, had), ERR_INPUT, "has no slot 4000");
+    c = (Computer){.good = 1, .err = ERR_DEADLINE};
+    slots[3] = 3;
+    CHECK_INT(vec_score(ix, queries, slots, 20, &(VecQuery){0}, scores, had), ERR_DEADLINE);
+    vec_close(ix);
+    ix = opened(dir, 0, true, NULL); /* rows that wait are there */
+    uint32_t first, count;
+    CHECK_OK(vec_add(ix, data, 100, &first));
+    CHECK_OK(vec_sync(ix, &count));
+    CHECK_OK(vec_score(ix, queries, (uint32_t[]){5, 99}, 2, &(VecQuery){0}, scores, had));
+    CHECK_NEAR(scores[1], score(queries, data + 99 * DIM), 5e-3);
+    vec_close(ix);
+    CHECK_OK(file_remove_tree(dir));
+}
+
+static void codes_take_rows_of_other_lengths(void **st) {
+    (void)st;
+    const char *dir = check_temp_dir();
+    VecIndex *ix = built(dir, ROWS, NULL);
+    float longer[3 * DIM], scores[3];
+    uint32_t first, count;
+    bool had[3];
+    static const float lengths[] = {0.125f, 1, 8}; /* a factor's byte reaches a sixteenth and sixteen times */
+    for (size_t i = 0; i < 3; i++)
+        for (size_t d = 0; d < DIM; d++) longer[i * DIM + d] = data[d] * lengths[i];
+    CHECK_OK(vec_add(ix, longer, 3, &first));
+    CHECK_OK(vec_sync(ix, &count));
+    CHECK_OK(
+        vec_score(ix, data, (uint32_t[]){first, first + 1, first + 2}, 3, &(VecQuery){.estimate = true}, scores, had));
+    for (size_t i = 0; i < 3; i++) CHECK_NEAR(scores[i] / lengths[i], 1, 0.15);
     vec_close(ix);
     CHECK_OK(file_remove_tree(dir));
 }
@@ -225,7 +323,7 @@ static void what_fails_while_computing_is_told(void **st) {
     CHECK_OK(file_remove_tree(dir));
 }
 
-static void rows_become_codes_of_fifty_bytes_and_readers_keep_theirs(void **st) {
+static void rows_become_codes_of_forty_nine_bytes_and_readers_keep_theirs(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
@@ -306,16 +404,59 @@ static void codes_without_their_basis_are_damaged(void **st) {
     CHECK_OK(file_remove_tree(dir));
 }
 
+/* Every byte stands under a checksum: flipped, the file does not open (basis) or a check finds it (codes). */
+static void flipped_bytes_are_found(void **st) {
+    (void)st;
+    const char *dir = check_temp_dir();
+    Computer c = {0};
+    vec_close(built(dir, 300, &c));
+    static const char *const parts[] = {"rows", "built"};
+    for (size_t p = 0; p < 2; p++) {
+        char path[600];
+        Arena a = {0};
+        Str whole;
+        (void)snprintf(path, sizeof path, "%s/vec-1.%s", dir, parts[p]);
+        CHECK_OK(file_read(&a, path, 1 << 24, &whole));
+        for (size_t at = 130; at < whole.n; at += whole.n / 40) {
+            Buf report = {0};
+            VecIndex *ix;
+            VecSpec spec = {.kind = "compact", .dir = dir, .dim = DIM, .generation = 1, .committed = 300};
+            char *bytes = malloc(whole.n);
+            CHECK(bytes);
+            memcpy(bytes, whole.p, whole.n);
+            bytes[at] = (char)(bytes[at] ^ 0x10);
+            CHECK_OK(file_write_atomic(path, str_make(bytes, whole.n), 0644));
+            free(bytes);
+            Err err = vec_open(&ix, &spec);
+            if (!err) {
+                err = vec_check(ix, &report);
+                vec_close(ix);
+                CHECK(report.n > 0);
+            }
+            CHECK_INT(err, ERR_CORRUPT);
+            CHECK(strstr(err_fix_text(), "pythia index"));
+            buf_free(&report);
+        }
+        CHECK_OK(file_write_atomic(path, whole, 0644));
+        arena_free(&a);
+    }
+    CHECK_OK(file_remove_tree(dir));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_search_computes_few_rows_and_is_proven),
-        cmocka_unit_test(what_was_computed_is_not_computed_again),
+        cmocka_unit_test(rows_that_cannot_be_had_stand_where_their_codes_put_them),
+        cmocka_unit_test(estimates_compute_nothing_and_tell_how_far_off_they_are),
+        cmocka_unit_test(single_rows_are_scored),
+        cmocka_unit_test(codes_take_rows_of_other_lengths),
         cmocka_unit_test(a_budget_is_kept_and_the_rest_are_estimates),
         cmocka_unit_test(a_deadline_gives_the_best_so_far),
         cmocka_unit_test(what_fails_while_computing_is_told),
-        cmocka_unit_test(rows_become_codes_of_fifty_bytes_and_readers_keep_theirs),
+        cmocka_unit_test(rows_become_codes_of_forty_nine_bytes_and_readers_keep_theirs),
         cmocka_unit_test(any_failing_call_of_the_build_leaves_rows_or_codes),
         cmocka_unit_test(codes_without_their_basis_are_damaged),
+        cmocka_unit_test(flipped_bytes_are_found),
     };
     return cmocka_run_group_tests(tests, data_make, data_free);
 }

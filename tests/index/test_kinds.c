@@ -73,9 +73,10 @@ static float *data, *queries; /* [ROWS, DIM], [QUERIES, DIM] */
 
 static const float *computed; /* [.., DIM] what rows are computed from by a kind that keeps none: the truth of now */
 
-static Err row_compute(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out) {
+static Err row_compute(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out, bool *had) {
     (void)ctx;
     (void)deadline;
+    (void)had;
     for (size_t i = 0; i < n; i++) memcpy(out + i * DIM, computed + slots[i] * DIM, DIM * sizeof *out);
     return ERR_OK;
 }
@@ -600,6 +601,29 @@ static void numbers_of_any_size_that_fits_are_kept_in_proportion(void **st) {
     }
 }
 
+static void single_rows_are_scored_as_a_search_would(void **st) {
+    (void)st;
+    for (size_t i = 0; i < N_KINDS; i++) {
+        const char *dir = check_temp_dir();
+        VecIndex *ix = built(&kinds[i], dir, 3000, NULL);
+        uint32_t slots[70];
+        float scores[70];
+        bool had[70];
+        for (uint32_t s = 0; s < 70; s++) slots[s] = s * 41 % 3000;
+        CHECK_OK(vec_score(ix, queries, slots, 70, &(VecQuery){0}, scores, had));
+        for (size_t s = 0; s < 70; s++) {
+            double sum = 0;
+            for (size_t d = 0; d < DIM; d++) sum += (double)queries[d] * (double)data[slots[s] * DIM + d];
+            CHECK(had[s]);
+            CHECK_NEAR(scores[s], sum, (double)kinds[i].error);
+        }
+        CHECK_ERR(vec_score(ix, queries, (uint32_t[]){3000}, 1, &(VecQuery){0}, scores, had), ERR_INPUT, "has no slot");
+        CHECK_ERR(vec_score(ix, (float[DIM]){NAN}, slots, 1, &(VecQuery){0}, scores, had), ERR_INPUT, "is not finite");
+        vec_close(ix);
+        CHECK_OK(file_remove_tree(dir));
+    }
+}
+
 static void compacting_leaves_out_what_was_removed_and_the_rest_is_found(void **st) {
     (void)st;
     for (size_t i = 0; i < N_KINDS; i++) {
@@ -647,6 +671,7 @@ int main(void) {
         cmocka_unit_test(searches_run_beside_adding_removing_and_building),
         cmocka_unit_test(a_row_that_is_read_and_added_again_stays_what_it_is),
         cmocka_unit_test(numbers_of_any_size_that_fits_are_kept_in_proportion),
+        cmocka_unit_test(single_rows_are_scored_as_a_search_would),
         cmocka_unit_test(compacting_leaves_out_what_was_removed_and_the_rest_is_found),
     };
     return cmocka_run_group_tests(tests, data_make, data_free);
