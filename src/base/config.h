@@ -42,7 +42,15 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "embeddings of queries kept by a long-lived process")                                                            \
     X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0,                                            \
       "percent of model.memory from which work is done by fewer workers")                                              \
-    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact|hnsw|ivfpq", CONFIG_PROJECT, "how vectors are searched")  \
+    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact|hnsw|ivfpq|compact", CONFIG_PROJECT, "how vectors are searched")  \
+    X(INDEX_GRAPH_DEGREE, "index", "graph_degree", INT, "0", "", CONFIG_PROJECT,                                       \
+      "hnsw: neighbours of a node (0: 16); compact needs no graph")                                                    \
+    X(INDEX_SEARCH_COMPLEXITY, "index", "search_complexity", INT, "64", "", CONFIG_PROJECT,                            \
+      "compact: vectors that a search computes anew at most (0: as many as it takes)")                                 \
+    X(INDEX_PARTITIONS, "index", "partitions", INT, "0", "", CONFIG_PROJECT,                                           \
+      "flat, ivfpq: parts that vectors are grouped into (0: by their number)")                                         \
+    X(INDEX_SUB_VECTORS, "index", "sub_vectors", INT, "0", "", CONFIG_PROJECT,                                         \
+      "ivfpq: pieces of a vector, a code each (0: 48)")                                                                \
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT,                                  \
       "larger files are skipped, with the reason kept")                                                                \
     X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                       \

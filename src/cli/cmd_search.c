@@ -155,6 +155,12 @@ static void timing_say(Cli *cli, const PythiaReply *r) {
         "open %.1f ms · model %.1f · embed %.1f · words %.1f · vectors %.1f · fuse %.1f · freshness %.1f · in all %.1f",
         r->timing.open_ms, r->timing.model_ms, r->timing.embed_ms, r->timing.lexical_ms, r->timing.vector_ms,
         r->timing.fuse_ms, r->timing.fresh_ms, r->took_ms);
+    const PythiaRecomputed *c = &r->recomputed;
+    if (!c->any) return;
+    cli_say(cli, "vectors computed anew: %lld in %.1f ms, %lld known from before, %lld lost (text changed) · %s",
+            (long long)c->computed, c->ms, (long long)c->cached, (long long)c->lost,
+            c->proven ? "proven: no other chunk belongs among the hits"
+                      : "not proven: see index.search_complexity and --deadline");
 }
 
 static Err nothing_found(Cli *cli, const PythiaReply *r) {

@@ -257,7 +257,8 @@ static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
     buf_printf(b, "%*svectors  ", EXPLAIN_INDENT, "");
     if (h->vec_rank > 0) buf_printf(b, "rank %4d  ", h->vec_rank);
     if (h->vec_rank <= 0) buf_add_z(b, has_cosine ? "unranked   " : "not among the candidates\n");
-    if (has_cosine) buf_printf(b, "cosine %7.3f  gives %7.4f\n", (double)h->cosine, vectors);
+    if (has_cosine)
+        buf_printf(b, "cosine %7.3f  gives %7.4f%s\n", (double)h->cosine, vectors, h->estimated ? "  (estimate)" : "");
     buf_printf(b, "%*swords    ", EXPLAIN_INDENT, "");
     if (h->lex_rank > 0) {
         buf_printf(b, "rank %4d  bm25   %7.3f  gives %7.4f\n", h->lex_rank, (double)h->bm25, words);

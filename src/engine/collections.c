@@ -53,7 +53,31 @@ const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c) {
     return arena_printf(a, "%s/index/%lld", p->opts.home, (long long)c->id).p;
 }
 
-Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out) {
+/* A key of [index] that is a count. */
+static Err index_count(const Pythia *p, ConfigKey key, int64_t most, uint32_t *out) {
+    int64_t value = config_int(p->opts.config, key);
+    if (value < 0 || value > most)
+        return err_set(ERR_USAGE, "%s.%s cannot be '%lld'; valid: 0 to %lld", config_defs[key].section,
+                       config_defs[key].key, (long long)value, (long long)most);
+    *out = (uint32_t)value;
+    return ERR_OK;
+}
+
+Err engine_recompute_most(const Pythia *p, size_t *out) {
+    uint32_t most = 0;
+    TRY(index_count(p, CONF_INDEX_SEARCH_COMPLEXITY, 1000000, &most));
+    *out = most;
+    return ERR_OK;
+}
+
+static Err params_of(const Pythia *p, VecParams *out) {
+    *out = (VecParams){0};
+    TRY(index_count(p, CONF_INDEX_GRAPH_DEGREE, 128, &out->graph_degree));
+    TRY(index_count(p, CONF_INDEX_PARTITIONS, 65536, &out->partitions));
+    return index_count(p, CONF_INDEX_SUB_VECTORS, 4096, &out->sub_vectors);
+}
+
+static Err open_index(Pythia *p, const StoreCollection *c, bool writer, Recompute *r, VecIndex **out) {
     Arena a = {0};
     *out = NULL;
     VecSpec spec = {.kind = arena_cstr(&a, c->index_kind),
@@ -62,12 +86,23 @@ Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex
                     .model = c->model_id,
                     .generation = c->generation,
                     .committed = c->rows,
-                    .writer = writer};
-    Err err = spec.kind && spec.dir ? vec_open(out, &spec) : arena_error();
+                    .writer = writer,
+                    .fetch = r ? recompute_rows : NULL,
+                    .fetch_ctx = r};
+    Err err = spec.kind && spec.dir ? params_of(p, &spec.params) : arena_error();
+    if (!err) err = vec_open(out, &spec);
     if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT)
         err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));
     arena_free(&a);
     return err;
+}
+
+Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out) {
+    return open_index(p, c, writer, NULL, out);
+}
+
+Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out) {
+    return open_index(p, c, false, r, out);
 }
 
 /* ---- settings ---- */

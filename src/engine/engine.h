@@ -10,6 +10,7 @@
 #include "base/pool.h"
 #include "engine/core.h"
 #include "engine/pythia.h"
+#include "engine/recompute.h"
 #include "index/analyze.h"
 #include "index/vec.h"
 #include "ingest/read.h"
@@ -81,6 +82,10 @@ MUST_USE Err engine_collection_model(Pythia *p, const StoreCollection *c, Model 
 /* Folder of a collection's index files. */
 const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
 MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out);
+/* The same to search in: vectors that the index does not keep are computed by r, which lives as long as the index. */
+MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
+/* index.search_complexity; ERR_USAGE when it cannot be. */
+MUST_USE Err engine_recompute_most(const Pythia *p, size_t *out);
 /* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
 Str engine_relative(Str path, Str root);
 

@@ -36,6 +36,7 @@ typedef struct {
     StoreCollection c;
     Model *model;
     VecIndex *index;
+    Recompute recompute; /* for the index, where it keeps no vectors */
     EvalText *docs, *queries;
     size_t n_docs, n_queries;
     Qrel *qrels; /* sorted by query */
@@ -221,7 +222,9 @@ static Err index_corpus(Eval *e, SearchMode mode) {
     TRY(put_documents(e));
     if (mode != MODE_LEXICAL) {
         TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, embed_beat, e, &report));
-        TRY(engine_open_index(e->p, &e->c, false, &e->index));
+        e->recompute = (Recompute){.store = e->store, .collection = &e->c, .model = e->model};
+        TRY(engine_pool(e->p, &e->recompute.pool));
+        TRY(engine_open_index_to_search(e->p, &e->c, &e->recompute, &e->index));
     }
     e->out->index_seconds = (double)(clock_mono_ns() - start) * 1e-9;
     return ERR_OK;
@@ -327,6 +330,7 @@ static Err eval_all(Eval *e) {
                           .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
                           .limit = EVAL_DEPTH,
                           .deadline = &stop};
+    TRY(engine_recompute_most(e->p, &base.recompute));
     TRY(read_texts(e, "corpus.jsonl", &e->docs, &e->n_docs, &corpus));
     TRY(read_texts(e, "queries.jsonl", &e->queries, &e->n_queries, NULL));
     TRY(read_qrels(e));

@@ -15,6 +15,7 @@ typedef struct {
     SearchSource *sources;        /* likewise */
     Str *langs;                   /* [rq->n_langs] as documents have them */
     Filter *filters;              /* likewise */
+    Recompute *recompute;         /* likewise */
     size_t n;
     PythiaReply *out;
 } Find;
@@ -115,7 +116,7 @@ static Err open_source(Find *f, size_t i) {
     VecIndex *ix = NULL;
     TRY(engine_collection_model(f->p, c, &m));
     int64_t opened = clock_mono_ns();
-    TRY(engine_open_index(f->p, c, false, &ix));
+    TRY(engine_open_index_to_search(f->p, c, &f->recompute[i], &ix));
     s->index = ix;
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
@@ -123,7 +124,10 @@ static Err open_source(Find *f, size_t i) {
     MemoryLevel level = engine_pressure(f->p);
     s->sched = core_sched(f->p->core);
     TRY(engine_cache(f->p, level, &s->cache));
-    return engine_pool_under(f->p, SCHED_INTERACTIVE, level, &s->pool);
+    TRY(engine_pool_under(f->p, SCHED_INTERACTIVE, level, &s->pool));
+    f->recompute[i] = (Recompute){
+        .store = f->store, .collection = c, .model = m, .cache = s->cache, .pool = s->pool, .sched = s->sched};
+    return ERR_OK;
 }
 
 static void close_sources(Find *f) {
@@ -156,7 +160,8 @@ static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
                        .vec_rank = h->vec_rank,
                        .bm25 = h->bm25,
                        .cosine = h->cosine,
-                       .fused = h->fused};
+                       .fused = h->fused,
+                       .estimated = h->estimated};
     return out->id.p ? ERR_OK : arena_error();
 }
 
@@ -180,6 +185,16 @@ static Err fill_coverage(Find *f) {
     return ERR_OK;
 }
 
+static void fill_recomputed(Find *f, const SearchRefined *r) {
+    PythiaRecomputed *out = &f->out->recomputed;
+    *out = (PythiaRecomputed){.any = r->any, .proven = r->proven, .ms = r->ms};
+    for (size_t i = 0; i < f->n; i++) {
+        out->computed += f->recompute[i].computed;
+        out->cached += f->recompute[i].cached;
+        out->lost += f->recompute[i].lost;
+    }
+}
+
 static Err fill_reply(Find *f, const SearchReply *r) {
     PythiaReply *out = f->out;
     out->n = r->n;
@@ -191,6 +206,7 @@ static Err fill_reply(Find *f, const SearchReply *r) {
     out->timing.vector_ms = r->vector_ms;
     out->timing.fuse_ms = r->fuse_ms;
     out->timing.fresh_ms = r->fresh_ms;
+    fill_recomputed(f, &r->refined);
     out->hits = arena_array(f->a, PythiaHit, r->n);
     if (!out->hits) return arena_error();
     for (size_t i = 0; i < r->n; i++) TRY(fill_hit(f->a, &r->hits[i], &out->hits[i]));
@@ -231,8 +247,9 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
               .out = out,
               .collections = arena_array(a, StoreCollection, FIND_COLLECTIONS_MAX),
               .sources = arena_array(a, SearchSource, FIND_COLLECTIONS_MAX),
-              .filters = arena_array(a, Filter, FIND_COLLECTIONS_MAX)};
-    if (!f.collections || !f.sources || !f.filters) return arena_error();
+              .filters = arena_array(a, Filter, FIND_COLLECTIONS_MAX),
+              .recompute = arena_array(a, Recompute, FIND_COLLECTIONS_MAX)};
+    if (!f.collections || !f.sources || !f.filters || !f.recompute) return arena_error();
     int mode = 0, fusion = 0;
     const char *fusion_name = NULL;
     TRY(enum_value(&f, CONF_SEARCH_MODE, rq->mode, &mode, &out->mode));
@@ -253,6 +270,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
                             (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
                         .freshness = true,
                         .deadline = &stop};
+    TRY(engine_recompute_most(p, &sr.recompute));
     TRY(find_all(&f, &sr));
     out->took_ms = clock_ms_since(start);
     return ERR_OK;

@@ -105,7 +105,16 @@ typedef struct {
     Str content;
     int32_t lex_rank, vec_rank; /* explain; 0: not in that arm */
     float bm25, cosine, fused;
+    bool estimated; /* cosine is what a code says, within some hundredths: no vector was computed */
 } PythiaHit;
+
+/* Of indexes that keep no vectors (compact): what a search computed anew. */
+typedef struct {
+    bool any;                       /* the search had such an index to ask */
+    int64_t computed, cached, lost; /* vectors: of texts embedded now, known from before, of texts that are gone */
+    bool proven;                    /* the codes' error bounds rule out that another chunk belongs among the hits */
+    double ms;
+} PythiaRecomputed;
 
 typedef struct {
     Str query;
@@ -134,6 +143,7 @@ typedef struct {
     size_t n;
     int64_t total;
     bool has_more, deadline_hit;
+    PythiaRecomputed recomputed;
     double took_ms;
     struct {
         double open_ms, model_ms, embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;

@@ -72,7 +72,7 @@ Err compact_basis_read(const Compact *ix, const Built *b, CompactBasis *out) {
         return err_fix(err_set(ERR_CORRUPT, "index file '%s' is missing, the codes of '%s' mean nothing without it",
                                f->path, ix->kept.rows.rows_path),
                        INDEX_FILE_FIX);
-    *out = (CompactBasis){.components = b->words[COMPACT_COMPONENTS]};
+    *out = (CompactBasis){.components = b->words[COMPACT_COMPONENTS], .learnt = b->words[COMPACT_LEARNT]};
     memcpy(&out->error, &b->words[COMPACT_ERROR], sizeof out->error);
     memcpy(&out->unit, &b->words[COMPACT_UNIT], sizeof out->unit);
     if (out->components != compact_components(dim))
@@ -224,7 +224,11 @@ static void compact_stats(const VecIndex *base, VecStats *out) {
     const Rows8 *kept = (const Rows8 *)base;
     rows8_stats(base, out);
     RowsView *v = rows_hold(&kept->rows);
-    out->built = compact_coded(base->dim, v->item_bytes) ? out->rows : 0;
+    Built *b = built_hold(&kept->built);
+    bool coded = compact_coded(base->dim, v->item_bytes);
+    out->built = coded ? out->rows : 0;
+    out->learnt = coded && b ? b->words[COMPACT_LEARNT] : 0;
+    built_drop(&kept->built, b);
     rows_drop(&kept->rows, v);
 }
 

@@ -98,7 +98,10 @@ typedef struct {
     size_t dim;
     uint32_t rows, removed;
     uint32_t built; /* rows that vec_build covered; those behind are compared one by one */
-    int64_t bytes;  /* on disk, all of it */
+    uint32_t
+        learnt; /* compact: rows there were when its codes were fitted to them; when it has many times more, building it
+                        anew (from rows embedded anew) makes it better. 0: other kinds, and before that */
+    int64_t bytes; /* on disk, all of it */
 } VecStats;
 
 /* Names of all kinds, NULL behind the last; and the error for a name that is none of them. */

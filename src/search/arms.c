@@ -1,8 +1,6 @@
 /* arms.c - see arms.h. */
 #include "search/arms.h"
 
-#include <stdlib.h>
-
 const Filter *source_filter(const SearchSource *s, const SearchRequest *rq) {
     return s->filter ? s->filter : &rq->filter;
 }
@@ -110,9 +108,16 @@ static Err embed_query(VectorArm *arm, ArmSource *s) {
 }
 
 static Err source_scan(ArmSource *s, const Deadline *deadline) {
-    VecQuery q = {.k = s->k, .allowed = s->allowed, .deadline = deadline};
+    VecReport report;
+    VecQuery q = {.k = s->k,
+                  .allowed = s->allowed,
+                  .deadline = deadline,
+                  .estimate = true,
+                  .effort = s->source->effort,
+                  .report = &report};
     Err err = vec_search(s->source->index, s->query, &q, s->hits, &s->n_hits);
     s->complete = err == ERR_OK;
+    s->error = report.error;
     return err;
 }
 
@@ -143,7 +148,10 @@ bool arm_exhausted(const ArmSource *s) {
     return !s->query || (s->complete && (s->n_hits < s->k || s->k >= s->n_allowed));
 }
 
-float arm_floor(const ArmSource *s) { return s->complete && s->n_hits ? s->hits[s->n_hits - 1].score : 1.0f; }
+float arm_floor(const ArmSource *s) {
+    float floor = s->complete && s->n_hits ? s->hits[s->n_hits - 1].score + s->error : 1.0f;
+    return floor < 1.0f ? floor : 1.0f;
+}
 
 static Err slots_to_chunks(Arena *a, const ArmSource *s, int64_t **ids, size_t **slot_of, size_t *n) {
     const StoreCollection *c = s->source->collection;
@@ -182,53 +190,67 @@ Err arm_collect(Arena *a, VectorArm *arm, size_t want, Candidate **list, size_t 
         if (!more) return arena_error();
         if (*n) memcpy(more, *list, *n * sizeof *more);
         for (size_t k = 0; k < found; k++)
-            more[*n + k] = (Candidate){
-                .source = (uint32_t)i, .chunk = ids[k], .cosine = s->hits[slot_of[k]].score, .has_cosine = true};
+            more[*n + k] = (Candidate){.source = (uint32_t)i,
+                                       .chunk = ids[k],
+                                       .cosine = s->hits[slot_of[k]].score,
+                                       .error = s->error,
+                                       .slot = s->hits[slot_of[k]].slot,
+                                       .has_cosine = true};
         *list = more;
         *n += found;
     }
     return ERR_OK;
 }
 
-static int by_slot(const void *pa, const void *pb) {
-    const VecHit *a = pa, *b = pb;
-    return a->slot < b->slot ? -1 : a->slot > b->slot;
-}
-
-/* The slots of the wanted chunks as a bitmap; slot_of[i] is UINT32_MAX for a chunk without a vector. A chunk that was
- * embedded after this index was opened counts as one without. */
-static Err slots_of(const ArmSource *s, Candidate *const *wanted, size_t n, uint64_t *bits, uint32_t *slot_of) {
+/* Those of the wanted that have a vector, moved to the front of `with` [n], and their slots. A chunk that was embedded after
+ * this index was opened counts as one without. */
+static Err slots_of(const ArmSource *s, Candidate *const *wanted, size_t n, Candidate **with, uint32_t *slots,
+                    size_t *n_with) {
     const StoreCollection *c = s->source->collection;
+    *n_with = 0;
     for (size_t i = 0; i < n; i++) {
-        slot_of[i] = UINT32_MAX;
-        Err err = store_chunk_slot(s->source->store, c->id, &c->model_id, wanted[i]->chunk, &slot_of[i]);
+        uint32_t slot = UINT32_MAX;
+        Err err = store_chunk_slot(s->source->store, c->id, &c->model_id, wanted[i]->chunk, &slot);
         if (err && err != ERR_NO_INDEX && err != ERR_NO_DOCUMENT) return err;
-        if (err || slot_of[i] >= s->rows)
-            slot_of[i] = UINT32_MAX;
-        else
-            bits[slot_of[i] / 64] |= UINT64_C(1) << (slot_of[i] % 64);
+        if (err || slot >= s->rows) continue;
+        slots[*n_with] = slot;
+        with[(*n_with)++] = wanted[i];
     }
     return ERR_OK;
 }
 
 Err arm_complete(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n) {
     if (n == 0 || !s->query || !*s->embedded || s->rows == 0) return ERR_OK;
-    uint64_t *bits = arena_array(a, uint64_t, s->rows / 64u + 1u);
-    uint32_t *slot_of = arena_array(a, uint32_t, n);
-    VecHit *hits = arena_array(a, VecHit, n);
-    if (!bits || !slot_of || !hits) return arena_error();
-    TRY(slots_of(s, wanted, n, bits, slot_of));
-    size_t found;
-    VecQuery q = {.k = n, .allowed = bits};
-    TRY(vec_search(s->source->index, s->query, &q, hits, &found));
-    if (found == 0) return ERR_OK;
-    qsort(hits, found, sizeof *hits, by_slot);
+    Candidate **with = arena_array(a, Candidate *, n);
+    uint32_t *slots = arena_array(a, uint32_t, n);
+    float *scores = arena_array(a, float, n);
+    bool *had = arena_array(a, bool, n);
+    size_t n_with;
+    if (!with || !slots || !scores || !had) return arena_error();
+    TRY(slots_of(s, wanted, n, with, slots, &n_with));
+    VecReport report;
+    VecQuery q = {.estimate = true, .effort = s->source->effort, .report = &report};
+    TRY(vec_score(s->source->index, s->query, slots, n_with, &q, scores, had));
+    for (size_t i = 0; i < n_with; i++) {
+        with[i]->cosine = scores[i];
+        with[i]->error = report.error;
+        with[i]->slot = slots[i];
+        with[i]->has_cosine = true;
+    }
+    return ERR_OK;
+}
+
+Err arm_exact(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n, const Deadline *deadline) {
+    uint32_t *slots = arena_array(a, uint32_t, n);
+    float *scores = arena_array(a, float, n);
+    bool *had = arena_array(a, bool, n);
+    if (!slots || !scores || !had) return arena_error();
+    for (size_t i = 0; i < n; i++) slots[i] = wanted[i]->slot;
+    TRY(vec_score(s->source->index, s->query, slots, n, &(VecQuery){.deadline = deadline}, scores, had));
     for (size_t i = 0; i < n; i++) {
-        VecHit key = {slot_of[i], 0};
-        const VecHit *hit = bsearch(&key, hits, found, sizeof *hits, by_slot);
-        if (!hit) continue;
-        wanted[i]->cosine = hit->score;
-        wanted[i]->has_cosine = true;
+        if (had[i]) wanted[i]->cosine = scores[i];
+        wanted[i]->lost = !had[i];
+        wanted[i]->error = 0;
     }
     return ERR_OK;
 }

@@ -20,6 +20,7 @@ typedef struct {
     bool *embedded; /* query is filled; shared likewise */
     VecHit *hits;   /* [k] best first */
     size_t k, n_hits;
+    float error;   /* hits' scores are estimates, off by at most so much; 0: they are exact */
     bool complete; /* the whole index was scanned */
 } ArmSource;
 
@@ -48,9 +49,13 @@ bool arm_exhausted(const ArmSource *s);
 /* No chunk that arm_collect did not give has a greater cosine. */
 float arm_floor(const ArmSource *s);
 
-/* Exact cosines of candidates of one source that have none yet, in one pass over the index. Chunks without a vector
- * stay without. */
+/* Cosines of candidates of one source that have none yet, or estimates of them where the index keeps no vectors. Chunks
+ * without a vector stay without. */
 MUST_USE Err arm_complete(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n);
+
+/* Exact cosines of candidates of one source that have estimates. One whose text cannot be had keeps its estimate and is
+ * `lost`. ERR_DEADLINE: all are as they were. */
+MUST_USE Err arm_exact(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n, const Deadline *deadline);
 
 /* The filter that holds for a source: its own or the request's. */
 const Filter *source_filter(const SearchSource *s, const SearchRequest *rq);

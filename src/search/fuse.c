@@ -60,6 +60,8 @@ size_t candidates_merge(Candidate *c, size_t n) {
         if (c[i].has_cosine && (!into->vec_rank || c[i].vec_rank < into->vec_rank)) {
             into->vec_rank = c[i].vec_rank;
             into->cosine = c[i].cosine;
+            into->error = c[i].error;
+            into->slot = c[i].slot;
             into->has_cosine = true;
         }
     }

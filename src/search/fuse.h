@@ -39,7 +39,10 @@ typedef struct {
     int64_t chunk;
     int32_t lex_rank, vec_rank; /* 1-based over all sources; 0: not found by that arm */
     float bm25, cosine;
-    bool has_cosine; /* cosine is exact; else the chunk has no vector, or nobody has asked yet */
+    bool has_cosine; /* cosine is known; else the chunk has no vector, or nobody has asked yet */
+    bool lost;       /* cosine stays an estimate: the chunk's text cannot be had any more */
+    float error;     /* cosine is an estimate, off by at most so much (VecReport.error); 0: exact, or lost */
+    uint32_t slot;   /* with has_cosine: of its vector */
     float most;      /* without has_cosine: the greatest cosine it can have */
     float fused, score;
 } Candidate;

@@ -10,7 +10,9 @@
  * store for words: 4.2 ms for both arms instead of 5.7 (40,000 chunks, MiniLM in f32, an idle second core; without one
  * it makes no difference).
  *
- * Deadline. It cuts the vector arm. Words, fusion and reading the hits' files go on: they take a few milliseconds, and
+ * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h).
+ *
+ * Deadline. It cuts the vector arm and that computing. Words, fusion and reading the hits' files go on: they take a few milliseconds, and
  * there would be no answer without them.
  */
 #include "search/search.h"
@@ -21,6 +23,7 @@
 #include "search/arms.h"
 #include "search/fresh.h"
 #include "search/query.h"
+#include "search/refine.h"
 
 enum {
     VECTOR_DEPTH = 100,   /* candidates of the vector arm at least */
@@ -128,7 +131,7 @@ static int falling(const void *pa, const void *pb) {
 /* Cosines of chunks that words alone found, of one source, as far as they can matter. */
 typedef struct {
     Candidate **open;    /* [n] without a cosine, by falling bm25 */
-    Candidate **settled; /* [n_settled] all whose fused value is final: of all sources */
+    Candidate **settled; /* [n_settled] all whose fused value is known, or at least how low it can be: of all sources */
     float *fused;        /* scratch */
     size_t n, n_settled;
 } Completion;
@@ -139,11 +142,14 @@ static int by_falling_bm25(const void *pa, const void *pb) {
     return a->chunk < b->chunk ? -1 : a->chunk > b->chunk;
 }
 
-/* The fused value that the last hit has, as far as values are final. */
+/* The fused value that the last hit has at least. */
 static float entry_bar(const Search *s, Completion *c) {
     size_t place = s->rq->limit + SPARE_HITS;
     if (c->n_settled < place) return -INFINITY;
-    for (size_t i = 0; i < c->n_settled; i++) c->fused[i] = c->settled[i]->fused;
+    for (size_t i = 0; i < c->n_settled; i++) {
+        const Candidate *of = c->settled[i];
+        c->fused[i] = of->error > 0 ? fuse_with(&s->rule, of, of->cosine - of->error) : of->fused;
+    }
     qsort(c->fused, c->n_settled, sizeof *c->fused, falling);
     return c->fused[place - 1];
 }
@@ -224,6 +230,10 @@ static Err fuse(Search *s) {
             if (s->all[i].lex_rank) s->all[kept++] = s->all[i];
         s->n_all = kept;
     }
+    if (s->rq->mode != MODE_LEXICAL && has_vectors(s)) {
+        const Refine r = {s->a, &s->arm, s->rq, &s->rule, s->all, s->n_all};
+        TRY(refine(&r, &s->out->refined, &s->out->deadline_hit));
+    }
     TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
     TRY(priors_apply(s));
     while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;
@@ -265,7 +275,8 @@ static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
                                             .vec_rank = c->vec_rank,
                                             .bm25 = c->bm25,
                                             .cosine = c->has_cosine ? c->cosine : 0.0f,
-                                            .fused = c->fused};
+                                            .fused = c->fused,
+                                            .estimated = c->has_cosine && (c->error > 0 || c->lost)};
     return ERR_OK;
 }
 

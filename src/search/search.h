@@ -30,6 +30,7 @@ typedef struct {
     Pool *pool;            /* for embedding the query; NULL: this thread */
     Sched *sched;          /* whose turn it is; NULL: nobody else is there */
     const Filter *filter;  /* this collection's own (paths are relative to its root); NULL: the request's */
+    float effort;          /* of searches in the index (VecQuery.effort); 0: the kind's default */
 } SearchSource;
 
 typedef struct {
@@ -40,7 +41,8 @@ typedef struct {
     size_t limit;    /* 1..SEARCH_LIMIT_MAX */
     float min_score; /* 0..1 */
     Filter filter;
-    bool freshness; /* check each hit against the live file and read its content */
+    size_t recompute; /* vectors computed anew at most, by indexes that keep none; 0: no bound */
+    bool freshness;   /* check each hit against the live file and read its content */
     const Deadline *deadline;
 } SearchRequest;
 
@@ -53,13 +55,23 @@ typedef struct {
     /* explain: rank 0 means: not among the candidates of that arm */
     int32_t lex_rank, vec_rank;
     float bm25, cosine, fused;
+    bool estimated; /* cosine is an estimate: the deadline or the bound came first, or the text is gone */
 } SearchHit;
+
+/* What indexes that keep no vectors had to do (refine.h). */
+typedef struct {
+    bool any;           /* one of the sources has such an index */
+    size_t asked, lost; /* vectors that were asked for, and those whose text could not be had */
+    bool proven;        /* no other chunk belongs among the hits, as far as the estimates' error bounds go */
+    double ms;
+} SearchRefined;
 
 typedef struct {
     SearchHit *hits; /* [n] best first */
     size_t n;
     size_t total; /* candidates that passed filter and min_score */
     bool deadline_hit;
+    SearchRefined refined;
     double embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
 } SearchReply;
 
@@ -68,7 +80,7 @@ typedef struct {
  * prior of the hit's document.
  * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. A query
  * with a quoted phrase returns in hybrid mode only hits that hold the phrase. Nothing found is ERR_OK with n 0. A
- * deadline cuts the vector arm: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or
+ * deadline cuts the vector arm and the computing of vectors that no index keeps: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or
  * min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX for semantic search
  * without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);

@@ -59,6 +59,7 @@ static void explain_add(JsonOut *j, const PythiaHit *h) {
         jout_begin(j, '{');
         jout_kv_i64(j, "rank", h->vec_rank);
         kv_f32(j, "cosine", h->cosine);
+        if (h->estimated) jout_kv_bool(j, "estimated", true);
         jout_end(j, '}');
     } else {
         jout_null(j);
@@ -88,6 +89,18 @@ void reply_hit(JsonOut *j, const ReplyHit *x) {
     jout_end(j, '}');
 }
 
+/* Only of searches that had to: an index that keeps no vectors. */
+static void recomputed_add(JsonOut *j, const PythiaRecomputed *r) {
+    if (!r->any) return;
+    jout_key(j, "recomputed");
+    jout_begin(j, '{');
+    jout_kv_i64(j, "computed", r->computed);
+    jout_kv_i64(j, "cached", r->cached);
+    jout_kv_i64(j, "lost", r->lost);
+    jout_kv_bool(j, "proven", r->proven);
+    jout_end(j, '}');
+}
+
 void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, size_t shown) {
     jout_kv_str(j, "query", reply->query);
     jout_kv_z(j, "mode", reply->mode);
@@ -105,6 +118,7 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
     jout_kv_i64(j, "skipped", reply->coverage.skipped);
     jout_kv_i64(j, "stale", reply->coverage.stale);
     jout_end(j, '}');
+    recomputed_add(j, &reply->recomputed);
 }
 
 Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain) {

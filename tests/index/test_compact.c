@@ -8,7 +8,7 @@
 #include "check.h"
 #include "index/vec.h"
 
-enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 192 / 4 + 1 };
+enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 160 / 4 + 1 };
 
 static float *data, *queries; /* [ROWS, DIM], [QUERIES, DIM]: 80 clouds in 100 directions, others are noise */
 
@@ -204,8 +204,8 @@ static void estimates_compute_nothing_and_tell_how_far_off_they_are(void **st) {
         for (size_t h = 0; h < n; h++) CHECK(had[h] && scores[h] == hits[h].score);
         CHECK(report.error > 0);
     }
-    CHECK(good >= QUERIES * K * 97 / 100);     /* 40 estimates hold nearly all of the best 10 */
-    CHECK(beyond < QUERIES * 4 * K * 8 / 100); /* two standard deviations */
+    CHECK(good >= QUERIES * K * 97 / 100);      /* 40 estimates hold nearly all of the best 10 */
+    CHECK(beyond < QUERIES * 4 * K * 16 / 100); /* one and a half standard deviations */
     vec_close(ix);
     CHECK_OK(file_remove_tree(dir));
 }
@@ -323,7 +323,7 @@ static void what_fails_while_computing_is_told(void **st) {
     CHECK_OK(file_remove_tree(dir));
 }
 
-static void rows_become_codes_of_forty_nine_bytes_and_readers_keep_theirs(void **st) {
+static void rows_become_codes_of_forty_one_bytes_and_readers_keep_theirs(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
@@ -385,6 +385,7 @@ static void any_failing_call_of_the_build_leaves_rows_or_codes(void **st) {
         VecStats stats;
         vec_stats(ix, &stats);
         CHECK_INT(stats.built, 600);
+        CHECK_INT(stats.learnt, 600);
         vec_close(ix);
         CHECK_OK(file_remove_tree(dir));
     } while (calls >= nth++);
@@ -453,7 +454,7 @@ int main(void) {
         cmocka_unit_test(a_budget_is_kept_and_the_rest_are_estimates),
         cmocka_unit_test(a_deadline_gives_the_best_so_far),
         cmocka_unit_test(what_fails_while_computing_is_told),
-        cmocka_unit_test(rows_become_codes_of_forty_nine_bytes_and_readers_keep_theirs),
+        cmocka_unit_test(rows_become_codes_of_forty_one_bytes_and_readers_keep_theirs),
         cmocka_unit_test(any_failing_call_of_the_build_leaves_rows_or_codes),
         cmocka_unit_test(codes_without_their_basis_are_damaged),
         cmocka_unit_test(flipped_bytes_are_found),
