@@ -122,6 +122,7 @@ Err cmd_status(Cli *cli);
 Err cmd_tokenize(Cli *cli);
 Err cmd_verify(Cli *cli);
 Err cmd_version(Cli *cli);
+Err cmd_watch(Cli *cli);
 Err cmd_why(Cli *cli);
 
 /* Help of one command, or of a group; ERR_USAGE when there is none. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "cli/indexing.h"
 #include "cli/progress.h"
 
 enum { REASONS_SHOWN = 4, FAILURES_SHOWN = 20 };
@@ -28,7 +29,7 @@ static Err request_from_flags(Cli *cli, IndexRequest *rq) {
 
 /* ---- JSON ---- */
 
-static void report_json(JsonOut *j, const IndexReport *r) {
+void index_report_json(JsonOut *j, const IndexReport *r) {
     jout_begin(j, '{');
     jout_kv_str(j, "collection", r->collection);
     jout_kv_str(j, "root", r->root);
@@ -45,6 +46,7 @@ static void report_json(JsonOut *j, const IndexReport *r) {
     jout_kv_i64(j, "chunks", r->chunks);
     jout_kv_i64(j, "embedded", r->embedded);
     jout_kv_i64(j, "reused", r->reused);
+    jout_kv_i64(j, "pending", r->pending);
     jout_kv_i64(j, "tokens", r->tokens);
     jout_kv_i64(j, "text_bytes", r->text_bytes);
     jout_kv_f64(j, "seconds", r->seconds);
@@ -67,7 +69,7 @@ static void reports_json(Cli *cli, Err outcome, const IndexReport *reports, size
     }
     jout_key(&j, "reports");
     jout_begin(&j, '[');
-    for (size_t i = 0; i < n; i++) report_json(&j, &reports[i]);
+    for (size_t i = 0; i < n; i++) index_report_json(&j, &reports[i]);
     jout_end(&j, ']');
     cli_json_end(cli, &j);
 }
@@ -82,7 +84,7 @@ static void count_add(Buf *b, bool *first, int64_t v, const char *what) {
     buf_printf(b, " %s", what);
 }
 
-static void counts_add(Buf *b, const IndexReport *r) {
+void index_counts_add(Buf *b, const IndexReport *r) {
     bool first = true;
     count_add(b, &first, r->added, "added");
     count_add(b, &first, r->changed, "changed");
@@ -156,7 +158,7 @@ static Err report_text(Cli *cli, const IndexReport *r) {
     buf_add_z(b, " (");
     safe_path(b, r->root);
     buf_add_z(b, "): ");
-    counts_add(b, r);
+    index_counts_add(b, r);
     work_add(b, r);
     TRY(skips_add(cli, b, r));
     failures_add(b, r);
@@ -176,7 +178,7 @@ static void plan_text(Cli *cli, const IndexReport *r) {
 static void dry_run_say(Cli *cli, const IndexReport *r) {
     Buf b = {0};
     buf_printf(&b, "%.*s (%.*s): ", STR_FMT(r->collection), STR_FMT(r->root));
-    counts_add(&b, r);
+    index_counts_add(&b, r);
     cli_say(cli, "%.*snothing was done; the same command without --dry-run does it", (int)b.n, b.p ? b.p : "");
     buf_free(&b);
 }
@@ -234,6 +236,7 @@ Err cmd_index(Cli *cli) {
     IndexRequest rq;
     cli->json = args_has(&cli->args, "json");
     TRY(request_from_flags(cli, &rq));
+    if (args_has(&cli->args, "watch")) return watch_run(cli, &rq);
     Pythia *p = NULL;
     IndexReport *reports = NULL;
     size_t n = 0;

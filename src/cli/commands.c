@@ -46,6 +46,7 @@ static const Flag index_flags[] = {
     {.name = "force", .letter = 'f', .help = "everything again, also with another model"},
     {.name = "dry-run", .letter = 'n', .help = "tell what would be done, file by file, and do nothing"},
     {.name = "lex-only", .help = "words only; vectors stay pending until the next index"},
+    {.name = "watch", .letter = 'w', .help = "go on with what changes, as `pythia watch` does"},
     {.name = "hidden", .key = KEY(CONF_INDEX_HIDDEN), .sets = "true"},
     {.name = "no-ignore", .help = "read no ignore file"},
     {.name = "noise", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_INDEX_NOISE)},
@@ -55,6 +56,16 @@ static const Flag index_flags[] = {
     {.name = "index", .type = FLAG_VALUE, .arg = "KIND", .key = KEY(CONF_INDEX_KIND)},
     {.name = "store", .type = FLAG_VALUE, .arg = "STORE", .key = KEY(CONF_STORE_BACKEND), .alias = "backend"},
     FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
+static const Flag watch_flags[] = {
+    {.name = "all", .letter = 'a', .help = "every collection that has a folder"},
+    {.name = "poll", .help = "look at the folders every second or so: for ones that other machines write to"},
+    FLAG_MODEL,
+    {.name = "lex-only", .help = "words only; vectors stay pending until the next index"},
+    {.name = "jobs", .letter = 'j', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_INDEX_JOBS)},
     FLAG_JSON,
     {0},
 };
@@ -283,6 +294,20 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_index,
      .examples = "pythia index\npythia index ~/notes --collection notes\npythia index --dry-run -g '!*.min.js'"},
+    {.name = "watch",
+     .group = "index",
+     .usage = "[PATH…]",
+     .summary = "keep collections fresh until stopped",
+     .text =
+         "Indexes what PATH… belongs to (without PATH the folder you stand in) and then whatever changes: the words\n"
+         "of a saved file can be found within a second, its vectors follow. The system tells of changes (inotify);\n"
+         "where it cannot, the folders are looked at from time to time, and a line says why. Ctrl-C or SIGTERM ends\n"
+         "it; nothing is lost. Other commands work meanwhile.",
+     .flags = watch_flags,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_watch,
+     .examples = "pythia watch\npythia watch ~/notes ~/src/project\npythia watch --all --json"},
     {.name = "status",
      .group = "index",
      .usage = "[COLLECTION]",

@@ -105,6 +105,39 @@ Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *
     return open_index(p, c, false, r, out);
 }
 
+/* ---- walking ---- */
+
+/* A path as a glob that matches it alone. */
+static Str glob_of_path(Arena *a, Str path) {
+    Buf b = {0};
+    buf_char(&b, '/');
+    for (size_t i = 0; i < path.n; i++) {
+        if (strchr("*?[\\", path.p[i]) && path.p[i]) buf_char(&b, '\\');
+        buf_char(&b, path.p[i]);
+    }
+    buf_char(&b, '/');
+    const Str out = buf_ok(&b) ? (Str){0} : arena_str(a, buf_str(&b));
+    buf_free(&b);
+    return out;
+}
+
+Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSettings *s, WalkOpts *out) {
+    const char *home = NULL;
+    *out = (WalkOpts){.hidden = s->hidden,
+                      .no_ignore = s->no_ignore,
+                      .keep_noise = s->keep_noise,
+                      .global_ignore = engine_global_ignore(p, a)};
+    if (path_real(a, p->opts.home, &home)) return ERR_OK; /* not there: nothing to keep out */
+    const Str at = str_of(home);
+    if (!path_within(at, root) || str_eq(at, root)) return ERR_OK;
+    Str *glob = arena_new(a, Str);
+    if (!glob) return arena_error();
+    *glob = glob_of_path(a, engine_relative(at, root));
+    out->exclude = glob;
+    out->n_exclude = 1;
+    return glob->p ? ERR_OK : arena_error();
+}
+
 /* ---- settings ---- */
 
 Err settings_read(Arena *a, Str text, IndexSettings *out) {

@@ -96,7 +96,7 @@ static Err corpus_read(Job *j) {
     TRY(distill_corpus_open(&j->corpus, j->parent));
     if (info.type == FILE_DIR) {
         TRY(path_real(j->a, path, &j->corpus_root));
-        WalkOpts opts = {.global_ignore = engine_global_ignore(j->p), .deadline = &j->stop};
+        WalkOpts opts = {.global_ignore = engine_global_ignore(j->p, j->a), .deadline = &j->stop};
         TRY(walk(j->corpus_root, &opts, corpus_file, j));
     } else
         TRY(corpus_lines(j, path));

@@ -14,8 +14,9 @@
 #include "engine/attic.h"
 #include "engine/engine.h"
 
-/* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds. */
-enum { EMBED_BATCH = 192 };
+/* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds; and where somebody
+ * may want it to pause, small enough that he need not wait long. */
+enum { EMBED_BATCH = 192, PAUSE_BATCH = 24 };
 
 typedef struct {
     Pythia *p;
@@ -177,17 +178,18 @@ static Err write_batch(EmbedJob *j, const StorePending *pending, size_t n, const
     return err;
 }
 
-static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
+static Err embed_all(EmbedJob *j, const EmbedHow *how, bool *paused) {
     StoreCounts counts;
     Arena a = {0};
     Err err = ERR_OK;
     int64_t after = 0, done = 0;
     TRY(store_counts(j->store, j->c->id, &j->c->model_id, &counts));
-    if (beat && counts.pending) TRY(beat(ctx, 0, counts.pending, 0)); /* the first batch takes seconds */
+    if (how->beat && counts.pending) TRY(how->beat(how->ctx, 0, counts.pending, 0)); /* the first batch takes seconds */
     Deadline stop = engine_deadline(j->p, 0);
     for (;;) {
         j->pressure = engine_pressure(j->p);
-        size_t n = 0, kept = 0, most = memory_shared(EMBED_BATCH, j->pressure);
+        size_t n = 0, kept = 0, most = memory_shared(how->pause ? PAUSE_BATCH : EMBED_BATCH, j->pressure);
+        if ((*paused = how->pause && how->pause(how->pause_ctx))) break;
         StorePending *pending = arena_array(&a, StorePending, most);
         float *rows = arena_array(&a, float, most * j->dim);
         if (!pending || !rows) {
@@ -200,7 +202,7 @@ static Err embed_all(EmbedJob *j, EmbedBeat beat, void *ctx) {
         if ((err = fill_batch(j, &a, pending, n, rows, &kept))) break;
         if ((err = write_batch(j, pending, kept, rows))) break;
         done += (int64_t)n;
-        if (beat && (err = beat(ctx, done, counts.pending, j->report->tokens))) break;
+        if (how->beat && (err = how->beat(how->ctx, done, counts.pending, j->report->tokens))) break;
         arena_reset(&a);
     }
     arena_free(&a);
@@ -216,14 +218,15 @@ static Err build_index(const EmbedJob *j) {
     return vec_build(j->index, pool, &stop);
 }
 
-Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, EmbedBeat beat, void *ctx,
+Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, const EmbedHow *how,
                          EmbedReport *out) {
+    bool paused = false;
     EmbedJob j = {.p = p, .store = s, .c = c, .model = m, .dim = (size_t)c->dim, .doc_id = -1, .report = out};
     *out = (EmbedReport){0};
     TRY(engine_open_index(p, c, true, &j.index));
     Err err = attic_of(p, c, &j.attic);
-    if (!err) err = embed_all(&j, beat, ctx);
-    if (!err) err = build_index(&j);
+    if (!err) err = embed_all(&j, how, &paused);
+    if (!err && !paused) err = build_index(&j);
     LOG(LOG_DEBUG, "engine", "embed computed=%lld known=%lld seconds=%.3f", (long long)out->embedded,
         (long long)out->reused, out->seconds);
     attic_close(j.attic);

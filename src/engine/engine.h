@@ -14,6 +14,7 @@
 #include "index/analyze.h"
 #include "index/vec.h"
 #include "ingest/read.h"
+#include "ingest/walk.h"
 #include "model/cache.h"
 #include "model/model.h"
 #include "search/search.h"
@@ -55,8 +56,9 @@ unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 
 const char *engine_env(const Pythia *p, const char *name); /* NULL when unset or empty */
 MUST_USE Err engine_model_name_check(Str name);            /* ERR_USAGE unless it can be a model's file name */
 MUST_USE Err engine_model_describe(Arena *a, const char *name, const char *path, const ModelInfo *info,
-                                   PythiaModel *out);  /* all but id and in_use */
-const char *engine_global_ignore(Pythia *p);           /* git's own user-wide ignore file; NULL when there is none */
+                                   PythiaModel *out); /* all but id and in_use */
+const char *engine_global_ignore(const Pythia *p,
+                                 Arena *a);            /* git's own user-wide ignore file; NULL when there is none */
 Deadline engine_deadline(const Pythia *p, int64_t ms); /* ms 0: only the cancel flag */
 
 /* ---- memory.c ---- */
@@ -107,7 +109,8 @@ ReadOpts settings_read_opts(const IndexSettings *s); /* without documents */
 ReadOpts engine_read_opts(const Pythia *p, const IndexSettings *s, const Deadline *stop);
 /* What documents can be read, as a text that changes when that does; in the arena. */
 MUST_USE Err engine_readers(const Pythia *p, Arena *a, Str *out);
-
+/* How the collection's folder is walked; our own data folder is never part of it. No deadline. */
+MUST_USE Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSettings *s, WalkOpts *out);
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 
@@ -123,9 +126,15 @@ typedef struct {
     int64_t embedded, reused, tokens, lost; /* lost: the text changed meanwhile */
     double seconds;
 } EmbedReport;
-typedef Err (*EmbedBeat)(void *ctx, int64_t done, int64_t total, int64_t tokens);
+typedef struct {
+    Err (*beat)(void *ctx, int64_t done, int64_t total,
+                int64_t tokens); /* after each batch; an error ends it; may be NULL */
+    void *ctx;
+    bool (*pause)(void *ctx); /* before each batch, which are small then: true ends it with ERR_OK; may be NULL */
+    void *pause_ctx;
+} EmbedHow;
 /* Embeds all pending chunks of the collection, batch by batch, each one transaction; c->rows follows. */
-MUST_USE Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, EmbedBeat beat, void *ctx,
+MUST_USE Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, const EmbedHow *how,
                                   EmbedReport *out);
 /* Drops vectors that no chunk needs, and compacts when most are dead. */
 MUST_USE Err engine_sweep(Pythia *p, Store *s, StoreCollection *c);

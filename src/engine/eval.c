@@ -221,7 +221,8 @@ static Err index_corpus(Eval *e, SearchMode mode) {
     int64_t start = clock_mono_ns();
     TRY(put_documents(e));
     if (mode != MODE_LEXICAL) {
-        TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, embed_beat, e, &report));
+        const EmbedHow how = {.beat = embed_beat, .ctx = e};
+        TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, &how, &report));
         e->recompute = (Recompute){.store = e->store, .collection = &e->c, .model = e->model};
         TRY(engine_pool(e->p, &e->recompute.pool));
         TRY(engine_open_index_to_search(e->p, &e->c, &e->recompute, &e->index));

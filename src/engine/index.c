@@ -257,11 +257,9 @@ Err index_remove_vanished(IndexJob *j) {
 /* ---- looking ---- */
 
 Err index_look(IndexJob *j) {
-    WalkOpts opts = {.hidden = j->settings.hidden,
-                     .no_ignore = j->settings.no_ignore,
-                     .keep_noise = j->settings.keep_noise,
-                     .global_ignore = j->global_ignore,
-                     .deadline = &j->stop};
+    WalkOpts opts;
+    TRY(engine_walk_opts(j->p, &j->scratch, j->c.root, &j->settings, &opts));
+    opts.deadline = &j->stop;
     index_progress(j, "walk", 0, 0, false);
     TRY(walk(j->root, &opts, take_entry, j));
     if (j->c.id) TRY(store_documents(j->store, j->c.id, take_document, j));

@@ -38,12 +38,12 @@ typedef struct {
     const char *root;
     Str scope; /* relative folder or file to which the job is limited; "" everything */
     IndexSettings settings;
-    const char *global_ignore;
     Model *model; /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
     bool same_model;   /* as the collection was made with */
     bool redo;         /* read and cut everything again */
+    bool looked;       /* index_look was called */
     bool redo_skipped; /* what was skipped may not be now: the size limit is another one */
     Deadline stop;
     int64_t now_ms, start_ns, last_progress_ns;

@@ -104,10 +104,10 @@ unsigned engine_attempts(const Pythia *p) {
 const char *engine_models_dir(Pythia *p, Arena *a) { return path_join(a, p->opts.home, "models"); }
 
 /* core.excludesFile's default place; a value set in git's own configuration is not read. */
-const char *engine_global_ignore(Pythia *p) {
+const char *engine_global_ignore(const Pythia *p, Arena *a) {
     const char *config = env_get(p->opts.environ, "XDG_CONFIG_HOME"), *user = env_get(p->opts.environ, "HOME");
-    if (config) return path_join(&p->arena, config, "git/ignore");
-    return user ? path_join(&p->arena, user, ".config/git/ignore") : NULL;
+    if (config) return path_join(a, config, "git/ignore");
+    return user ? path_join(a, user, ".config/git/ignore") : NULL;
 }
 
 ModelPrecision engine_precision(const Pythia *p) {

@@ -64,6 +64,10 @@ typedef struct {
     bool hidden, no_ignore;
     const Str *globs;
     size_t n_globs; /* "x" includes, "!x" excludes */
+    bool if_needed; /* no run when nothing is to be done: the report's `run` is 0 then */
+    /* Asked before each batch of embeddings, from the calling thread: true leaves the rest pending. NULL: all at once. */
+    bool (*pause)(void *ctx);
+    void *pause_ctx;
     IndexProgressFn progress;
     void *progress_ctx;
 } IndexRequest;
@@ -77,6 +81,7 @@ typedef struct {
     int64_t run;
     int64_t files_seen, added, changed, renamed, removed, unchanged, skipped, failed;
     int64_t chunks, embedded, reused, tokens, text_bytes;
+    int64_t pending; /* chunks that wait for a vector, with a model */
     double seconds, embed_seconds;
     PathReason *failures;
     size_t n_failures; /* files that could not be read */
@@ -87,6 +92,31 @@ typedef struct {
 /* One report a collection touched. ERR_PARTIAL when some files failed (the reports are filled). ERR_INTERRUPT: what was
  * done is kept; the next index goes on from there. */
 MUST_USE Err pythia_index(Pythia *p, Arena *a, const IndexRequest *rq, IndexReport **out, size_t *n);
+
+/* ---- watch ---- */
+typedef struct {
+    enum { WATCH_BEGUN, WATCH_INDEXED, WATCH_EMBEDDED, WATCH_FAILED } what;
+    Str collection, root;
+    size_t folders;            /* begun: watched ones */
+    const char *polls;         /* begun: why the tree is polled as well; NULL: it is not */
+    const IndexReport *report; /* indexed: what was found changed; embedded: nothing is pending any more */
+    Err err;                   /* failed: err_text() has the words; watching goes on */
+    double ms;                 /* from the first event to the end of the run; 0: no event led to it */
+} WatchNews;
+typedef Err (*WatchTell)(void *ctx, const WatchNews *news);
+
+typedef struct {
+    IndexRequest index; /* what to watch and how to index it; if_needed and pause are the watch's own */
+    bool all;           /* every collection with a folder, instead of index.paths */
+    bool poll;          /* do not ask the system what changes: for folders that other machines write to */
+    WatchTell tell;
+    void *ctx;
+} WatchRequest;
+
+/* Indexes the folders, then keeps them fresh until opts.cancel is set, which is ERR_OK: words of a saved file can be found
+ * within a second, vectors follow, and whatever is still to be embedded waits for the changes. Errors: those of pythia_index
+ * at the start; later ones are told as news, and `tell`'s own. */
+MUST_USE Err pythia_watch(Pythia *p, const WatchRequest *rq);
 
 /* ---- search ---- */
 typedef struct {

@@ -232,12 +232,13 @@ static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
 }
 
 static Err do_work(IndexJob *j) {
-    TRY(index_look(j));
+    if (!j->looked) TRY(index_look(j));
     TRY(index_read_all(j));
     TRY(index_remove_vanished(j));
     if (j->model && !j->rq->lex_only) {
         EmbedReport e;
-        Err err = engine_embed_pending(j->p, j->store, &j->c, j->model, embed_beat, j, &e);
+        const EmbedHow how = {.beat = embed_beat, .ctx = j, .pause = j->rq->pause, .pause_ctx = j->rq->pause_ctx};
+        Err err = engine_embed_pending(j->p, j->store, &j->c, j->model, &how, &e);
         j->report->embedded = e.embedded;
         j->report->reused = e.reused;
         j->report->tokens = e.tokens;
@@ -254,6 +255,7 @@ static Err note_pending(IndexJob *j) {
     j->c.pending_known = true;
     j->c.pending = n.pending;
     j->c.pending_files = n.pending_files;
+    j->report->pending = j->model ? n.pending : 0;
     TRY(store_begin(j->store));
     return engine_commit(j->store, store_collection_put(j->store, &j->c));
 }
@@ -271,6 +273,19 @@ static Err run_and_record(IndexJob *j) {
     return err ? err_restore(&told) : end;
 }
 
+/* Whether a run would find anything to do. */
+static Err is_needed(IndexJob *j, bool *needed) {
+    StoreCounts n = {.pending = j->c.pending};
+    const bool embeds = j->model && !j->rq->lex_only;
+    TRY(index_look(j));
+    j->looked = true;
+    if (embeds && !j->c.pending_known) TRY(store_counts(j->store, j->c.id, &j->c.model_id, &n));
+    j->report->pending = embeds ? n.pending : 0;
+    const bool embeds_now = n.pending && embeds && !(j->rq->pause && j->rq->pause(j->rq->pause_ctx));
+    *needed = j->n_todo || j->n_vanished || embeds_now;
+    return ERR_OK;
+}
+
 static Err index_path(IndexJob *j, Str path) {
     TRY(choose_collection(j, path));
     TRY(choose_model(j));
@@ -286,6 +301,11 @@ static Err index_path(IndexJob *j, Str path) {
         return index_plan(j);
     }
     if (j->c.id) TRY(lock_collection(j));
+    if (j->rq->if_needed && !j->created && !j->redo) {
+        bool needed = true;
+        TRY(is_needed(j, &needed));
+        if (!needed) return ERR_OK;
+    }
     TRY(save_collection(j));
     if (j->lock_fd < 0) TRY(lock_collection(j));
     return run_and_record(j);
@@ -299,7 +319,6 @@ static Err index_one(Pythia *p, Arena *a, const IndexRequest *rq, Str path, Inde
                   .start_ns = clock_mono_ns(),
                   .now_ms = clock_wall_ms(),
                   .stop = engine_deadline(p, 0),
-                  .global_ignore = engine_global_ignore(p),
                   .lock_fd = -1};
     Err err = engine_store(p, true, &j.store);
     if (!err) err = index_path(&j, path);

@@ -217,11 +217,7 @@ static Err count_reasons(Look *l) {
 
 static Err walk_opts_of(Pythia *p, Arena *a, const StoreCollection *c, WalkOpts *out, IndexSettings *settings) {
     TRY(settings_read(a, c->settings, settings));
-    *out = (WalkOpts){.hidden = settings->hidden,
-                      .no_ignore = settings->no_ignore,
-                      .keep_noise = settings->keep_noise,
-                      .global_ignore = engine_global_ignore(p)};
-    return ERR_OK;
+    return engine_walk_opts(p, a, c->root, settings, out);
 }
 
 Err pythia_status(Pythia *p, Arena *a, Str collection, bool check_files, PythiaStatus *out) {

@@ -126,6 +126,16 @@ static Err find_work_tree(Arena *a, const char *root, const char **top, const ch
     return ERR_OK;
 }
 
+Err git_dir_of(Arena *a, const char *root, const char **out) {
+    const char *top = NULL, *shared = NULL, *dir = NULL;
+    *out = NULL;
+    TRY(find_work_tree(a, root, &top, &shared));
+    if (!top) return ERR_OK;
+    TRY(git_redirect(a, top, ".git", STR("gitdir:"), &dir));
+    *out = dir == top ? shared : dir;
+    return ERR_OK;
+}
+
 /* Enters the folders between the work tree's top and the root: their rules bind the root's files too. */
 static Err enter_parents(Rules *r, const char *top) {
     for (size_t at = 0; at < r->prefix.n;) {

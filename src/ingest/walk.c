@@ -154,6 +154,8 @@ static void folder_shut(Folder *f) {
     f->dir = NULL;
 }
 
+static Str below_root(const Walk *w) { return str_from(buf_str(&w->path), w->rules.prefix.n); }
+
 /* Puts the folder that fd is open on (taken over) on the stack; its path is w->path, '/' at the end. */
 static Err folder_push(Walk *w, int fd) {
     Err err = stack_grow(w);
@@ -167,6 +169,10 @@ static Err folder_push(Walk *w, int fd) {
     }
     f->device = st.st_dev, f->inode = st.st_ino;
     f->path_n = w->path.n;
+    if (w->opts->entered && (err = w->opts->entered(w->opts->entered_ctx, below_root(w)))) {
+        folder_shut(f);
+        return err;
+    }
     if ((err = folder_list(f, w->opts->deadline)) || (err = rules_enter(&w->rules, fd, buf_str(&w->path)))) {
         folder_shut(f);
         return err;
@@ -198,8 +204,6 @@ static Err folder_pop(Walk *w) {
     w->depth--;
     return err;
 }
-
-static Str below_root(const Walk *w) { return str_from(buf_str(&w->path), w->rules.prefix.n); }
 
 static Err tell(Walk *w, const FileInfo *info, Str reason) {
     if (++w->told % DEADLINE_EVERY == 0) TRY(deadline_check(w->opts->deadline));

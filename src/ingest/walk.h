@@ -26,6 +26,9 @@ typedef struct {
     size_t n_exclude;          /* globs: not these */
     const char *global_ignore; /* core.excludesFile; NULL: none */
     const Deadline *deadline;
+    /* Called with each folder that the walk goes into ("" the root, else '/' at the end), before it is read; NULL: none. */
+    Err (*entered)(void *ctx, Str folder);
+    void *entered_ctx;
 } WalkOpts;
 
 typedef struct {
@@ -40,6 +43,10 @@ typedef Err (*WalkSink)(void *ctx, const WalkEntry *entry);
 
 /* Unreadable folders are entries with a reason, not errors. ERR_IO when root itself cannot be read. */
 MUST_USE Err walk(const char *root, const WalkOpts *opts, WalkSink sink, void *ctx);
+
+/* Where git keeps the state of the work tree around root (".git", or what a linked work tree has instead), in the arena; NULL
+ * when there is none. */
+MUST_USE Err git_dir_of(Arena *a, const char *root, const char **out);
 
 /* The same rules for one path, for `pythia why`: reason "" when it would be indexed. */
 MUST_USE Err walk_explain(Arena *a, const char *root, Str path, const WalkOpts *opts, WalkEntry *out);
