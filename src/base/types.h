@@ -36,11 +36,29 @@ typedef struct {
     int32_t start_line, end_line; /* 1-based, inclusive */
     int32_t page;                 /* 1-based; 0: the document has none */
     int32_t tokens;               /* by the collection's model, special tokens not counted; 0: unknown */
-    Str symbol;                   /* "backoff_next"; "" none */
-    Str kind;                     /* "function", "section", "lines" */
+    Str symbol;                   /* "backoff_next", "Backoff.next"; "" none */
+    Str names;                    /* of all definitions that begin in it, a blank between; "" none */
+    Str kind;                     /* "function"; "code" without a symbol; "section"; "lines" */
     Str heading;                  /* "Install > Linux"; "" none */
     ChunkHash hash;               /* of the text of the span */
 } Chunk;
+
+/* A definition in a document. */
+typedef struct {
+    Str path;                     /* "Backoff.next": what it is in, and its name behind the last dot that parts them */
+    Str name;                     /* "next", the end of path */
+    Str kind;                     /* "function", "method", "class", "struct", "constant", "key" … */
+    Str signature;                /* "def next(self, now: float) -> float", on one line; "" none */
+    int64_t start, end;           /* bytes [start, end), with the comments and decorators that belong to it */
+    int32_t line;                 /* 1-based: where its name stands */
+    int32_t start_line, end_line; /* of [start, end) */
+} Symbol;
+
+/* A place that names something, definitions not counted. */
+typedef struct {
+    Str name;
+    int32_t line; /* 1-based */
+} Reference;
 
 /* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of; between: all. */
 typedef struct {

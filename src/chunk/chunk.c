@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "chunk/code.h"
 #include "chunk/unit.h"
 
 enum {
@@ -46,6 +47,8 @@ typedef struct {
     ChunkOpts opts; /* target filled in */
     Units units;
     Sections sections;
+    Outline outline;     /* of code whose language has a grammar */
+    const char *why;     /* its text was not parsed all the same */
     int32_t *size_costs; /* [max_tokens + 1] */
     int64_t *cheapest;   /* [units + 1] */
     uint32_t *ends;      /* [units]: where the chunk that starts here ends in the cheapest plan */
@@ -100,6 +103,7 @@ static Err chunk_add(Plan *p, size_t i, size_t end, size_t tokens) {
                      .page = section_page(&p->sections, first->section),
                      .tokens = (int32_t)(tokens < INT32_MAX ? tokens : INT32_MAX),
                      .symbol = STR(""),
+                     .names = STR(""),
                      .kind = path.n ? STR("section") : STR("lines"),
                      .heading = path,
                      .hash = chunk_hash_of(span_of(p, i, end))};
@@ -161,6 +165,18 @@ static Err plan_and_emit(Plan *p) {
     return ERR_OK;
 }
 
+/* Code that cannot be parsed is cut by its lines; the plan says why. */
+static Err plan_parse(Plan *p) {
+    const Grammar *g = NULL;
+    TRY(grammar_of(p->doc->lang, &g));
+    if (!g) return ERR_OK;
+    const Err err = outline_read(p->arena, g, p->doc->text, &p->outline);
+    if (err && err != ERR_LIMIT) return err;
+    if (!p->outline.parsed) p->why = err ? "it is too large to be parsed" : "parsing it takes too long";
+    if (p->outline.parsed) code_borders(&p->outline, &p->units);
+    return ERR_OK;
+}
+
 static Err plan_read(Plan *p, const Chunker *chunker) {
     static const Str no_path = {"", 0};
     const Str text = p->doc->text;
@@ -178,7 +194,7 @@ static Err plan_read(Plan *p, const Chunker *chunker) {
         TRY(buf_ok(&p->sections.buf));
     }
     borders_mark(text, p->doc->lang, p->doc->n_marks ? BORDERS_PROSE : chunker->style, &p->units);
-    return ERR_OK;
+    return chunker->style == BORDERS_CODE && p->doc->n_marks == 0 ? plan_parse(p) : ERR_OK;
 }
 
 static const Chunker *chunker_of(Str lang) {
@@ -187,26 +203,34 @@ static const Chunker *chunker_of(Str lang) {
     return c;
 }
 
-Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size_t *n) {
-    *out = NULL, *n = 0;
+/* The chunks into the arena, with what is known of them. */
+static Err plan_take(Plan *p, const Chunker *chunker, DocChunks *out) {
+    *out = (DocChunks){
+        .chunks = arena_array(p->arena, Chunk, p->n_chunks), .n = p->n_chunks, .by = "lines", .why = p->why};
+    if (!out->chunks) return arena_error();
+    if (p->n_chunks) memcpy(out->chunks, p->chunks.p, p->n_chunks * sizeof *out->chunks);
+    if (chunker->headings || p->doc->n_marks) out->by = "headings";
+    if (!p->outline.parsed) return ERR_OK;
+    out->by = "tree";
+    out->symbols = p->outline.symbols, out->n_symbols = p->outline.n_symbols;
+    out->references = p->outline.references, out->n_references = p->outline.n_references;
+    out->errors = p->outline.errors;
+    return code_name(p->arena, &p->outline, out->chunks, out->n);
+}
+
+Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, DocChunks *out) {
+    *out = (DocChunks){0};
     if (opts->max_tokens < CHUNK_TOKENS_LEAST)
         return err_set(ERR_LIMIT, "chunks of at most %zu tokens are too small; at least %d", opts->max_tokens,
                        CHUNK_TOKENS_LEAST);
+    const Chunker *chunker = chunker_of(doc->lang);
     Plan p = {.arena = a, .doc = doc, .opts = *opts};
     if (p.opts.max_tokens > TOKENS_MOST) p.opts.max_tokens = TOKENS_MOST;
     if (p.opts.target_tokens == 0) p.opts.target_tokens = p.opts.max_tokens * 3 / 4;
     if (p.opts.target_tokens > p.opts.max_tokens) p.opts.target_tokens = p.opts.max_tokens;
-    Err err = plan_read(&p, chunker_of(doc->lang));
+    Err err = plan_read(&p, chunker);
     if (!err) err = plan_and_emit(&p);
-    if (!err && p.n_chunks) {
-        *out = arena_array(a, Chunk, p.n_chunks);
-        if (*out) {
-            memcpy(*out, p.chunks.p, p.n_chunks * sizeof **out);
-            *n = p.n_chunks;
-        } else {
-            err = arena_error();
-        }
-    }
+    if (!err) err = plan_take(&p, chunker, out);
     free(p.size_costs);
     free(p.cheapest);
     free(p.ends);
@@ -216,3 +240,5 @@ Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, Chunk **out, size
     buf_free(&p.chunks);
     return err;
 }
+
+Err chunk_check(size_t *n) { return grammars_check(n); }

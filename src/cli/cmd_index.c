@@ -44,6 +44,7 @@ void index_report_json(JsonOut *j, const IndexReport *r) {
     jout_kv_i64(j, "skipped", r->skipped);
     jout_kv_i64(j, "failed", r->failed);
     jout_kv_i64(j, "chunks", r->chunks);
+    jout_kv_bool(j, "recut", r->recut);
     jout_kv_i64(j, "embedded", r->embedded);
     jout_kv_i64(j, "reused", r->reused);
     jout_kv_i64(j, "pending", r->pending);
@@ -98,6 +99,7 @@ void index_counts_add(Buf *b, const IndexReport *r) {
 }
 
 static void work_add(Buf *b, const IndexReport *r) {
+    if (r->recut) buf_add_z(b, "  cut anew: an older pythia had made the chunks\n");
     buf_add_z(b, "  ");
     if (r->chunks) number_add(b, r->chunks);
     buf_add_z(b, r->chunks == 0 ? "no new chunks" : r->chunks == 1 ? " chunk" : " chunks");

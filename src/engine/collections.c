@@ -158,6 +158,7 @@ Err settings_read(Arena *a, Str text, IndexSettings *out) {
         err = arena_error();
         goto done;
     }
+    if ((err = json_get_i64(v, "chunker", &out->chunker))) goto done;
     const json_t *globs = json_object_get(v, "globs");
     size_t n = json_array_size(globs);
     Str *list = arena_array(a, Str, n);
@@ -187,6 +188,7 @@ Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
     jout_kv_i64(&j, "max_file_size", s->max_file_size);
     jout_kv_i64(&j, "max_tokens", s->max_tokens);
     jout_kv_str(&j, "readers", s->readers.p ? s->readers : STR(""));
+    jout_kv_i64(&j, "chunker", s->chunker);
     jout_key(&j, "globs");
     jout_begin(&j, '[');
     for (size_t i = 0; i < s->n_globs; i++) jout_str(&j, s->globs[i]);

@@ -98,6 +98,7 @@ typedef struct {
     int64_t max_file_size;
     int64_t max_tokens; /* of a chunk; 0: made without a model */
     Str readers;        /* engine_readers when it was last indexed */
+    int64_t chunker;    /* CHUNKER_VERSION of who cut it; 0: before there was a number */
     const Str *globs;
     size_t n_globs;
 } IndexSettings;

@@ -107,8 +107,7 @@ typedef struct {
     Doc doc;
     Str skip;    /* reason, "" none */
     bool failed; /* unreadable: skip tells why */
-    Chunk *chunks;
-    size_t n_chunks;
+    DocChunks cut;
 } ReadSlot;
 
 typedef struct {
@@ -119,7 +118,7 @@ typedef struct {
 static Err cut(IndexJob *j, ReadSlot *r) {
     ChunkOpts opts = {
         .max_tokens = (size_t)j->settings.max_tokens, .count_tokens = j->count_tokens, .count_ctx = j->count_ctx};
-    return chunk_doc(&r->arena, &r->doc, &opts, &r->chunks, &r->n_chunks);
+    return chunk_doc(&r->arena, &r->doc, &opts, &r->cut);
 }
 
 /* A failure that is about this file becomes its reason; one about the machine ends the run. */
@@ -188,13 +187,13 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
         return store_rename(j->store, twin->id, &r->doc, inode);
     }
     /* Two new files of one content, and one vanished: the second finds its twin taken, and was not cut yet. */
-    if (!r->chunks && r->doc.text.n) TRY(cut(j, r));
+    if (!r->cut.chunks && r->doc.text.n) TRY(cut(j, r));
     int64_t id = 0;
     StorePut put = {.collection = j->c.id,
                     .doc = &r->doc,
                     .inode = inode,
-                    .chunks = r->chunks,
-                    .n_chunks = r->n_chunks,
+                    .chunks = r->cut.chunks,
+                    .n_chunks = r->cut.n,
                     .keep_text = r->doc.extracted,
                     .now_ms = j->now_ms};
     TRY(store_put(j->store, &put, &id));
@@ -202,7 +201,7 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
         rep->changed++;
     else
         rep->added++;
-    rep->chunks += (int64_t)r->n_chunks;
+    rep->chunks += (int64_t)r->cut.n;
     rep->text_bytes += (int64_t)r->doc.text.n;
     return ERR_OK;
 }

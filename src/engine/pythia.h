@@ -83,6 +83,7 @@ typedef struct {
     int64_t chunks, embedded, reused, tokens, text_bytes;
     int64_t pending; /* chunks that wait for a vector, with a model */
     double seconds, embed_seconds;
+    bool recut; /* its chunks were cut by an older pythia: all files are cut anew */
     PathReason *failures;
     size_t n_failures; /* files that could not be read */
     PathReason *plan;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "chunk/chunk.h"
 #include "engine/index_job.h"
 
 enum { SPECIAL_TOKENS = 2, NOISE_IS_KEPT = 1 /* place in index.noise */ };
@@ -96,7 +97,8 @@ static Err choose_collection(IndexJob *j, Str given) {
 
 /* False: files that are unchanged may be cut, skipped or ranked otherwise now. */
 static bool settings_take_alike(const IndexSettings *a, const IndexSettings *b) {
-    return a->max_tokens == b->max_tokens && a->secrets == b->secrets && a->keep_noise == b->keep_noise;
+    return a->max_tokens == b->max_tokens && a->chunker == b->chunker && a->secrets == b->secrets &&
+           a->keep_noise == b->keep_noise;
 }
 
 static bool is_configured(const Config *c, ConfigKey key) { return strcmp(config_origin(c, key), "default") != 0; }
@@ -131,6 +133,8 @@ static Err choose_settings(IndexJob *j) {
         j->count_ctx = j->model;
     } else if (!j->created)
         j->settings.max_tokens = old.max_tokens;
+    j->settings.chunker = CHUNKER_VERSION;
+    j->report->recut = !j->created && old.chunker != CHUNKER_VERSION;
     TRY(engine_readers(j->p, &j->scratch, &j->settings.readers));
     j->redo_skipped =
         !j->created && (old.max_file_size != j->settings.max_file_size || !str_eq(old.readers, j->settings.readers));

@@ -251,12 +251,22 @@ static void step(PythiaWhy *w, const char *stage, bool passed, Str detail) {
     w->n_steps++;
 }
 
+/* "12 chunks by the syntax tree of c, 7 symbols, 2 places that are no c" */
+static Str how_cut(Arena *a, const Doc *doc, const DocChunks *cut) {
+    if (cut->n == 0) return STR("nothing but blanks");
+    if (strcmp(cut->by, "tree") != 0)
+        return arena_printf(a, "%zu chunks by %s%s%s", cut->n, cut->by, cut->why ? ": " : "", cut->why ? cut->why : "");
+    Str errors =
+        cut->errors ? arena_printf(a, ", %zu places that are no %.*s", cut->errors, STR_FMT(doc->lang)) : STR("");
+    return arena_printf(a, "%zu chunks by the syntax tree of %.*s, %zu symbols%.*s", cut->n, STR_FMT(doc->lang),
+                        cut->n_symbols, STR_FMT(errors));
+}
+
 static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSettings *settings, Str path,
                     PythiaWhy *w) {
     Doc doc = {0};
     Str skip = {"", 0};
-    Chunk *chunks = NULL;
-    size_t n = 0;
+    DocChunks cut;
     Model *m = NULL;
     const char *root = arena_cstr(a, c->root);
     if (!root) return arena_error();
@@ -269,9 +279,10 @@ static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSe
                       doc.prior < 1.0f ? ", ranked lower: generated or vendored" : ""));
     if (c->dim == 0) return ERR_OK;
     TRY(engine_collection_model(p, c, &m));
-    ChunkOpts cut = {.max_tokens = (size_t)settings->max_tokens, .count_tokens = model_count_tokens, .count_ctx = m};
-    TRY(chunk_doc(a, &doc, &cut, &chunks, &n));
-    step(w, "chunk", n > 0, arena_printf(a, n ? "%zu chunks" : "nothing but blanks", n));
+    ChunkOpts opts_cut = {
+        .max_tokens = (size_t)settings->max_tokens, .count_tokens = model_count_tokens, .count_ctx = m};
+    TRY(chunk_doc(a, &doc, &opts_cut, &cut));
+    step(w, "chunk", cut.n > 0, how_cut(a, &doc, &cut));
     return ERR_OK;
 }
 

@@ -34,9 +34,10 @@ typedef size_t (*Counter)(const void *ctx, Str text);
 static Chunk *cut(Arena *a, Str text, const char *lang, size_t max, Counter counter, size_t *n) {
     Doc doc = {.text = text, .lang = str_of(lang), .path = STR("x")};
     ChunkOpts opts = {.max_tokens = max, .count_tokens = counter};
-    Chunk *chunks = NULL;
-    CHECK_OK(chunk_doc(a, &doc, &opts, &chunks, n));
-    return chunks;
+    DocChunks out;
+    CHECK_OK(chunk_doc(a, &doc, &opts, &out));
+    *n = out.n;
+    return out.chunks;
 }
 
 static bool is_blank(Str s) { return str_find(s, STR("\v")) < 0 && str_trim(s).n == 0; }
@@ -380,13 +381,118 @@ static void a_large_text_takes_linear_time(void **state) {
     buf_free(&b);
 }
 
+static DocChunks cut_whole(Arena *a, Str text, const char *lang, size_t max) {
+    const Doc doc = {.text = text, .lang = str_of(lang), .path = STR("x")};
+    DocChunks out;
+    CHECK_OK(chunk_doc(a, &doc, &(ChunkOpts){.max_tokens = max, .count_tokens = count_words}, &out));
+    return out;
+}
+
+static void chunks_of_code_are_named_after_what_they_are_of(void **state) {
+    (void)state;
+    Arena a = {0};
+    const Str text = STR("import os, sys, json, re, time, math, random, itertools, functools\n"
+                         "import collections, dataclasses, typing\n"
+                         "\n"
+                         "\n"
+                         "class Stack:\n"
+                         "    def push(self, item):\n"
+                         "        self.items.append(item)\n"
+                         "        self.count += len(self.items) * 3 - self.count\n"
+                         "\n"
+                         "    # The last one.\n"
+                         "    @cached\n"
+                         "    def pop(self):\n"
+                         "        item = self.items.pop()\n"
+                         "        self.count -= len(self.items) * 3 - self.count\n"
+                         "        return item\n"
+                         "\n"
+                         "\n"
+                         "def a(): return 1\n"
+                         "def b(): return 2\n");
+    const DocChunks d = cut_whole(&a, text, "python", 52);
+    static const struct {
+        int32_t line;
+        const char *kind, *symbol, *names;
+    } want[] = {{1, "code", "", ""},
+                {5, "method", "Stack.push", "Stack.push Stack"},
+                {10, "method", "Stack.pop", "Stack.pop"},
+                {18, "function", "b", "b a"}};
+    CHECK_STR(str_of(d.by), "tree");
+    CHECK_INT(d.n, 4);
+    for (size_t i = 0; i < d.n; i++) {
+        CHECK_INT(d.chunks[i].start_line, want[i].line);
+        CHECK_STR(d.chunks[i].kind, want[i].kind);
+        CHECK_STR(d.chunks[i].symbol, want[i].symbol);
+        CHECK_STR(d.chunks[i].names, want[i].names);
+    }
+    arena_free(&a);
+}
+
+static void a_large_function_is_cut_between_statements_and_keeps_its_name(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    buf_add_z(&b, "int sum(void)\n{\n    int s = 0;\n");
+    for (int i = 0; i < 30; i++)
+        buf_printf(&b, "    s += call(one_%d,\n              two,\n              three);\n", i);
+    buf_add_z(&b, "    return s;\n}\n");
+    const DocChunks d = cut_whole(&a, buf_str(&b), "c", 60);
+    CHECK(d.n > 5);
+    for (size_t i = 0; i < d.n; i++) {
+        const Str first = str_trim(str_from(buf_str(&b), (size_t)d.chunks[i].start));
+        CHECK_STR(d.chunks[i].symbol, "sum");
+        CHECK_STR(d.chunks[i].kind, "function");
+        CHECK(i == 0 || str_starts(first, STR("s +="))); /* never within a call */
+    }
+    arena_free(&a);
+    buf_free(&b);
+}
+
+static void text_in_a_string_is_no_border(void **state) {
+    (void)state;
+    Arena a = {0};
+    size_t n;
+    const Str text = STR("def usage():\n"
+                         "    print(\"\"\"\n"
+                         "usage: x [a] [b] [c] [d] [e] [f] [g]\n"
+                         "\n"
+                         "class of options: a b c d e f g h i j\n"
+                         "\"\"\")\n"
+                         "    return 1\n"
+                         "\n"
+                         "def next(): return usage() + usage() + usage() + usage()\n");
+    const Chunk *c = cut(&a, text, "python", 60, count_words, &n);
+    CHECK_INT(n, 2);
+    CHECK_INT(c[1].start_line, 9);
+    arena_free(&a);
+}
+
+static void what_no_grammar_takes_is_cut_by_lines_and_says_so(void **state) {
+    (void)state;
+    Arena a = {0};
+    DocChunks d = cut_whole(&a, STR("program x\nend program\n"), "fortran", 60);
+    CHECK_STR(str_of(d.by), "lines");
+    CHECK(d.why == NULL);
+    CHECK_STR(d.chunks[0].kind, "lines");
+    CHECK_INT(d.n_symbols, 0);
+    Buf b = {0};
+    while (b.n <= 9 << 20)
+        buf_add_z(&b, "int x_______________________________________________________________________;\n");
+    d = cut_whole(&a, buf_str(&b), "c", 250);
+    CHECK_STR(str_of(d.by), "lines");
+    CHECK_STR(str_of(d.why), "it is too large to be parsed");
+    CHECK_STR(d.chunks[0].kind, "lines");
+    buf_free(&b);
+    arena_free(&a);
+}
+
 static void a_budget_too_small_is_an_error(void **state) {
     (void)state;
     Arena a = {0};
-    Chunk *c;
-    size_t n;
+    DocChunks out;
     Doc doc = {.text = STR("x"), .lang = STR("")};
-    CHECK_ERR(chunk_doc(&a, &doc, &(ChunkOpts){.max_tokens = 7, .count_tokens = count_words}, &c, &n), ERR_LIMIT,
+    CHECK_ERR(chunk_doc(&a, &doc, &(ChunkOpts){.max_tokens = 7, .count_tokens = count_words}, &out), ERR_LIMIT,
               "at most 7 tokens");
     arena_free(&a);
 }
@@ -410,6 +516,10 @@ int main(void) {
         cmocka_unit_test(the_contract_holds_on_real_files),
         cmocka_unit_test(many_blank_lines_do_not_tear_what_stands_around),
         cmocka_unit_test(a_large_text_takes_linear_time),
+        cmocka_unit_test(chunks_of_code_are_named_after_what_they_are_of),
+        cmocka_unit_test(a_large_function_is_cut_between_statements_and_keeps_its_name),
+        cmocka_unit_test(text_in_a_string_is_no_border),
+        cmocka_unit_test(what_no_grammar_takes_is_cut_by_lines_and_says_so),
         cmocka_unit_test(a_budget_too_small_is_an_error),
     };
     return cmocka_run_group_tests_name("chunk", tests, NULL, NULL);

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import sqlite3
 import subprocess
 import time
 import unittest
@@ -50,6 +51,18 @@ class Index(PythiaTest):
         report = self.index()
         self.assertEqual(self.counts(report), {})
         self.assertEqual(report["embedded"], 0)
+
+    def test_chunks_of_an_older_chunker_are_cut_anew_and_told(self):
+        self.index()
+        with sqlite3.connect(self.home / "pythia.db") as db:
+            db.execute("UPDATE collections SET settings = replace(settings, '\"chunker\"', '\"was\"')")
+        report = self.index()
+        self.assertTrue(report["recut"])
+        self.assertEqual(self.counts(report), {"changed": FILES})
+        self.assertEqual(report["embedded"], 0)
+        report = self.index()
+        self.assertFalse(report["recut"])
+        self.assertEqual(self.counts(report), {})
 
     def test_an_edit_costs_one_file(self):
         self.index()
