@@ -200,7 +200,7 @@ class Search(PythiaTest):
         lines = self.pythia("search", "parse a date", "--jsonl", code=0).out.rstrip("\n").split("\n")
         self.assertEqual([json.loads(line) for line in lines], self.search("parse a date")["results"])
         page = self.pythia("search", "parse_iso8601", "--mode", "lexical", "--format", "md", code=0).out
-        self.assertRegex(page, r"^### src/dates\.py:1-\d+ \([01]\.\d\d\)\n\n```python\n")
+        self.assertRegex(page, r"^### src/dates\.py:1-\d+ `parse_iso8601` \([01]\.\d\d\)\n\n```python\n")
         self.assertIn('def parse_iso8601(text):\n', page)
 
     def test_a_markdown_fence_cannot_be_closed_by_the_content(self):
