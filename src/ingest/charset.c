@@ -14,7 +14,7 @@
 
 enum {
     GUESS_BYTES = 65536, /* are enough, and cost a millisecond */
-    RTF_HEAD = 4096,     /* where RTF names its code page */
+    RTF_HEAD = 65536,    /* where RTF names its code pages */
     NAME_MAX_BYTES = 31,
 };
 
@@ -60,7 +60,41 @@ static iconv_t converter(Charsets *c, const char *name) {
     return cd;
 }
 
+const char *charset_of_font(int64_t number) {
+    static const struct {
+        int number;
+        const char *name;
+    } fonts[] = {{77, "macintosh"}, {128, "cp932"},  {129, "cp949"},  {134, "gb18030"}, {136, "big5-hkscs"},
+                 {161, "cp1253"},   {162, "cp1254"}, {163, "cp1258"}, {177, "cp1255"},  {178, "cp1256"},
+                 {186, "cp1257"},   {204, "cp1251"}, {222, "cp874"},  {238, "cp1250"}};
+    for (size_t i = 0; i < sizeof fonts / sizeof *fonts; i++)
+        if (fonts[i].number == number) return fonts[i].name;
+    return "";
+}
+
 /* ---- preparing ---- */
+
+/* The number behind the control word at s.p[at]. */
+static int64_t number_behind(Str s, size_t at) {
+    int64_t v = 0;
+    for (size_t i = at; i < s.n && i < at + 5 && s.p[i] >= '0' && s.p[i] <= '9'; i++) v = v * 10 + (s.p[i] - '0');
+    return v;
+}
+
+/* RTF names its code page, and those of its fonts, at its head. */
+static void prepare_rtf(Charsets *c, Str bytes) {
+    const Str head = str_upto(bytes, RTF_HEAD);
+    const ptrdiff_t page = str_find(head, STR("\\ansicpg"));
+    char name[32];
+    (void)snprintf(name, sizeof name, "cp%d", page >= 0 ? (int)number_behind(head, (size_t)page + 8) : 1252);
+    (void)converter(c, name);
+    for (Str rest = head;;) {
+        const ptrdiff_t at = str_find(rest, STR("\\fcharset"));
+        if (at < 0) return;
+        rest = str_from(rest, (size_t)at + 9);
+        (void)converter(c, charset_of_font(number_behind(rest, 0)));
+    }
+}
 
 static void prepare_named(Charsets *c, Str name) {
     char made[32];
@@ -83,16 +117,7 @@ void charsets_prepare(Charsets *c, Str bytes) {
         else if (behind.n && behind.p[0] == '?')
             prepare_named(c, str_from(behind, 1));
     }
-    const Str start = str_upto(bytes, RTF_HEAD);
-    const ptrdiff_t page = str_starts(start, STR("{\\rtf")) ? str_find(start, STR("\\ansicpg")) : -1;
-    if (page >= 0) {
-        char name[32] = "cp";
-        const Str digits = str_upto(str_from(start, (size_t)page + 8), 5);
-        size_t n = 2;
-        for (size_t i = 0; i < digits.n && digits.p[i] >= '0' && digits.p[i] <= '9'; i++) name[n++] = digits.p[i];
-        name[n] = 0;
-        (void)converter(c, name);
-    }
+    if (str_starts(bytes, STR("{\\rtf"))) prepare_rtf(c, bytes);
     (void)converter(c, "windows-1252");
     if (c->n > before + 1 || utf8_valid(bytes)) return;
     charset_guess(bytes, c->guess);

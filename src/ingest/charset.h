@@ -28,6 +28,9 @@ typedef struct {
 void charsets_prepare(Charsets *c, Str bytes);
 void charsets_close(Charsets *c);
 
+/* The encoding of a font's characters by RTF's \fcharset: 204 is "cp1251"; "" when it says nothing. */
+const char *charset_of_font(int64_t number);
+
 /* bytes as UTF-8, in the arena where they were not: by their byte-order mark; by the declared name ("": none); as UTF-8 when
  * they are; by the guess; else as windows-1252. Bytes that mean nothing become U+FFFD. */
 MUST_USE Err charset_decode(Charsets *c, Arena *a, Str bytes, Str declared, Str *out);

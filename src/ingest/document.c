@@ -53,13 +53,20 @@ static Err hash_file(int fd, Sha256 *out) {
     return ERR_OK;
 }
 
+static Err read_pdf(Arena *a, int fd, const DocumentOpts *opts, Doc *out, Str *skip) {
+    PdfOpts pdf = opts->pdf;
+    pdf.child = opts->child;
+    return pdf_read(a, fd, &pdf, out, skip);
+}
+
 Err document_read(Arena *a, int fd, const struct stat *st, const DocumentFormat *format, int64_t max_text_size,
                   const DocumentOpts *opts, Doc *out, Str *skip) {
     const int64_t most = format->is_text ? max_text_size : opts->max_size;
     struct stat after;
     if (st->st_size > most) return reason_too_large(a, most, st->st_size, skip);
     TRY(hash_file(fd, &out->sha256));
-    TRY(child_read(a, fd, format, &opts->child, out, skip));
+    TRY(format->kind == FORMAT_PDF ? read_pdf(a, fd, opts, out, skip)
+                                   : child_read(a, fd, format, &opts->child, out, skip));
     if (fstat(fd, &after) != 0 || !file_same_state(st, &after)) *skip = STR("changed while being read");
     if (skip->n) return ERR_OK;
     out->lang = str_of(format->lang);

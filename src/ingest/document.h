@@ -5,11 +5,12 @@
 
 #include <sys/stat.h>
 
-#include "ingest/child.h"
+#include "ingest/format_pdf.h"
 
 typedef struct {
     ChildOpts child;  /* program NULL: no document is read; they are text, or binary, by their bytes */
     int64_t max_size; /* bytes, of formats that are not text */
+    PdfOpts pdf;      /* its child is filled in */
 } DocumentOpts;
 
 /* Changes when a reader makes another text of the same file: collections are then read anew. */

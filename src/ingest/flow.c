@@ -3,6 +3,8 @@
 
 #include "base/utf8.h"
 
+enum { TITLE_MAX = 1000 }; /* bytes */
+
 void flow_free(Flow *f) {
     buf_free(&f->text);
     buf_free(&f->marks);
@@ -135,6 +137,13 @@ void flow_paragraph(Flow *f) {
     if (f->text.n > 1 && f->text.p[f->text.n - 2] != '\n') buf_char(&f->text, '\n');
 }
 
+void flow_lines(Flow *f, Str text) {
+    for (Str line; str_line(&text, &line);) {
+        flow_text(f, line);
+        flow_line(f);
+    }
+}
+
 void flow_page(Flow *f, int32_t page) {
     if (page == f->page) return;
     f->page = page;
@@ -158,6 +167,7 @@ static void path_make(Flow *f) {
 
 void flow_heading_end(Flow *f, int level) {
     bool any = false;
+    level += f->levels_above;
     for (int i = level < 1 ? 0 : level - 1; i < FLOW_LEVELS; i++) {
         any |= f->headings[i].n > 0;
         f->headings[i] = (Str){0};
@@ -170,6 +180,7 @@ void flow_heading_end(Flow *f, int level) {
 
 void flow_heading(Flow *f, int level, Str title) {
     const Str all = flow_collapse(f->arena, title);
+    level += f->levels_above;
     if (!all.p) f->failed = ERR_NOMEM;
     if (all.n == 0 || !has_room(f, all.n + 4)) return;
     const size_t at = level < 1 ? 0 : level > FLOW_LEVELS ? FLOW_LEVELS - 1 : (size_t)level - 1;
@@ -185,14 +196,12 @@ void flow_heading(Flow *f, int level, Str title) {
 /* ---- tables ---- */
 
 void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, size_t n) {
-    bool any = false, first = true;
+    bool first = true;
     if (n > FLOW_COLUMNS_MAX) n = FLOW_COLUMNS_MAX;
-    for (size_t i = 0; i < n; i++) any |= cells[i].n > 0;
-    if (!any) return;
     flow_line(f);
     for (size_t i = 0; i < n; i++) {
         const bool named = i < n_headers && headers[i].n > 0;
-        if (n_headers && cells[i].n == 0) continue;
+        if (cells[i].n == 0) continue;
         if (!first) flow_text(f, STR(" | "));
         first = false;
         if (named) {
@@ -221,7 +230,9 @@ Err flow_end(Flow *f, Doc *out) {
     if (!marks || !text.p) return arena_error();
     if (f->n_marks) memcpy(marks, all, f->n_marks * sizeof *marks);
     out->text = text;
-    out->title = f->title;
+    /* Readers take it as it stands in the document. */
+    out->title = flow_collapse(f->arena, str_upto(f->title, utf8_floor(f->title, TITLE_MAX)));
+    if (!out->title.p) return arena_error();
     out->marks = marks;
     out->n_marks = f->n_marks;
     out->extracted = true;

@@ -32,6 +32,7 @@ typedef struct {
     Str headings[FLOW_LEVELS];
     Str path; /* of the headings: "Install > Linux" */
     int32_t page;
+    int levels_above; /* headings of what is read count from here: a document within another one, as a mail's attachment */
     bool blank_due; /* a blank before the next word */
     bool over;      /* a limit was passed */
     Err failed;     /* memory */
@@ -44,15 +45,16 @@ void flow_free(Flow *f); /* what flow_end handed out lives in the arena */
 void flow_text(Flow *f, Str text);
 /* The same with all its blanks and line ends: code, preformatted text. */
 void flow_verbatim(Flow *f, Str text);
-void flow_line(Flow *f);      /* what follows begins a line */
-void flow_paragraph(Flow *f); /* and a blank line stands before it */
+void flow_line(Flow *f);            /* what follows begins a line */
+void flow_paragraph(Flow *f);       /* and a blank line stands before it */
+void flow_lines(Flow *f, Str text); /* words in lines: its line ends are kept, blank ones are not */
 /* A heading of level 1 to FLOW_LEVELS (clamped) as a line of its own; an empty title changes nothing. */
 void flow_heading(Flow *f, int level, Str title);
 /* What follows stands under no heading of this level or below it. */
 void flow_heading_end(Flow *f, int level);
 void flow_page(Flow *f, int32_t page); /* what follows stands on this page */
 /* One line: "Name: Anna | Age: 31" where headers are known, so that a row is understood without the one that names its
- * columns; else "Anna | 31". Empty cells are left out where headers are known; a row of empty cells is none. */
+ * columns; else "Anna | 31". Empty cells are left out. */
 void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, size_t n);
 
 /* The text (ends with a line end; "" when there is none) and marks, in the arena. ERR_LIMIT, ERR_NOMEM. */

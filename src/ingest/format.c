@@ -5,7 +5,22 @@
 
 static const DocumentFormat document_formats[] = {
     {"HTML", "html", " html htm xhtml xht ", NULL, true, FORMAT_BYTES, format_html},
+    {"PDF", "pdf", NULL, "%PDF-", false, FORMAT_PDF, NULL},
+    {"PDF", "pdf", " pdf ", NULL, false, FORMAT_PDF, NULL},
     {"DOCX", "docx", " docx docm dotx dotm ", NULL, false, FORMAT_BYTES, format_docx},
+    {"PPTX", "pptx", " pptx pptm ppsx potx ", NULL, false, FORMAT_BYTES, format_pptx},
+    {"XLSX", "xlsx", " xlsx xlsm xltx ", NULL, false, FORMAT_BYTES, format_xlsx},
+    {"ODT", "odt", " odt ott ", NULL, false, FORMAT_BYTES, format_odf},
+    {"ODS", "ods", " ods ots ", NULL, false, FORMAT_BYTES, format_odf},
+    {"ODP", "odp", " odp otp ", NULL, false, FORMAT_BYTES, format_odf},
+    {"EPUB", "epub", " epub ", NULL, false, FORMAT_BYTES, format_epub},
+    {"RTF", "rtf", " rtf ", NULL, false, FORMAT_BYTES, format_rtf},
+    {"RTF", "rtf", " doc ", "{\\rtf", false, FORMAT_BYTES, format_rtf}, /* as Word saves it at times */
+    {"mail", "mail", " eml ", NULL, false, FORMAT_BYTES, format_mail},
+    {"mailbox", "mail", " mbox mbx ", "From ", false, FORMAT_BYTES, format_mail},
+    {"notebook", "jupyter", " ipynb ", NULL, false, FORMAT_BYTES, format_jupyter},
+    {"CSV", "csv", " csv tsv ", NULL, true, FORMAT_BYTES, format_csv},
+    {"JSON lines", "jsonl", " jsonl ndjson ", NULL, true, FORMAT_BYTES, format_jsonl},
 };
 
 enum { N_FORMATS = sizeof document_formats / sizeof *document_formats };

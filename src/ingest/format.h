@@ -23,7 +23,7 @@ typedef enum {
 typedef struct {
     const char *name;       /* as in reasons: "DOCX" */
     const char *lang;       /* of the Doc: "docx" */
-    const char *extensions; /* " docx docm "; a file must have one of them… */
+    const char *extensions; /* " docx docm "; a file must have one of them (NULL: any)… */
     const char *magic;      /* …and begin so; NULL: anything */
     bool is_text;           /* small files of text, to which the limit of text files applies */
     FormatKind kind;
@@ -37,5 +37,14 @@ const DocumentFormat *format_named(Str name);
 /* Readers; each is called with a Flow that flow_begin made. For children and tests. */
 MUST_USE Err format_html(Flow *f, Str bytes);
 MUST_USE Err format_docx(Flow *f, Str bytes);
+MUST_USE Err format_pptx(Flow *f, Str bytes);
+MUST_USE Err format_xlsx(Flow *f, Str bytes);
+MUST_USE Err format_odf(Flow *f, Str bytes);
+MUST_USE Err format_epub(Flow *f, Str bytes);
+MUST_USE Err format_rtf(Flow *f, Str bytes);
+MUST_USE Err format_mail(Flow *f, Str bytes);
+MUST_USE Err format_jupyter(Flow *f, Str bytes);
+MUST_USE Err format_csv(Flow *f, Str bytes);
+MUST_USE Err format_jsonl(Flow *f, Str bytes);
 
 #endif

@@ -108,7 +108,7 @@ static void paragraph_end(Docx *d) {
             flow_line(d->f), flow_text(d->f, STR("- "));
         else
             flow_paragraph(d->f);
-        flow_text(d->f, words);
+        flow_lines(d->f, words);
         d->list ? flow_line(d->f) : flow_paragraph(d->f);
     }
     buf_clear(&d->words);
@@ -176,8 +176,10 @@ static void open_element(Docx *d, const Xml *x) {
         if (d->tables++ == 0) office_table_begin(&d->table, d->f), d->header = false;
     } else if (str_is(x->name, "tc") && d->tables == 1) {
         d->span = 1;
-    } else if (str_is(x->name, "tab") || str_is(x->name, "br") || str_is(x->name, "cr")) {
+    } else if (str_is(x->name, "tab")) {
         buf_char(&d->words, ' ');
+    } else if (str_is(x->name, "br") || str_is(x->name, "cr")) {
+        buf_char(&d->words, '\n');
     } else if (str_is(x->name, "noBreakHyphen")) {
         buf_char(&d->words, '-');
     } else {

@@ -16,9 +16,9 @@ typedef struct {
     Flow *f;
     Arena *a;
     bool verbatim; /* within <pre> */
+    bool item_due; /* a list item began: a dash before its first word */
     Str *headers;  /* of the table that is read */
     size_t n_headers;
-    int levels_below; /* headings count from this level: 1 is h1 */
 } Page;
 
 static void *take(void *arena, size_t n) {
@@ -262,11 +262,15 @@ static bool enter(Page *p, const GumboNode *n) {
     if (is_unseen(n)) return false;
     if (is_text(n)) {
         const Str text = str_of(n->v.text.text);
+        if (p->item_due && str_trim(text).n) {
+            flow_text(p->f, STR("- "));
+            p->item_due = false;
+        }
         p->verbatim ? flow_verbatim(p->f, text) : flow_text(p->f, text);
         return false;
     }
     if (level) {
-        flow_heading(p->f, level + p->levels_below, text_of(p, n));
+        flow_heading(p->f, level, text_of(p, n));
         return false;
     }
     if (tag == GUMBO_TAG_TABLE && is_data(n)) {
@@ -274,7 +278,7 @@ static bool enter(Page *p, const GumboNode *n) {
         return false;
     }
     block_border(p, n);
-    if (tag == GUMBO_TAG_LI) flow_text(p->f, STR("- "));
+    if (tag == GUMBO_TAG_LI) p->item_due = true;
     if (tag == GUMBO_TAG_PRE) p->verbatim = true;
     if (tag == GUMBO_TAG_IMG && attribute(n, "alt").n) {
         flow_text(p->f, STR(" "));
@@ -312,14 +316,14 @@ static Str title_of(Page *p, const GumboNode *root) {
     return STR("");
 }
 
-Err html_read(Flow *f, Str utf8, int levels_below, Str *title) {
+Err html_read(Flow *f, Str utf8, Str *title) {
     GumboOptions options = kGumboDefaultOptions;
     options.allocator = take;
     options.deallocator = leave;
     options.userdata = f->arena;
     options.max_errors = 0;
     const GumboOutput *tree = gumbo_parse_with_options(&options, utf8.n ? utf8.p : "", utf8.n);
-    Page p = {.f = f, .a = f->arena, .levels_below = levels_below};
+    Page p = {.f = f, .a = f->arena};
     *title = title_of(&p, tree->document);
     page_walk(&p, tree->document);
     flow_paragraph(f);
@@ -345,5 +349,5 @@ Str html_declared(Str bytes) {
 Err format_html(Flow *f, Str bytes) {
     Str text;
     TRY(charset_decode(&f->charsets, f->arena, bytes, html_declared(bytes), &text));
-    return html_read(f, text, 0, &f->title);
+    return html_read(f, text, &f->title);
 }

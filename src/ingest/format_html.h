@@ -4,8 +4,8 @@
 
 #include "ingest/format.h"
 
-/* Adds the page to f; h1 becomes a heading of level 1 + levels_below. *title: of <title>, "" none. */
-MUST_USE Err html_read(Flow *f, Str utf8, int levels_below, Str *title);
+/* Adds the page to f. *title: of <title>, "" none. */
+MUST_USE Err html_read(Flow *f, Str utf8, Str *title);
 
 /* What the page says of its encoding (a name at the start of the result, more behind it); "" nothing. */
 Str html_declared(Str bytes);

@@ -18,16 +18,16 @@
     X(asm, CODE) X(astro, CODE) X(awk, CODE) X(bash, CODE) X(batch, CODE) X(bibtex, DATA) X(c, CODE) X(clojure, CODE)  \
         X(cmake, CODE) X(cobol, CODE) X(coffeescript, CODE) X(cpp, CODE) X(crystal, CODE) X(csharp, CODE) X(css, CODE) \
             X(csv, DATA) X(cuda, CODE) X(cython, CODE) X(d, CODE) X(dart, CODE) X(diff, DATA) X(dockerfile, CODE)      \
-                X(elisp, CODE) X(elixir, CODE) X(elm, CODE) X(erlang, CODE) X(fish, CODE) X(fortran, CODE)             \
+                X(docx, PROSE) X(elisp, CODE) X(elixir, CODE) X(elm, CODE) X(epub, PROSE) X(erlang, CODE) X(fish, CODE) X(fortran, CODE)             \
                     X(fsharp, CODE) X(gdscript, CODE) X(gleam, CODE) X(glsl, CODE) X(go, CODE) X(gomod, DATA)          \
                         X(gradle, CODE) X(graphql, CODE) X(groovy, CODE) X(haskell, CODE) X(hcl, CODE) X(hlsl, CODE)   \
                             X(html, CODE) X(ini, DATA) X(java, CODE) X(javascript, CODE) X(json, DATA) X(jsonl, DATA)  \
-                                X(julia, CODE) X(just, CODE) X(kotlin, CODE) X(less, CODE) X(lisp, CODE) X(lua, CODE)  \
-                                    X(make, CODE) X(markdown, PROSE) X(matlab, CODE) X(meson, CODE) X(nim, CODE)       \
-                                        X(nix, CODE) X(objc, CODE) X(ocaml, CODE) X(org, PROSE) X(pascal, CODE)        \
-                                            X(perl, CODE) X(php, CODE) X(po, DATA) X(powershell, CODE) X(prolog, CODE) \
+                                X(julia, CODE) X(jupyter, PROSE) X(just, CODE) X(kotlin, CODE) X(less, CODE) X(lisp, CODE) X(lua, CODE)  \
+                                    X(mail, PROSE) X(make, CODE) X(markdown, PROSE) X(matlab, CODE) X(meson, CODE) X(nim, CODE)       \
+                                        X(nix, CODE) X(objc, CODE) X(ocaml, CODE) X(odp, PROSE) X(ods, PROSE) X(odt, PROSE) X(org, PROSE) X(pascal, CODE)        \
+                                            X(pdf, PROSE) X(perl, CODE) X(php, CODE) X(po, DATA) X(powershell, CODE) X(pptx, PROSE) X(prolog, CODE) \
                                                 X(proto, CODE) X(python, CODE) X(r, CODE) X(racket, CODE)              \
-                                                    X(rst, PROSE) X(ruby, CODE) X(rust, CODE) X(sass, CODE)            \
+                                                    X(rst, PROSE) X(rtf, PROSE) X(ruby, CODE) X(rust, CODE) X(sass, CODE)            \
                                                         X(scala, CODE) X(scheme, CODE) X(scss, CODE) X(solidity, CODE) \
                                                             X(sql, CODE) X(starlark, CODE) X(svelte, CODE)             \
                                                                 X(swift, CODE) X(systemverilog, CODE) X(tcl, CODE)     \
@@ -35,7 +35,7 @@
                                                                         X(toml, DATA) X(tsx, CODE) X(typescript, CODE) \
                                                                             X(v, CODE) X(vb, CODE) X(verilog, CODE)    \
                                                                                 X(vhdl, CODE) X(vim, CODE)             \
-                                                                                    X(vue, CODE) X(xml, DATA)          \
+                                                                                    X(vue, CODE) X(xlsx, PROSE) X(xml, DATA)          \
                                                                                         X(yaml, DATA) X(zig, CODE)
 /* clang-format on */
 
@@ -79,45 +79,49 @@ static const LangKey by_extension[] = {
     {"css", LANG_css}, {"csv", LANG_csv}, {"csx", LANG_csharp}, {"cts", LANG_typescript}, {"cu", LANG_cuda},
     {"cuh", LANG_cuda}, {"cxx", LANG_cpp}, {"d", LANG_d}, {"dart", LANG_dart}, {"ddl", LANG_sql},
     {"desktop", LANG_ini}, {"di", LANG_d}, {"diff", LANG_diff}, {"dml", LANG_sql}, {"dockerfile", LANG_dockerfile},
-    {"dpr", LANG_pascal}, {"dtx", LANG_tex}, {"ebuild", LANG_bash}, {"editorconfig", LANG_ini},
-    {"edn", LANG_clojure}, {"el", LANG_elisp}, {"elm", LANG_elm}, {"erl", LANG_erlang}, {"escript", LANG_erlang},
+    {"docm", LANG_docx}, {"docx", LANG_docx}, {"dotm", LANG_docx}, {"dotx", LANG_docx}, {"dpr", LANG_pascal},
+    {"dtx", LANG_tex}, {"ebuild", LANG_bash}, {"editorconfig", LANG_ini}, {"edn", LANG_clojure}, {"el", LANG_elisp},
+    {"elm", LANG_elm}, {"eml", LANG_mail}, {"epub", LANG_epub}, {"erl", LANG_erlang}, {"escript", LANG_erlang},
     {"ex", LANG_elixir}, {"exp", LANG_tcl}, {"exs", LANG_elixir}, {"f", LANG_fortran}, {"f03", LANG_fortran},
     {"f08", LANG_fortran}, {"f77", LANG_fortran}, {"f90", LANG_fortran}, {"f95", LANG_fortran}, {"fish", LANG_fish},
-    {"for", LANG_fortran}, {"frag", LANG_glsl}, {"fs", LANG_fsharp}, {"fsi", LANG_fsharp}, {"fsx", LANG_fsharp},
-    {"gd", LANG_gdscript}, {"gemspec", LANG_ruby}, {"geojson", LANG_json}, {"geom", LANG_glsl},
+    {"fodt", LANG_xml}, {"for", LANG_fortran}, {"frag", LANG_glsl}, {"fs", LANG_fsharp}, {"fsi", LANG_fsharp},
+    {"fsx", LANG_fsharp}, {"gd", LANG_gdscript}, {"gemspec", LANG_ruby}, {"geojson", LANG_json}, {"geom", LANG_glsl},
     {"gleam", LANG_gleam}, {"glsl", LANG_glsl}, {"go", LANG_go}, {"gql", LANG_graphql}, {"gradle", LANG_gradle},
     {"graphql", LANG_graphql}, {"groovy", LANG_groovy}, {"gvy", LANG_groovy}, {"h", LANG_c}, {"h++", LANG_cpp},
     {"hcl", LANG_hcl}, {"hh", LANG_cpp}, {"hlsl", LANG_hlsl}, {"hpp", LANG_cpp}, {"hrl", LANG_erlang},
     {"hs", LANG_haskell}, {"htm", LANG_html}, {"html", LANG_html}, {"hxx", LANG_cpp}, {"ini", LANG_ini},
-    {"inl", LANG_cpp}, {"ipp", LANG_cpp}, {"ipynb", LANG_json}, {"ixx", LANG_cpp}, {"java", LANG_java},
+    {"inl", LANG_cpp}, {"ipp", LANG_cpp}, {"ipynb", LANG_jupyter}, {"ixx", LANG_cpp}, {"java", LANG_java},
     {"jl", LANG_julia}, {"js", LANG_javascript}, {"json", LANG_json}, {"json5", LANG_json}, {"jsonc", LANG_json},
     {"jsonl", LANG_jsonl}, {"jsx", LANG_javascript}, {"just", LANG_just}, {"ksh", LANG_bash}, {"kt", LANG_kotlin},
     {"kts", LANG_kotlin}, {"less", LANG_less}, {"lhs", LANG_haskell}, {"lisp", LANG_lisp}, {"lsp", LANG_lisp},
     {"ltx", LANG_tex}, {"lua", LANG_lua}, {"m", LANG_objc}, {"mak", LANG_make}, {"make", LANG_make},
-    {"markdown", LANG_markdown}, {"matlab", LANG_matlab}, {"md", LANG_markdown}, {"mdown", LANG_markdown},
-    {"mdx", LANG_markdown}, {"meson", LANG_meson}, {"mjs", LANG_javascript}, {"mk", LANG_make},
-    {"mkd", LANG_markdown}, {"ml", LANG_ocaml}, {"mli", LANG_ocaml}, {"mm", LANG_objc}, {"mod", LANG_gomod},
-    {"mts", LANG_typescript}, {"nasm", LANG_asm}, {"ndjson", LANG_jsonl}, {"nim", LANG_nim}, {"nims", LANG_nim},
-    {"nix", LANG_nix}, {"org", LANG_org}, {"pas", LANG_pascal}, {"patch", LANG_diff}, {"php", LANG_php},
-    {"php3", LANG_php}, {"php4", LANG_php}, {"php5", LANG_php}, {"phtml", LANG_php}, {"pl", LANG_perl},
-    {"plist", LANG_xml}, {"pm", LANG_perl}, {"po", LANG_po}, {"pod", LANG_perl}, {"pot", LANG_po},
-    {"pp", LANG_pascal}, {"prolog", LANG_prolog}, {"properties", LANG_ini}, {"props", LANG_xml},
-    {"proto", LANG_proto}, {"ps1", LANG_powershell}, {"psd1", LANG_powershell}, {"psm1", LANG_powershell},
-    {"psql", LANG_sql}, {"pxd", LANG_cython}, {"pxi", LANG_cython}, {"py", LANG_python}, {"pyi", LANG_python},
-    {"pyw", LANG_python}, {"pyx", LANG_cython}, {"qmd", LANG_markdown}, {"r", LANG_r}, {"rake", LANG_ruby},
-    {"rb", LANG_ruby}, {"rest", LANG_rst}, {"rkt", LANG_racket}, {"rmd", LANG_markdown}, {"rng", LANG_xml},
-    {"rs", LANG_rust}, {"rss", LANG_xml}, {"rst", LANG_rst}, {"ru", LANG_ruby}, {"s", LANG_asm}, {"sass", LANG_sass},
-    {"sbt", LANG_scala}, {"sc", LANG_scala}, {"scala", LANG_scala}, {"scm", LANG_scheme}, {"scss", LANG_scss},
-    {"service", LANG_ini}, {"sh", LANG_bash}, {"sld", LANG_scheme}, {"sol", LANG_solidity}, {"sql", LANG_sql},
-    {"ss", LANG_scheme}, {"star", LANG_starlark}, {"sty", LANG_tex}, {"sv", LANG_systemverilog},
-    {"svelte", LANG_svelte}, {"svg", LANG_xml}, {"svh", LANG_systemverilog}, {"swift", LANG_swift}, {"t", LANG_perl},
-    {"targets", LANG_xml}, {"tcl", LANG_tcl}, {"tesc", LANG_glsl}, {"tese", LANG_glsl}, {"tex", LANG_tex},
-    {"text", LANG_text}, {"tf", LANG_hcl}, {"tfvars", LANG_hcl}, {"thrift", LANG_thrift}, {"tk", LANG_tcl},
-    {"toml", LANG_toml}, {"tpp", LANG_cpp}, {"ts", LANG_typescript}, {"tsv", LANG_csv}, {"tsx", LANG_tsx},
-    {"txt", LANG_text}, {"v", LANG_v}, {"vb", LANG_vb}, {"vbs", LANG_vb}, {"vcxproj", LANG_xml}, {"vert", LANG_glsl},
-    {"vh", LANG_verilog}, {"vhd", LANG_vhdl}, {"vhdl", LANG_vhdl}, {"vim", LANG_vim}, {"vsh", LANG_v},
-    {"vue", LANG_vue}, {"webmanifest", LANG_json}, {"wsdl", LANG_xml}, {"wsgi", LANG_python}, {"xaml", LANG_xml},
-    {"xhtml", LANG_html}, {"xml", LANG_xml}, {"xsd", LANG_xml}, {"xsl", LANG_xml}, {"xslt", LANG_xml},
+    {"markdown", LANG_markdown}, {"matlab", LANG_matlab}, {"mbox", LANG_mail}, {"mbx", LANG_mail},
+    {"md", LANG_markdown}, {"mdown", LANG_markdown}, {"mdx", LANG_markdown}, {"meson", LANG_meson},
+    {"mjs", LANG_javascript}, {"mk", LANG_make}, {"mkd", LANG_markdown}, {"ml", LANG_ocaml}, {"mli", LANG_ocaml},
+    {"mm", LANG_objc}, {"mod", LANG_gomod}, {"mts", LANG_typescript}, {"nasm", LANG_asm}, {"ndjson", LANG_jsonl},
+    {"nim", LANG_nim}, {"nims", LANG_nim}, {"nix", LANG_nix}, {"odp", LANG_odp}, {"ods", LANG_ods}, {"odt", LANG_odt},
+    {"org", LANG_org}, {"otp", LANG_odp}, {"ots", LANG_ods}, {"ott", LANG_odt}, {"pas", LANG_pascal},
+    {"patch", LANG_diff}, {"pdf", LANG_pdf}, {"php", LANG_php}, {"php3", LANG_php}, {"php4", LANG_php},
+    {"php5", LANG_php}, {"phtml", LANG_php}, {"pl", LANG_perl}, {"plist", LANG_xml}, {"pm", LANG_perl},
+    {"po", LANG_po}, {"pod", LANG_perl}, {"pot", LANG_po}, {"potx", LANG_pptx}, {"pp", LANG_pascal},
+    {"ppsx", LANG_pptx}, {"pptm", LANG_pptx}, {"pptx", LANG_pptx}, {"prolog", LANG_prolog}, {"properties", LANG_ini},
+    {"props", LANG_xml}, {"proto", LANG_proto}, {"ps1", LANG_powershell}, {"psd1", LANG_powershell},
+    {"psm1", LANG_powershell}, {"psql", LANG_sql}, {"pxd", LANG_cython}, {"pxi", LANG_cython}, {"py", LANG_python},
+    {"pyi", LANG_python}, {"pyw", LANG_python}, {"pyx", LANG_cython}, {"qmd", LANG_markdown}, {"r", LANG_r},
+    {"rake", LANG_ruby}, {"rb", LANG_ruby}, {"rest", LANG_rst}, {"rkt", LANG_racket}, {"rmd", LANG_markdown},
+    {"rng", LANG_xml}, {"rs", LANG_rust}, {"rss", LANG_xml}, {"rst", LANG_rst}, {"rtf", LANG_rtf}, {"ru", LANG_ruby},
+    {"s", LANG_asm}, {"sass", LANG_sass}, {"sbt", LANG_scala}, {"sc", LANG_scala}, {"scala", LANG_scala},
+    {"scm", LANG_scheme}, {"scss", LANG_scss}, {"service", LANG_ini}, {"sh", LANG_bash}, {"sld", LANG_scheme},
+    {"sol", LANG_solidity}, {"sql", LANG_sql}, {"ss", LANG_scheme}, {"star", LANG_starlark}, {"sty", LANG_tex},
+    {"sv", LANG_systemverilog}, {"svelte", LANG_svelte}, {"svg", LANG_xml}, {"svh", LANG_systemverilog},
+    {"swift", LANG_swift}, {"t", LANG_perl}, {"targets", LANG_xml}, {"tcl", LANG_tcl}, {"tesc", LANG_glsl},
+    {"tese", LANG_glsl}, {"tex", LANG_tex}, {"text", LANG_text}, {"tf", LANG_hcl}, {"tfvars", LANG_hcl},
+    {"thrift", LANG_thrift}, {"tk", LANG_tcl}, {"toml", LANG_toml}, {"tpp", LANG_cpp}, {"ts", LANG_typescript},
+    {"tsv", LANG_csv}, {"tsx", LANG_tsx}, {"txt", LANG_text}, {"v", LANG_v}, {"vb", LANG_vb}, {"vbs", LANG_vb},
+    {"vcxproj", LANG_xml}, {"vert", LANG_glsl}, {"vh", LANG_verilog}, {"vhd", LANG_vhdl}, {"vhdl", LANG_vhdl},
+    {"vim", LANG_vim}, {"vsh", LANG_v}, {"vue", LANG_vue}, {"webmanifest", LANG_json}, {"wsdl", LANG_xml},
+    {"wsgi", LANG_python}, {"xaml", LANG_xml}, {"xhtml", LANG_html}, {"xlsm", LANG_xlsx}, {"xlsx", LANG_xlsx},
+    {"xltx", LANG_xlsx}, {"xml", LANG_xml}, {"xsd", LANG_xml}, {"xsl", LANG_xml}, {"xslt", LANG_xml},
     {"yaml", LANG_yaml}, {"yml", LANG_yaml}, {"zig", LANG_zig}, {"zon", LANG_zig}, {"zsh", LANG_bash},
 };
 

@@ -1,7 +1,12 @@
 /* office.c - see office.h. */
 #include "ingest/office.h"
 
-enum { HEADER_BYTES = 80 }; /* a cell that names a column is no longer */
+#include "base/file.h"
+
+enum {
+    HEADER_BYTES = 80, /* a cell that names a column is no longer */
+    RELATIONS_MAX = 20000,
+};
 
 Err office_open(Arena *a, Str bytes, Zip *out) {
     if (str_starts(bytes, STR("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1")))
@@ -37,6 +42,90 @@ Str office_title(Arena *a, Zip *z, const char *part) {
     if (title_read(a, z, part, &title)) return STR("");
     return title;
 }
+
+/* ---- relations ---- */
+
+static int hex_value(char c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    const char low = (char)(c | 0x20);
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
+}
+
+/* Takes the last part off. */
+static void path_up(char *path, size_t *n) {
+    while (*n && path[*n - 1] != '/') (*n)--;
+    if (*n) (*n)--;
+}
+
+Str office_path(Arena *a, Str folder, Str path) {
+    const ptrdiff_t hash = str_find_char(path, '#');
+    if (hash >= 0) path = str_upto(path, (size_t)hash);
+    if (str_starts(path, STR("/"))) folder = STR("");
+    char *out = arena_alloc(a, folder.n + path.n + 2);
+    if (!out) return (Str){NULL, 0};
+    size_t n = folder.n;
+    memcpy(out, folder.p, n);
+    for (Str rest = path, part; str_cut(&rest, '/', &part);) {
+        if (part.n == 0 || str_is(part, ".")) continue;
+        if (str_is(part, "..")) {
+            path_up(out, &n);
+            continue;
+        }
+        if (n) out[n++] = '/';
+        for (size_t i = 0; i < part.n; i++) {
+            const int high = part.p[i] == '%' && part.n - i > 2 ? hex_value(part.p[i + 1]) : -1;
+            const int low = high >= 0 ? hex_value(part.p[i + 2]) : -1;
+            out[n++] = low >= 0 ? (char)(high << 4 | low) : part.p[i];
+            if (low >= 0) i += 2;
+        }
+    }
+    return str_make(out, n);
+}
+
+Err office_relations(Arena *a, Zip *z, Str part, OfficeRelation **out, size_t *n) {
+    const Str folder = path_dir(part), base = path_base(part);
+    Str bytes;
+    Xml x;
+    XmlEvent event;
+    *n = 0;
+    const Str name = arena_printf(a, "%.*s%s_rels/%.*s.rels", STR_FMT(folder), folder.n ? "/" : "", STR_FMT(base));
+    *out = arena_array(a, OfficeRelation, 1);
+    if (!name.p || !*out) return arena_error();
+    TRY(zip_read_named(a, z, name, &bytes));
+    if (!bytes.p) return ERR_OK;
+    TRY(xml_open(a, bytes, name.p, &x));
+    size_t capacity = 1;
+    for (;;) {
+        TRY(xml_next(&x, &event));
+        if (event == XML_END || *n == RELATIONS_MAX) return ERR_OK;
+        if (event != XML_OPEN || !str_is(x.name, "Relationship")) continue;
+        if (*n == capacity) {
+            OfficeRelation *more = arena_array(a, OfficeRelation, capacity *= 2);
+            if (!more) return arena_error();
+            memcpy(more, *out, *n * sizeof *more);
+            *out = more;
+        }
+        OfficeRelation *r = &(*out)[(*n)++];
+        *r = (OfficeRelation){.id = xml_attr(&x, "Id"), .type = xml_attr(&x, "Type")};
+        const Str target = xml_decoded(a, xml_attr(&x, "Target"));
+        r->path = target.p ? office_path(a, folder, target) : (Str){NULL, 0};
+        if (!r->path.p) return arena_error();
+    }
+}
+
+Str office_related(const OfficeRelation *all, size_t n, Str id) {
+    for (size_t i = 0; i < n; i++)
+        if (id.n && str_eq(all[i].id, id)) return all[i].path;
+    return (Str){NULL, 0};
+}
+
+Str office_related_by_type(const OfficeRelation *all, size_t n, const char *type_end) {
+    for (size_t i = 0; i < n; i++)
+        if (str_ends(all[i].type, str_of(type_end))) return all[i].path;
+    return (Str){NULL, 0};
+}
+
+/* ---- tables ---- */
 
 void office_table_begin(OfficeTable *t, Flow *f) {
     t->f = f;

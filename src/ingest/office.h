@@ -15,6 +15,19 @@ Str office_title(Arena *a, Zip *z, const char *part);
 /* A part, or ERR_CORRUPT naming it when it is not there. */
 MUST_USE Err office_part(Arena *a, Zip *z, const char *part, Str *out);
 
+/* What a part is related to, with paths in the package. A part without relations has none. */
+typedef struct {
+    Str id, type, path;
+} OfficeRelation;
+MUST_USE Err office_relations(Arena *a, Zip *z, Str part, OfficeRelation **out, size_t *n);
+/* The path of a relation by its id, or of the first whose type ends so; {NULL, 0} when there is none. */
+Str office_related(const OfficeRelation *all, size_t n, Str id);
+Str office_related_by_type(const OfficeRelation *all, size_t n, const char *type_end);
+
+/* path as a link in a part of folder means it: percent-escapes, "./" and "../" resolved, what stands behind '#' cut off; in
+ * the arena. */
+Str office_path(Arena *a, Str folder, Str path);
+
 /* A table on its way into a flow. The first row names the columns when it looks like it: two or more short cells, none
  * empty; told to be one (header) it does so anyway. */
 typedef struct {

@@ -16,6 +16,7 @@
 
 #include "base/file.h"
 #include "base/text.h"
+#include "base/utf8.h"
 
 enum {
     SNIFF_BYTES = 8192,   /* binary is decided by these, as grep and git do */
@@ -152,6 +153,32 @@ static Err binary_judge(Arena *a, Str text, Str *skip) {
     return skip->p ? ERR_OK : arena_error();
 }
 
+/* Mostly UTF-8: some bytes of it are damaged, or of another encoding. */
+static bool is_damaged_utf8(Str text) {
+    size_t good = 0, bad = 0;
+    for (Str rest = text; rest.n;) {
+        uint32_t c;
+        const size_t n = utf8_decode(rest, &c);
+        const bool replaced = c == UTF8_REPLACEMENT && !(n == 3 && (uint8_t)rest.p[0] == 0xef);
+        good += !replaced && n > 1;
+        bad += replaced;
+        rest = str_from(rest, n);
+    }
+    return good >= 4 * bad;
+}
+
+/* Text of before UTF-8: converted where its encoding can be told. Its spans are not the file's then, so it is kept. */
+static Err encoding_convert(Arena *a, Doc *out) {
+    Charsets c = {0};
+    if (utf8_valid(out->text) || is_damaged_utf8(out->text)) return ERR_OK;
+    charset_guess(out->text, c.guess);
+    if (!c.guess[0]) return ERR_OK;
+    const Err err = charset_decode(&c, a, out->text, STR(""), &out->text);
+    charsets_close(&c);
+    out->extracted = true;
+    return err;
+}
+
 static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
     TRY(text_decode(a, bytes, &out->text));
     TRY(binary_judge(a, out->text, skip));
@@ -160,6 +187,7 @@ static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
         *skip = STR("blank");
         return ERR_OK;
     }
+    TRY(encoding_convert(a, out));
     out->lang = lang_of(path, out->text);
     return ERR_OK;
 }

@@ -42,3 +42,100 @@ def docx(body, title="", more=None):
         "docProps/core.xml": core,
         **(more or {}),
     })
+
+
+def pptx(slides, notes=""):
+    """slides: a list of (title, [lines]); notes: of the first."""
+    parts = {"[Content_Types].xml": "<Types/>"}
+    ids, relations = "", ""
+    for i, (title, lines) in enumerate(slides, 1):
+        ids += '<p:sldId id="%d" r:id="rId%d"/>' % (255 + i, i)
+        relations += '<Relationship Id="rId%d" Type="http://x/relationships/slide" Target="slides/slide%d.xml"/>' % (i, i)
+        body = "".join("<a:p><a:r><a:t>%s</a:t></a:r></a:p>" % line for line in lines)
+        parts["ppt/slides/slide%d.xml" % i] = (
+            '<p:sld xmlns:p="p" xmlns:a="a"><p:cSld><p:spTree><p:sp><p:nvSpPr><p:nvPr><p:ph type="body"/></p:nvPr></p:nvSpPr>'
+            "<p:txBody>%s</p:txBody></p:sp><p:sp><p:nvSpPr><p:nvPr><p:ph type=\"title\"/></p:nvPr></p:nvSpPr><p:txBody><a:p>"
+            "<a:r><a:t>%s</a:t></a:r></a:p></p:txBody></p:sp></p:spTree></p:cSld></p:sld>" % (body, title))
+    if notes:
+        parts["ppt/slides/_rels/slide1.xml.rels"] = (
+            '<Relationships><Relationship Id="n" Type="http://x/relationships/notesSlide" '
+            'Target="../notesSlides/notesSlide1.xml"/></Relationships>')
+        parts["ppt/notesSlides/notesSlide1.xml"] = '<p:notes xmlns:p="p" xmlns:a="a"><a:p><a:t>%s</a:t></a:p></p:notes>' % notes
+    parts["ppt/presentation.xml"] = '<p:presentation xmlns:p="p" xmlns:r="r"><p:sldIdLst>%s</p:sldIdLst></p:presentation>' % ids
+    parts["ppt/_rels/presentation.xml.rels"] = "<Relationships>%s</Relationships>" % relations
+    return package(parts)
+
+
+def xlsx(name, rows):
+    """One sheet; a str is shared, a number stands for itself, ("date", n) has a date's format."""
+    shared, cells = [], ""
+    for r, row in enumerate(rows, 1):
+        cells += '<row r="%d">' % r
+        for c, value in enumerate(row):
+            at = "%s%d" % (chr(65 + c), r)
+            if isinstance(value, str):
+                shared.append(value)
+                cells += '<c r="%s" t="s"><v>%d</v></c>' % (at, len(shared) - 1)
+            elif isinstance(value, tuple):
+                cells += '<c r="%s" s="1"><v>%s</v></c>' % (at, value[1])
+            elif value is not None:
+                cells += '<c r="%s"><v>%r</v></c>' % (at, value)
+        cells += "</row>"
+    return package({
+        "[Content_Types].xml": "<Types/>",
+        "xl/workbook.xml": '<workbook xmlns:r="r"><sheets><sheet name="%s" sheetId="1" r:id="rId1"/></sheets></workbook>' % name,
+        "xl/_rels/workbook.xml.rels": '<Relationships><Relationship Id="rId1" Type="http://x/worksheet" '
+                                      'Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": "<worksheet><sheetData>%s</sheetData></worksheet>" % cells,
+        "xl/sharedStrings.xml": "<sst>%s</sst>" % "".join("<si><t>%s</t></si>" % s for s in shared),
+        "xl/styles.xml": '<styleSheet><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
+    })
+
+
+def odf(kind, body, title="", manifest=""):
+    """kind: text, spreadsheet or presentation."""
+    return package({
+        "mimetype": "application/vnd.oasis.opendocument." + kind,
+        "content.xml": '<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="b" xmlns:draw="d"><office:body>'
+                       "<office:%s>%s</office:%s></office:body></office:document-content>" % (kind, body, kind),
+        "meta.xml": '<office:document-meta xmlns:office="o" xmlns:dc="d"><dc:title>%s</dc:title></office:document-meta>' % title,
+        "META-INF/manifest.xml": "<manifest>%s</manifest>" % manifest,
+    })
+
+
+def epub(chapters, encrypted=False):
+    """chapters: XHTML bodies, in the order of the spine and not of the manifest."""
+    items = "".join('<item id="c%d" href="text/%d.xhtml" media-type="application/xhtml+xml"/>' % (i, i)
+                    for i in reversed(range(len(chapters))))
+    spine = "".join('<itemref idref="c%d"/>' % i for i in range(len(chapters)))
+    parts = {
+        "mimetype": "application/epub+zip",
+        "META-INF/container.xml": '<container><rootfiles><rootfile full-path="book/content.opf"/></rootfiles></container>',
+        "book/content.opf": '<package xmlns:dc="d"><metadata><dc:title>A book</dc:title></metadata><manifest>%s</manifest>'
+                            "<spine>%s</spine></package>" % (items, spine),
+    }
+    for i, body in enumerate(chapters):
+        parts["book/text/%d.xhtml" % i] = '<?xml version="1.0"?><html xmlns="x"><body>%s</body></html>' % body
+    if encrypted:
+        parts["META-INF/encryption.xml"] = '<encryption><CipherReference URI="book/text/0.xhtml"/></encryption>'
+    return package(parts)
+
+
+def pdf(pages, fonts="<</F 4 0 R>>"):
+    """One line of text a page, uncompressed; "" is a page without text."""
+    objects = ["<</Type/Catalog/Pages 2 0 R>>",
+               "<</Type/Pages/Count %d/Kids[%s]>>" % (len(pages), " ".join("%d 0 R" % (5 + 2 * i) for i in range(len(pages)))),
+               "<<>>", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
+    for i, text in enumerate(pages):
+        stream = "BT /F 12 Tf 50 700 Td (%s) Tj ET" % text if text else ""
+        objects.append("<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font%s>>/Contents %d 0 R>>" % (fonts, 6 + 2 * i))
+        objects.append("<</Length %d>>stream\n%s\nendstream" % (len(stream), stream))
+    out, places = "%PDF-1.4\n", []
+    for number, content in enumerate(objects, 1):
+        places.append(len(out))
+        out += "%d 0 obj%s\nendobj\n" % (number, content)
+    start = len(out)
+    out += "xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += "".join("%010d 00000 n \n" % place for place in places)
+    out += "trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
+    return out.encode("latin-1")

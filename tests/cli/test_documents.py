@@ -1,8 +1,11 @@
 """Documents of every format, end to end: found by their words with page, heading and row; bad ones told with the reason."""
+import json
 import os
+import socket
 import unittest
+from email.message import EmailMessage
 
-from documents import docx, docx_table, package, paragraph
+from documents import docx, docx_table, epub, odf, package, paragraph, pdf, pptx, xlsx
 from harness import PythiaTest, main
 
 PAGE = """<!DOCTYPE html><html><head><title>The ferry</title><style>p { color: red }</style></head><body>
@@ -64,6 +67,119 @@ class Formats(Documents):
                          [(2, "The second page speaks of otters.")])
         self.assertEqual(self.hits("herons")[0]["page"], 1)
 
+    def only(self, query):
+        """The one hit of a query."""
+        hits = self.hits(query)
+        self.assertEqual(len(hits), 1, hits)
+        return hits[0]
+
+    def test_pdf_has_pages(self):
+        self.write("report.pdf", pdf(["The first page is about granite.", "The second page is about basalt.", ""]))
+        self.index("--lex-only")
+        hit = self.only("basalt")
+        self.assertEqual((hit["page"], hit["lang"], hit["content"]), (2, "pdf", "The second page is about basalt."))
+        self.assertEqual(self.only("granite")["page"], 1)
+
+    def test_pptx_has_a_page_and_a_heading_a_slide_and_its_notes(self):
+        self.write("talk.pptx", pptx([("Opening", ["Welcome to the harbour"]), ("Cranes", ["They lift containers"])],
+                                     notes="Speak about the pilot boat"))
+        self.index("--lex-only")
+        hit = self.only("containers")
+        self.assertEqual((hit["page"], hit["heading"], hit["content"]), (2, "Cranes", "Cranes\n\nThey lift containers"))
+        self.assertEqual(self.only("pilot boat")["page"], 1)
+
+    def test_xlsx_rows_name_their_columns(self):
+        self.write("orders.xlsx", xlsx("March &amp; April", [["Customer", "Ordered", "Sum"], ["Lindqvist", ("date", 45368), 12.5],
+                                                             ["Okafor", ("date", 45369.75), 0.1 + 0.2]]))
+        self.index("--lex-only")
+        hit = self.only("okafor")
+        self.assertEqual(hit["heading"], "March & April")
+        self.assertEqual(hit["content"].split("\n")[-2:], ["Customer: Lindqvist | Ordered: 2024-03-17 | Sum: 12.5",
+                                                           "Customer: Okafor | Ordered: 2024-03-18 18:00 | Sum: 0.3"])
+
+    def test_odt_has_headings_lists_tables_and_pages(self):
+        self.write("manual.odt", odf("text", '<text:h text:outline-level="1">Boilers</text:h><text:p>Bleed<text:s text:c="2"/>the valve'
+                                             " weekly.</text:p><text:list><text:list-item><text:p>goggles</text:p></text:list-item>"
+                                             '</text:list><text:soft-page-break/><text:h text:outline-level="2">Pumps</text:h>'
+                                             "<text:p>Prime it with glycol.</text:p>", title="House manual"))
+        self.index("--lex-only")
+        hit = self.only("glycol")
+        self.assertEqual((hit["page"], hit["heading"]), (2, "Boilers > Pumps"))
+        self.assertEqual(self.pythia("get", "manual.odt", code=0).out,
+                         "Boilers\n\nBleed the valve weekly.\n\n- goggles\n\nPumps\n\nPrime it with glycol.\n")
+
+    def test_ods_and_odp_too(self):
+        def row(*cells):
+            return "<table:table-row>%s</table:table-row>" % "".join(
+                "<table:table-cell><text:p>%s</text:p></table:table-cell>" % cell for cell in cells)
+        self.write("stock.ods", odf("spreadsheet", '<table:table table:name="Cellar">%s</table:table>' %
+                                    (row("Wine", "Bottles") + row("Riesling", "48"))))
+        self.write("show.odp", odf("presentation", '<draw:page draw:name="page1"><text:p>of kestrels</text:p></draw:page>'
+                                                   '<draw:page draw:name="Owls"><text:p>of barn owls</text:p></draw:page>'))
+        self.index("--lex-only")
+        self.assertIn("Wine: Riesling | Bottles: 48", self.only("riesling")["content"])
+        self.assertEqual(self.only("riesling")["heading"], "Cellar")
+        self.assertEqual((self.only("barn")["page"], self.only("barn")["heading"]), (2, "Owls"))
+
+    def test_epub_chapters_come_in_the_order_of_the_spine(self):
+        self.write("book.epub", epub(["<h1>Departure</h1><p>The train left at dusk.</p>",
+                                      "<h1>Arrival</h1><h2>The platform</h2><p>Nobody waited but a dachshund.</p>"]))
+        self.index("--lex-only")
+        self.assertEqual(self.only("dachshund")["heading"], "Arrival > The platform")
+        text = self.pythia("get", "book.epub", code=0).out
+        self.assertLess(text.index("dusk"), text.index("dachshund"))
+
+    def test_rtf_in_any_code_page(self):
+        self.write("old.rtf", rb"{\rtf1\ansi\ansicpg1251\uc1{\fonttbl{\f0 Arial;}}{\stylesheet{\s1 heading 1;}}{\info{\title x}}"
+                              rb"\pard\s1 Rails\par\pard The gauge is 1435 mm, \'cc\'ee\'f1\'ea\'e2\'e0 \u8364? \par"
+                              rb"{\trowd\pard\intbl Line\cell\pard\intbl Length\cell\row\pard\intbl North\cell\intbl 90 km\cell\row}"
+                              rb"\pard{\*\hidden no}{\pict ffd8}\par}")
+        self.index("--lex-only")
+        self.assertEqual(self.only("gauge")["heading"], "Rails")
+        self.assertEqual(self.pythia("get", "old.rtf", code=0).out,
+                         "Rails\n\nThe gauge is 1435 mm, Москва €\n\nLine | Length\nLine: North | Length: 90 km\n")
+
+    def test_mail_with_attachments_and_mailboxes(self):
+        mail = EmailMessage()
+        mail["Subject"], mail["From"] = "Die Brücke", "Jörg <j@example.org>"
+        mail.set_content("The pontoon is closed.")
+        mail.add_alternative("<p>The <i>pontoon</i> is closed, in HTML.</p>", subtype="html")
+        mail.add_attachment(LETTER, maintype="application", subtype="octet-stream", filename="über/../ice.docx")
+        mail.add_attachment(b"\0\1", maintype="image", subtype="png", filename="map.png")
+        self.write("bridge.eml", bytes(mail))
+        self.write("all.mbox", b"From a@b Mon\nSubject: First\n\nabout parsnips\n\nFrom c@d Tue\nSubject: Second\n"
+                               b"Content-Type: text/html; charset=iso-8859-2\n\n<h1>Roots</h1>\xb5u\xbbky rutabaga\n")
+        self.index("--lex-only")
+        hit = self.only("pontoon")
+        self.assertEqual(hit["heading"], "Die Brücke")
+        self.assertNotIn("HTML", hit["content"])
+        self.assertEqual(self.only("turquoise")["heading"], "Die Brücke > ice.docx > The glacier > Melting")
+        self.assertEqual(self.only("jörg")["path"], "bridge.eml")
+        self.assertIn("(attachment, not read)", self.only("map png")["content"])
+        hit = self.only("rutabaga")
+        self.assertEqual((hit["heading"], hit["content"]), ("Second > Roots", "Second\n\nRoots\n\nľuťky rutabaga"))
+        self.assertEqual(self.only("parsnips")["heading"], "First")
+
+    def test_notebooks_rows_and_records(self):
+        self.write("study.ipynb", json.dumps({"nbformat": 4, "cells": [
+            {"cell_type": "markdown", "source": ["# Tides\n", "Measured at the pier."]},
+            {"cell_type": "code", "source": "height = moon * 2",
+             "outputs": [{"output_type": "stream", "text": ["4.2 fathoms\n"]},
+                         {"data": {"image/png": "iVBORw0", "text/plain": ["<Figure>"]}}]}]}))
+        self.write("people.csv", 'Name;Town;Note\n"Ålesund; Ida";Bergen;"says ""hello"""\nOla;;of the lighthouse\n'.encode("latin-1"))
+        self.write("events.jsonl", '{"id": 7, "what": "an avalanche", "where": {"valley": "Aosta"}}\nno record\n')
+        self.index("--lex-only")
+        self.assertEqual(self.only("fathoms")["heading"], "Tides")
+        self.assertIn("height = moon * 2", self.only("fathoms")["content"])
+        self.assertIn('Name: Ålesund; Ida | Town: Bergen | Note: says "hello"', self.only("bergen")["content"])
+        self.assertEqual(self.pythia("get", "events.jsonl:1", code=0).out,
+                         "id: 7 | what: an avalanche | where: (valley: Aosta)\n")
+
+    def test_old_text_is_read_in_its_encoding(self):
+        self.write("brief.txt", "Die Mühle gehörte früher einem älteren Müller, der große Säcke über die Brücke trug.\n".encode("cp1252"))
+        self.index("--lex-only")
+        self.assertIn("Die Mühle gehörte früher", self.only("müller")["content"])
+
     def test_a_collection_finds_documents_by_meaning_too(self):
         self.write("letter.docx", LETTER)
         self.write("ferry.html", PAGE)
@@ -117,6 +233,16 @@ class BadInput(Documents):
             "open.docx": package({"word/document.xml": "<w:document><w:body><w:p>"}),
             "damaged.docx": LETTER.replace(b"PK\1\2", b"PK\1\1"),
             "good.docx": LETTER,
+            "locked.odt": odf("text", "", manifest="<encryption-data/>"),
+            "bought.epub": epub(["<p>x</p>"], encrypted=True),
+            "none.pptx": package({"ppt/presentation.xml": "<a>"}),
+            "none.xlsx": package({"x": "y"}),
+            "none.rtf": b"no rtf",
+            "none.eml": b"no mail at all",
+            "none.ipynb": b'{"cells": 7}',
+            "cut.ipynb": b'{"cells": [',
+            "scan.pdf": pdf(["", ""]),
+            "broken.pdf": b"%PDF-1.7\n" + b"nothing " * 50,
             "nothing.html": "<html><script>only();</script></html>",
         }
         for name, content in files.items():
@@ -134,7 +260,30 @@ class BadInput(Documents):
         self.assertRegex(self.reason("open.docx"), r"broken DOCX \('word/document.xml' is no good XML: it ends within an element at byte \d+\)")
         self.assertRegex(self.reason("damaged.docx"), r"broken DOCX \(entry 0 of the zip directory is damaged at byte \d+\)")
         self.assertEqual(self.reason("nothing.html"), "no text (HTML)")
+        self.assertEqual(self.reason("locked.odt"), "encrypted (ODT)")
+        self.assertEqual(self.reason("bought.epub"), "encrypted (EPUB)")
+        self.assertRegex(self.reason("none.pptx"), "^broken PPTX .'ppt/presentation.xml' is no good XML: it ends within an element at byte 3")
+        self.assertEqual(self.reason("none.xlsx"), "broken XLSX (it has no 'xl/workbook.xml')")
+        self.assertEqual(self.reason("none.rtf"), "broken RTF (it does not begin as RTF does)")
+        self.assertEqual(self.reason("none.eml"), "broken mail (it does not begin as a mail does)")
+        self.assertEqual(self.reason("none.ipynb"), "broken notebook (it has no cells)")
+        self.assertRegex(self.reason("cut.ipynb"), r"^broken notebook \(.*the notebook.*\)$")
+        self.assertEqual(self.reason("scan.pdf"), "no text (PDF of 2 pages, perhaps scanned; documents.ocr reads pictures)")
+        self.assertRegex(self.reason("broken.pdf"), r"^broken PDF \(.*Error.*\)$")
         self.assertEqual(len(self.hits("turquoise")), 1)
+
+    def test_names_in_an_archive_open_nothing(self):
+        outside = self.write("outside.txt", "a secret", root=self.dir)
+        self.write("names.epub", package({
+            "META-INF/container.xml": '<container><rootfile full-path="../../../../../../%s"/></container>' % outside,
+            str(outside): "not this", "../outside.txt": "nor this"}))
+        self.write("parts.docx", package({"word/document.xml": "<w:document><w:body>%s</w:body></w:document>" % paragraph("inside"),
+                                          "../../evil.txt": "evil", "/tmp/evil.txt": "evil"}))
+        self.age()
+        self.assertEqual(self.index("--lex-only")["added"], 1)
+        self.assertRegex(self.reason("names.epub"), r"broken EPUB")
+        self.assertEqual(self.pythia("get", "parts.docx", code=0).out, "inside\n")
+        self.assertFalse((self.dir / "evil.txt").exists())
 
     def test_a_left_out_document_is_tried_again_when_it_changed_or_the_limits_did(self):
         self.write("letter.docx", LETTER[:300])

@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 static inline void zip_number(Buf *b, size_t v, int bytes) {
-    for (int i = 0; i < bytes; i++) buf_char(b, (char)(v >> 8 * i & 0xff));
+    for (int i = 0; i < bytes; i++) buf_char(b, i < 4 ? (char)(v >> 8 * i & 0xff) : 0);
 }
 
 /* names and contents: [n]. The archive is appended to out, which must be empty. */

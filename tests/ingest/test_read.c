@@ -110,7 +110,7 @@ static void marks_of_encodings_are_honoured(void **state) {
         {STR("\0\0\xFE\xFF\0\0\0h\0\1\xF6\0"), "h\xF0\x9F\x98\x80"},
         {STR("\xFF\xFEh\0\0\xD8x\0z"), "h\xEF\xBF\xBDx\xEF\xBF\xBD"}, /* a lone surrogate, half a unit */
         {STR("\xFF\xFE\0\0h\0\0\0\xFF\xFF\xFF\xFF"), "h\xEF\xBF\xBD"},
-        {STR("h\xE9 latin"), "h\xE9 latin"}, /* kept: offsets are the file's */
+        {STR("h\xE9 latin"), "h\xC3\xA9 latin"}, /* no mark: guessed */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         tree_file_bytes(root, "x.txt", cases[i].bytes);
@@ -119,6 +119,44 @@ static void marks_of_encodings_are_honoured(void **state) {
         CHECK_INT(doc.size, cases[i].bytes.n);
     }
     CHECK_STR(skip_of_text("y.txt", STR("\xFF\xFEh\0\0\0i\0")), "binary (NUL at byte 1)");
+}
+
+static void text_of_other_encodings_is_converted_and_kept(void **state) {
+    (void)state;
+    Doc doc;
+    const struct {
+        Str bytes;
+        const char *text;
+    } cases[] = {
+        /* "The weather was fine, and the ships went out to sea." in Russian, windows-1251 */
+        {STR("\xcf\xee\xe3\xee\xe4\xe0 \xe1\xfb\xeb\xe0 \xf5\xee\xf0\xee\xf8\xe0\xff, \xe8 "
+             "\xea\xee\xf0\xe0\xe1\xeb\xe8 \xe2\xfb\xf8\xeb\xe8 \xe2 \xec\xee\xf0\xe5.\n"),
+         "Погода была хорошая, и корабли вышли в море.\n"},
+        /* German, windows-1252 */
+        {STR("Die M\xfchle am rauschenden Bach geh\xf6rte fr\xfcher einem \xe4lteren M\xfcller, der gro\xdf"
+             "e "
+             "S\xe4"
+             "cke trug.\n"),
+         "Die Mühle am rauschenden Bach gehörte früher einem älteren Müller, der große Säcke trug.\n"},
+        /* Japanese, Shift_JIS: "This is a pen. The weather is fine." */
+        {STR("\x82\xb1\x82\xea\x82\xcd\x83y\x83\x93\x82\xc5\x82\xb7\x81"
+             "B\x93V\x8b"
+             "C\x82\xaa\x97\xc7\x82\xa2\x82\xc5\x82\xb7\x81"
+             "B\n"),
+         "これはペンです。天気が良いです。\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tree_file_bytes(root, "x.txt", cases[i].bytes);
+        CHECK_STR(skip_of("x.txt", &doc), "");
+        CHECK_STR(doc.text, cases[i].text);
+        CHECK_INT(doc.size, cases[i].bytes.n);
+        CHECK(doc.extracted);
+    }
+    /* UTF-8 with a broken byte stays what it is, and where it is. */
+    tree_file(root, "x.txt", "Müller, Mühle, größer, übel, schön, kühl \xff\n");
+    CHECK_STR(skip_of("x.txt", &doc), "");
+    CHECK_STR(doc.text, "Müller, Mühle, größer, übel, schön, kühl \xff\n");
+    CHECK(!doc.extracted);
 }
 
 static void links_and_special_files(void **state) {
@@ -185,6 +223,7 @@ int main(void) {
         READ_TEST(binary_files_are_told_by_bytes),
         READ_TEST(minified_code_is_told_from_long_prose),
         READ_TEST(marks_of_encodings_are_honoured),
+        READ_TEST(text_of_other_encodings_is_converted_and_kept),
         READ_TEST(links_and_special_files),
         READ_TEST(uris_go_both_ways),
     };

@@ -1,0 +1,9 @@
+/* Any bytes as rows. */
+#include "read_document.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size > 100000) return 0;
+    read_document(format_csv, str_make((const char *)data, size));
+    return 0;
+}
