@@ -100,11 +100,29 @@ static bool bool_of(Str s, bool *out) {
     return false;
 }
 
-/* What is valid, in words, when text is not. NULL when it is. */
-static const char *value_problem(const ConfigDef *d, Str text) {
+/* "0..1", also when nothing is said. */
+static void range_of(const ConfigDef *d, Str *least, Str *most) {
+    const Str range = d->values[0] ? str_of(d->values) : STR("0..1");
+    const ptrdiff_t dots = str_find(range, STR(".."));
+    *least = str_upto(range, (size_t)dots);
+    *most = str_from(range, (size_t)dots + 2);
+}
+
+static const char *float_problem(const ConfigDef *d, Str text, char room[64]) {
+    Str least, most;
+    double f, from = 0, to = 0;
+    range_of(d, &least, &most);
+    (void)str_to_f64(least, &from);
+    (void)str_to_f64(most, &to);
+    if (str_to_f64(text, &f) && f >= from && f <= to) return NULL;
+    (void)snprintf(room, 64, "a number from %.*s to %.*s", STR_FMT(least), STR_FMT(most));
+    return room;
+}
+
+/* What is valid, in words (perhaps in room), when text is not. NULL when it is. */
+static const char *value_problem(const ConfigDef *d, Str text, char room[64]) {
     int64_t i;
     uint64_t u;
-    double f;
     bool b;
     switch (d->type) {
     case CONFIG_STR:
@@ -112,7 +130,7 @@ static const char *value_problem(const ConfigDef *d, Str text) {
     case CONFIG_INT:
         return str_to_i64(text, &i) && i >= 0 ? NULL : "a whole number, 0 or more";
     case CONFIG_FLOAT:
-        return str_to_f64(text, &f) && f >= 0 && f <= 1 ? NULL : "a number from 0 to 1";
+        return float_problem(d, text, room);
     case CONFIG_BOOL:
         return bool_of(text, &b) ? NULL : "true or false";
     case CONFIG_BYTES:
@@ -127,7 +145,8 @@ static const char *value_problem(const ConfigDef *d, Str text) {
 
 static Err config_put(Config *c, ConfigKey key, Str text, const char *origin, int layer) {
     const ConfigDef *d = &config_defs[key];
-    const char *problem = value_problem(d, text);
+    char room[64];
+    const char *problem = value_problem(d, text, room);
     if (problem)
         return err_set(ERR_USAGE, "%s: '%.*s' is no value for %s.%s; valid: %s", origin, STR_FMT(text), d->section,
                        d->key, problem);
@@ -408,7 +427,8 @@ Err config_write(const char *file, ConfigKey key, Str value) {
     FileInfo info;
     Str text = {"", 0};
     Err err = ERR_OK;
-    const char *problem = value.n ? value_problem(d, value) : NULL;
+    char room[64];
+    const char *problem = value.n ? value_problem(d, value, room) : NULL;
     if (problem)
         return err_set(ERR_USAGE, "'%.*s' is no value for %s.%s; valid: %s", STR_FMT(value), d->section, d->key,
                        problem);

@@ -24,7 +24,8 @@ typedef enum {
 } ConfigType;
 enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without trust */
 
-/* X(id, section, key, type, default, "a|b|c" for enums or "", flags, one line of help) */
+/* X(id, section, key, type, default, values, flags, one line of help); values: "a|b|c" of an ENUM, "least..most" of a FLOAT
+ * ("": 0..1), else "" */
 #define CONFIG_LIST(X)                                                                                                 \
     X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0,                                                   \
       "embedding model: a name from `pythia model list` or a GGUF file")                                               \
@@ -40,7 +41,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(MODEL_MEMORY, "model", "memory", BYTES, "0", "", 0, "memory to stay within (0: a quarter of the machine's)")     \
     X(MEMORY_CACHE_SIZE, "memory", "cache_size", BYTES, "32M", "", 0,                                                  \
       "embeddings of queries kept by a long-lived process")                                                            \
-    X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "", 0,                                            \
+    X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "0..100", 0,                                      \
       "percent of model.memory from which work is done by fewer workers")                                              \
     X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact|hnsw|ivfpq|compact", CONFIG_PROJECT,                      \
       "how vectors are searched")                                                                                      \
@@ -83,6 +84,16 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")       \
     X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT,                                        \
       "answer with what is found by then (0: none)")                                                                   \
+    X(LEXICAL_K1, "lexical", "k1", FLOAT, "1.2", "0.01..100", CONFIG_PROJECT,                                          \
+      "BM25's k1: how much a word's further occurrences count")                                                        \
+    X(LEXICAL_B, "lexical", "b", FLOAT, "0.75", "", CONFIG_PROJECT,                                                    \
+      "BM25's b: how much long chunks are held back, 0..1")                                                            \
+    X(LEXICAL_SYMBOL, "lexical", "weight_symbol", FLOAT, "5", "0..1000", CONFIG_PROJECT,                               \
+      "what a word counts in a symbol's name")                                                                         \
+    X(LEXICAL_PATH, "lexical", "weight_path", FLOAT, "2", "0..1000", CONFIG_PROJECT, "what a word counts in a path")   \
+    X(LEXICAL_HEADING, "lexical", "weight_heading", FLOAT, "2", "0..1000", CONFIG_PROJECT,                             \
+      "what a word counts in a title or heading")                                                                      \
+    X(LEXICAL_BODY, "lexical", "weight_body", FLOAT, "1", "0..1000", CONFIG_PROJECT, "what a word counts in the text") \
     X(EMBED_REMOTE_URL, "embed_remote", "url", STR, "", "", 0,                                                         \
       "service for models called remote:NAME, such as http://127.0.0.1:8081/v1")                                       \
     X(EMBED_REMOTE_MODEL, "embed_remote", "model", STR, "", "", 0,                                                     \

@@ -1,4 +1,4 @@
-/* types.h - the nouns that flow through Pythia: Doc, Chunk, Filter, Hit. Plain values; the strings in them are borrowed
+/* types.h - the nouns that flow through Pythia: Doc, Chunk, Filter. Plain values; the strings in them are borrowed
  * from the arena that the maker was handed. */
 #ifndef PYTHIA_BASE_TYPES_H
 #define PYTHIA_BASE_TYPES_H
@@ -59,6 +59,11 @@ typedef struct {
     Str name;
     int32_t line; /* 1-based */
 } Reference;
+
+/* Ids of chunks that follow each other: [first, end). */
+typedef struct {
+    int64_t first, end;
+} ChunkRange;
 
 /* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of; between: all. */
 typedef struct {

@@ -36,6 +36,8 @@ void collection_text(Buf *b, const Term *t, const PythiaCollection *c) {
     safe_path(b, c->index_kind);
     buf_add_z(b, ", ");
     bytes_add(b, c->index_bytes);
+    buf_add_z(b, ", words ");
+    bytes_add(b, c->lexical_bytes);
     buf_add_z(b, ", store ");
     safe_path(b, c->store);
     buf_add_z(b, "\n  updated    ");
@@ -85,7 +87,7 @@ static Err list_table(Cli *cli, const PythiaCollection *list, size_t n) {
         row[1] = cell_number(&cli->arena, c->documents);
         row[2] = cell_number(&cli->arena, c->chunks);
         row[3] = arena_printf(&cli->arena, "%d %%", c->chunks ? (int)(100 * c->embedded / c->chunks) : 100).p;
-        row[4] = cell_bytes(&cli->arena, c->index_bytes);
+        row[4] = cell_bytes(&cli->arena, c->index_bytes + c->lexical_bytes);
         row[5] = cell_safe(&cli->arena, c->model);
         row[6] = c->root_missing ? arena_printf(&cli->arena, "%s (gone)", cell_safe(&cli->arena, c->root)).p
                                  : cell_safe(&cli->arena, c->root);

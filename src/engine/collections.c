@@ -138,6 +138,50 @@ Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSettings *s
     return glob->p ? ERR_OK : arena_error();
 }
 
+/* ---- words ---- */
+
+/* One line of the store has both the chunks and the count, so a writer's index that has others is not what it was. (A reader
+ * may stand behind a merge that already dropped what a later commit removed.) */
+static Err words_fit(const StoreCollection *c, const LexIndex *ix) {
+    LexStats stats;
+    lex_stats(ix, &stats);
+    if ((int64_t)stats.live == c->chunks) return ERR_OK;
+    return err_set(ERR_CORRUPT, "the lexical index of collection '%.*s' has %u chunks, its store has %lld",
+                   STR_FMT(c->name), stats.live, (long long)c->chunks);
+}
+
+Err engine_open_words(Pythia *p, const StoreCollection *c, bool writer, LexIndex **out) {
+    Arena a = {0};
+    *out = NULL;
+    if (c->lex_generation == 0 && c->chunks > 0)
+        return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no lexical index yet", STR_FMT(c->name)),
+                       "pythia index --collection '%.*s'", STR_FMT(c->name));
+    LexSpec spec = {.dir = engine_index_dir(p, &a, c),
+                    .generation = c->lex_generation,
+                    .committed = c->lex_count,
+                    .writer = writer};
+    Err err = spec.dir ? lex_open(out, &spec) : arena_error();
+    if (!err && writer) err = words_fit(c, *out);
+    if (err) {
+        lex_close(*out);
+        *out = NULL;
+    }
+    if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT)
+        err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));
+    arena_free(&a);
+    return err;
+}
+
+LexSettings engine_lex_settings(const Pythia *p) {
+    const Config *c = p->opts.config;
+    return (LexSettings){.k1 = (float)config_float(c, CONF_LEXICAL_K1),
+                         .b = (float)config_float(c, CONF_LEXICAL_B),
+                         .weights = {[LEX_SYMBOL] = (float)config_float(c, CONF_LEXICAL_SYMBOL),
+                                     [LEX_PATH] = (float)config_float(c, CONF_LEXICAL_PATH),
+                                     [LEX_HEADING] = (float)config_float(c, CONF_LEXICAL_HEADING),
+                                     [LEX_BODY] = (float)config_float(c, CONF_LEXICAL_BODY)}};
+}
+
 /* ---- settings ---- */
 
 Err settings_read(Arena *a, Str text, IndexSettings *out) {

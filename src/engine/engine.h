@@ -12,6 +12,7 @@
 #include "engine/pythia.h"
 #include "engine/recompute.h"
 #include "index/analyze.h"
+#include "index/lex.h"
 #include "index/vec.h"
 #include "ingest/read.h"
 #include "ingest/walk.h"
@@ -36,7 +37,8 @@ struct Pythia {
 /* ---- pythia.c: what is opened once ---- */
 MUST_USE Err engine_store(Pythia *p, bool write, Store **out); /* ERR_NO_COLLECTION when there is none and !write */
 /* A store at another folder (eval); the caller closes it. */
-MUST_USE Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out);
+MUST_USE Err engine_open_store_at(const char *path, bool write, Store **out);
+MUST_USE Err engine_analyzer(Pythia *p, Analyzer **out); /* for the Pythia's thread */
 /* Ends a transaction: commits when err is ERR_OK, else rolls back and hands err and its text on. */
 MUST_USE Err engine_commit(Store *s, Err err);
 /* All workers, for what is no work of a model; NULL when there is one. */
@@ -88,6 +90,10 @@ MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer,
 MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
 /* index.search_complexity; ERR_USAGE when it cannot be. */
 MUST_USE Err engine_recompute_most(const Pythia *p, size_t *out);
+/* The lexical index; besides what lex_open finds, ERR_NO_INDEX when there is none though there are chunks, and for a writer
+ * ERR_CORRUPT when it does not have the collection's chunks. */
+MUST_USE Err engine_open_words(Pythia *p, const StoreCollection *c, bool writer, LexIndex **out);
+LexSettings engine_lex_settings(const Pythia *p); /* [lexical] of the configuration */
 /* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
 Str engine_relative(Str path, Str root);
 

@@ -13,7 +13,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
-#include "engine/engine.h"
+#include "engine/words.h"
 
 enum { EVAL_DEPTH = 100, EVAL_FILE_MAX = 1 << 30, EVAL_BATCH = 256 };
 
@@ -37,6 +37,10 @@ typedef struct {
     Model *model;
     VecIndex *index;
     Recompute recompute; /* for the index, where it keeps no vectors */
+    Words *words;        /* while documents are put */
+    LexIndex *lex;
+    Analyzer *analyzer;
+    LexSettings lex_settings;
     EvalText *docs, *queries;
     size_t n_docs, n_queries;
     Qrel *qrels; /* sorted by query */
@@ -140,7 +144,7 @@ static void tell(Eval *e, const char *stage, size_t done, size_t total, bool fin
 }
 
 static Err put_document(Eval *e, const EvalText *t) {
-    int64_t id = 0;
+    StoreChange change;
     Doc doc = {.uri = arena_printf(e->a, "eval:%.*s", STR_FMT(t->id)),
                .path = STR(""),
                .text = t->text,
@@ -159,7 +163,8 @@ static Err put_document(Eval *e, const EvalText *t) {
     if (!doc.uri.p) return arena_error();
     StorePut put = {
         .collection = e->c.id, .doc = &doc, .chunks = &chunk, .n_chunks = 1, .now_ms = 0, .keep_text = true};
-    return store_put(e->store, &put, &id);
+    TRY(store_put(e->store, &put, &change));
+    return words_follow(e->words, &change, &doc, &chunk);
 }
 
 static Err put_documents(Eval *e) {
@@ -171,7 +176,8 @@ static Err put_documents(Eval *e) {
         TRY(store_begin(e->store));
         for (size_t end = done + EVAL_BATCH; !err && done < e->n_docs && done < end; done++)
             err = put_document(e, &e->docs[done]);
-        TRY(engine_commit(e->store, err));
+        TRY(words_commit(e->words, err));
+        TRY(words_tidy(e->words, false));
         tell(e, "read", done, e->n_docs, false);
     }
     return ERR_OK;
@@ -200,7 +206,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
     if (!path) return arena_error();
     TRY(file_make_dirs(path, 0755));
     e->p->opts.home = path; /* restored by the caller */
-    TRY(engine_open_store_at(e->p, path, true, &e->store));
+    TRY(engine_open_store_at(path, true, &e->store));
     Err err = store_collection(e->store, e->a, STR("eval"), &e->c);
     if (err != ERR_NO_COLLECTION) return err;
     e->c = (StoreCollection){.name = STR("eval"),
@@ -211,6 +217,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
                              .dim = (int64_t)info->dim,
                              .index_kind = config_text(e->p->opts.config, CONF_INDEX_KIND),
                              .generation = 1,
+                             .lex_generation = 1,
                              .settings = STR("")};
     TRY(store_begin(e->store));
     return engine_commit(e->store, store_collection_put(e->store, &e->c));
@@ -219,7 +226,12 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
 static Err index_corpus(Eval *e, SearchMode mode) {
     EmbedReport report;
     int64_t start = clock_mono_ns();
+    TRY(words_open(&e->words, e->p, e->store, &e->c, false));
     TRY(put_documents(e));
+    TRY(words_tidy(e->words, true));
+    words_close(e->words);
+    e->words = NULL;
+    TRY(engine_open_words(e->p, &e->c, false, &e->lex));
     if (mode != MODE_LEXICAL) {
         const EmbedHow how = {.beat = embed_beat, .ctx = e};
         TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, &how, &report));
@@ -282,8 +294,13 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
     size_t n = 0;
     const Qrel *q = qrels_of(e, query->id, &n);
     if (n == 0) return ERR_OK;
-    SearchSource source = {
-        .store = e->store, .collection = &e->c, .index = e->index, .model = e->index ? e->model : NULL, .pool = pool};
+    SearchSource source = {.store = e->store,
+                           .collection = &e->c,
+                           .lex = e->lex,
+                           .analyzer = e->analyzer,
+                           .index = e->index,
+                           .model = e->index ? e->model : NULL,
+                           .pool = pool};
     SearchRequest rq = *base;
     rq.query = query->text;
     int64_t start = clock_mono_ns();
@@ -330,8 +347,11 @@ static Err eval_all(Eval *e) {
                           .fusion = (Fusion)config_int(c, CONF_SEARCH_FUSION),
                           .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
                           .limit = EVAL_DEPTH,
+                          .lex = &e->lex_settings,
                           .deadline = &stop};
     TRY(engine_recompute_most(e->p, &base.recompute));
+    e->lex_settings = engine_lex_settings(e->p);
+    TRY(engine_analyzer(e->p, &e->analyzer));
     TRY(read_texts(e, "corpus.jsonl", &e->docs, &e->n_docs, &corpus));
     TRY(read_texts(e, "queries.jsonl", &e->queries, &e->n_queries, NULL));
     TRY(read_qrels(e));
@@ -362,6 +382,8 @@ Err pythia_eval(Pythia *p, Arena *a, const EvalRequest *rq, EvalReport *out) {
     Err err = eval_all(&e);
     p->opts.home = home;
     vec_close(e.index);
+    words_close(e.words);
+    lex_close(e.lex);
     store_close(e.store);
     buf_free(&e.run);
     return err;

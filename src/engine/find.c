@@ -3,7 +3,7 @@
 #include "engine/engine.h"
 #include "ingest/read.h"
 
-enum { FIND_COLLECTIONS_MAX = 64 };
+enum { FIND_COLLECTIONS_MAX = 64, OPEN_TRIES = 8 };
 
 typedef struct {
     Pythia *p;
@@ -101,10 +101,33 @@ static Err name_langs(Find *f) {
 
 /* ---- opening ---- */
 
+/* A writer may number the words anew, and remove the old files, between the reading of the collection's row and the opening. */
+static Err open_words(Find *f, StoreCollection *c, LexIndex **out) {
+    for (int tries = OPEN_TRIES;; tries--) {
+        ErrInfo told;
+        StoreCollection now;
+        const Err err = engine_open_words(f->p, c, false, out);
+        if (err != ERR_NO_INDEX || tries == 0) return err;
+        err_save(&told, err);
+        TRY(store_collection(f->store, f->a, c->name, &now));
+        if (now.lex_generation == c->lex_generation) return err_restore(&told);
+        c->lex_generation = now.lex_generation;
+        c->lex_count = now.lex_count;
+    }
+}
+
 static Err open_source(Find *f, size_t i) {
     StoreCollection *c = &f->collections[i];
     SearchSource *s = &f->sources[i];
     *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
+    if (f->mode != MODE_SEMANTIC) {
+        LexIndex *words = NULL;
+        const int64_t start = clock_mono_ns();
+        TRY(engine_analyzer(f->p, &s->analyzer));
+        TRY(open_words(f, c, &words));
+        s->lex = words;
+        f->out->timing.open_ms += clock_ms_since(start);
+    }
     if (f->mode == MODE_LEXICAL) return ERR_OK;
     if (c->rows == 0) {
         if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
@@ -131,7 +154,10 @@ static Err open_source(Find *f, size_t i) {
 }
 
 static void close_sources(Find *f) {
-    for (size_t i = 0; i < f->n; i++) vec_close((VecIndex *)(uintptr_t)f->sources[i].index);
+    for (size_t i = 0; i < f->n; i++) {
+        vec_close((VecIndex *)(uintptr_t)f->sources[i].index);
+        lex_close((LexIndex *)(uintptr_t)f->sources[i].lex);
+    }
 }
 
 /* ---- the reply ---- */
@@ -257,6 +283,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     f.mode = (SearchMode)mode;
     if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
     TRY(name_langs(&f));
+    const LexSettings lex = engine_lex_settings(p);
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
     TRY(engine_store(p, false, &f.store));
     out->timing.open_ms = clock_ms_since(start);
@@ -268,6 +295,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
                         .limit = rq->limit ? rq->limit : (size_t)config_int(c, CONF_SEARCH_LIMIT),
                         .min_score =
                             (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
+                        .lex = &lex,
                         .freshness = true,
                         .deadline = &stop};
     TRY(engine_recompute_most(p, &sr.recompute));

@@ -166,13 +166,16 @@ static Err write_skipped(IndexJob *j, ReadSlot *r) {
         TRY(reason_add(j->out, &rep->failures, &rep->n_failures, doc.path, r->skip));
     } else
         rep->skipped++;
-    return store_put_skipped(j->store, j->c.id, &doc, r->failed ? DOC_FAILED : DOC_SKIPPED, r->skip, j->now_ms);
+    StoreChange change;
+    TRY(store_put_skipped(j->store, j->c.id, &doc, r->failed ? DOC_FAILED : DOC_SKIPPED, r->skip, j->now_ms, &change));
+    return words_follow(j->words, &change, &doc, NULL);
 }
 
 static Err write_one(IndexJob *j, ReadSlot *r) {
     Known *known = r->found->known, *twin = NULL;
     IndexReport *rep = j->report;
     uint64_t inode = r->found->info.inode;
+    StoreChange change;
     if (r->failed || r->skip.n) return write_skipped(j, r);
     bool same =
         known && known->state == DOC_ACTIVE && memcmp(&known->sha256, &r->doc.sha256, sizeof r->doc.sha256) == 0;
@@ -184,11 +187,11 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
         twin->vanished = false;
         j->n_vanished--;
         rep->renamed++;
-        return store_rename(j->store, twin->id, &r->doc, inode);
+        TRY(store_rename(j->store, twin->id, &r->doc, inode, &change));
+        return words_follow(j->words, &change, &r->doc, NULL);
     }
     /* Two new files of one content, and one vanished: the second finds its twin taken, and was not cut yet. */
     if (!r->cut.chunks && r->doc.text.n) TRY(cut(j, r));
-    int64_t id = 0;
     StorePut put = {.collection = j->c.id,
                     .doc = &r->doc,
                     .inode = inode,
@@ -196,7 +199,8 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
                     .n_chunks = r->cut.n,
                     .keep_text = r->doc.extracted,
                     .now_ms = j->now_ms};
-    TRY(store_put(j->store, &put, &id));
+    TRY(store_put(j->store, &put, &change));
+    TRY(words_follow(j->words, &change, &r->doc, r->cut.chunks));
     if (known)
         rep->changed++;
     else
@@ -213,7 +217,8 @@ static Err write_batch(IndexJob *j, ReadSlot *slots, size_t n) {
     if (!err)
         err = store_run_beat(j->store, j->report->run, STR("read"), (int64_t)j->done, (int64_t)j->n_todo,
                              clock_wall_ms());
-    return engine_commit(j->store, err);
+    TRY(words_commit(j->words, err));
+    return words_tidy(j->words, false);
 }
 
 Err index_read_all(IndexJob *j) {
@@ -247,10 +252,12 @@ Err index_remove_vanished(IndexJob *j) {
     Err err = ERR_OK;
     for (Known *k = j->known_list; !err && k; k = k->next) {
         if (!k->vanished) continue;
-        err = store_remove(j->store, k->id);
+        StoreChange change;
+        err = store_remove(j->store, k->id, &change);
+        if (!err) err = words_follow(j->words, &change, NULL, NULL);
         if (k->state == DOC_ACTIVE) j->report->removed++;
     }
-    return engine_commit(j->store, err);
+    return words_commit(j->words, err);
 }
 
 /* ---- looking ---- */

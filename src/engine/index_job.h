@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
-#include "engine/engine.h"
+#include "engine/words.h"
 
 /* A document as the store knows it. */
 typedef struct Known Known;
@@ -34,6 +34,7 @@ typedef struct {
     IndexReport *report;
     Store *store;
     StoreCollection c;
+    Words *words; /* NULL: not opened */
     bool created;
     const char *root;
     Str scope; /* relative folder or file to which the job is limited; "" everything */

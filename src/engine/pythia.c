@@ -57,13 +57,14 @@ void pythia_close(Pythia *p) {
     free(p);
 }
 
-static int analyze_for_store(void *analyzer, Str text, StoreTermSink sink, void *ctx) {
-    return analyzer_run(analyzer, text, sink, ctx);
+Err engine_analyzer(Pythia *p, Analyzer **out) {
+    if (!p->analyzer) TRY(analyzer_open(&p->analyzer));
+    *out = p->analyzer;
+    return ERR_OK;
 }
 
-Err engine_open_store_at(Pythia *p, const char *path, bool write, Store **out) {
-    if (!p->analyzer) TRY(analyzer_open(&p->analyzer));
-    StoreSpec spec = {.kind = "local", .path = path, .read_only = !write, .analyzer = {analyze_for_store, p->analyzer}};
+Err engine_open_store_at(const char *path, bool write, Store **out) {
+    StoreSpec spec = {.kind = "local", .path = path, .read_only = !write};
     return store_open(out, &spec);
 }
 
@@ -77,7 +78,7 @@ Err engine_store(Pythia *p, bool write, Store **out) {
         Str path = config_text(p->opts.config, CONF_STORE_PATH);
         const char *dir = path.n ? arena_cstr(&p->arena, path) : p->opts.home;
         if (!dir) return arena_error();
-        TRY(engine_open_store_at(p, dir, write, &p->store));
+        TRY(engine_open_store_at(dir, write, &p->store));
         p->store_writable = write;
     }
     *out = p->store;

@@ -199,7 +199,8 @@ MUST_USE Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaTex
 /* ---- status ---- */
 typedef struct {
     Str name, root, describe, model, index_kind, store;
-    int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, index_bytes, updated_ms;
+    int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, updated_ms;
+    int64_t index_bytes, lexical_bytes; /* of the vector index and of the lexical index, on disk */
     int64_t dim;
     bool root_missing, model_missing;
     Str last_run_state, last_run_error;

@@ -53,6 +53,7 @@ static Err new_collection(IndexJob *j, Str name, Str root) {
                              .root = root,
                              .index_kind = config_text(j->p->opts.config, CONF_INDEX_KIND),
                              .generation = 1,
+                             .lex_generation = 1,
                              .created_ms = j->now_ms};
     j->created = true;
     return ERR_OK;
@@ -235,10 +236,20 @@ static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
     return store_run_beat(j->store, j->report->run, STR("embed"), done, total, clock_wall_ms());
 }
 
-static Err do_work(IndexJob *j) {
+/* Documents, chunks and words, as the files are now. */
+static Err take_in(IndexJob *j) {
+    TRY(words_open(&j->words, j->p, j->store, &j->c, j->rq->force));
     if (!j->looked) TRY(index_look(j));
     TRY(index_read_all(j));
     TRY(index_remove_vanished(j));
+    TRY(words_tidy(j->words, true));
+    words_close(j->words); /* its memory is the model's from here on */
+    j->words = NULL;
+    return ERR_OK;
+}
+
+static Err do_work(IndexJob *j) {
+    TRY(take_in(j));
     if (j->model && !j->rq->lex_only) {
         EmbedReport e;
         const EmbedHow how = {.beat = embed_beat, .ctx = j, .pause = j->rq->pause, .pause_ctx = j->rq->pause_ctx};
@@ -330,6 +341,7 @@ static Err index_one(Pythia *p, Arena *a, const IndexRequest *rq, Str path, Inde
     ErrInfo told = {0};
     if (err) err_save(&told, err);
     index_progress(&j, "done", 1, 1, true);
+    words_close(j.words);
     file_unlock(&j.lock_fd);
     map_free(&j.known);
     map_free(&j.vanished);

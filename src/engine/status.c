@@ -31,6 +31,19 @@ static Err index_bytes(Pythia *p, const StoreCollection *c, int64_t *bytes) {
     return ERR_OK;
 }
 
+static Err words_bytes(Pythia *p, const StoreCollection *c, int64_t *bytes) {
+    LexIndex *ix = NULL;
+    LexStats stats;
+    *bytes = 0;
+    Err err = engine_open_words(p, c, false, &ix);
+    if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT) return ERR_OK; /* `verify` and `doctor` tell */
+    TRY(err);
+    lex_stats(ix, &stats);
+    *bytes = stats.bytes;
+    lex_close(ix);
+    return ERR_OK;
+}
+
 static bool model_is_missing(Pythia *p, Arena *a, const StoreCollection *c) {
     const char *dir = engine_models_dir(p, a), *path = NULL;
     if (engine_is_remote(c->model_name)) return config_text(p->opts.config, CONF_EMBED_REMOTE_URL).n == 0;
@@ -62,6 +75,7 @@ static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, Pyt
                               .last_run_state = STR(""),
                               .last_run_error = STR("")};
     TRY(index_bytes(p, c, &out->index_bytes));
+    TRY(words_bytes(p, c, &out->lexical_bytes));
     if (c->root.n) {
         const char *root = arena_cstr(a, c->root);
         if (!root) return arena_error();

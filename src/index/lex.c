@@ -23,7 +23,7 @@ void lex_view_free(LexView *v) {
     free(v);
 }
 
-/* Bits of what segments remove; dropped documents are none that could be. */
+/* Bits of what segments remove; dropped documents are none that could be. What is removed is in no statistic. */
 static void gone_fill(LexView *v, uint32_t committed) {
     for (uint32_t d = committed; d < v->numbers; d++) v->gone[d / 64] |= UINT64_C(1) << (d % 64);
     for (size_t i = 0; i < v->n; i++)
@@ -33,7 +33,12 @@ static void gone_fill(LexView *v, uint32_t committed) {
         }
     for (size_t i = 0; i < v->n; i++) {
         const LexSeg *s = v->segs[i];
-        for (uint32_t d = 0; d < s->docs; d++) v->n_gone += lex_is_gone(v, s->first + d) && !seg_is_dropped(s, d);
+        for (uint32_t d = 0; d < s->docs; d++) {
+            if (!lex_is_gone(v, s->first + d) || seg_is_dropped(s, d)) continue;
+            v->n_gone++;
+            v->counted--;
+            v->length -= s->lengths[d];
+        }
     }
 }
 
@@ -206,7 +211,7 @@ Err lex_sync(LexIndex *ix, uint32_t *committed) {
 
 /* ---- ids ---- */
 
-static Err ranges_check(const LexRange *ranges, size_t n) {
+static Err ranges_check(const ChunkRange *ranges, size_t n) {
     for (size_t i = 0; i < n; i++)
         if (ranges[i].end < ranges[i].first || (i && ranges[i].first < ranges[i - 1].end))
             return err_set(ERR_INPUT, "the range of ids %lld to %lld is out of order", (long long)ranges[i].first,
@@ -245,7 +250,7 @@ static void removals_settle(LexIndex *ix) {
     ix->n_removed = kept;
 }
 
-Err lex_remove(LexIndex *ix, const LexRange *ranges, size_t n, size_t *n_removed) {
+Err lex_remove(LexIndex *ix, const ChunkRange *ranges, size_t n, size_t *n_removed) {
     TRY(may_write(ix));
     TRY(ranges_check(ranges, n));
     const size_t before = ix->n_removed;
@@ -272,7 +277,7 @@ static void allowing_note(void *ctx, uint32_t number) {
     a->count++;
 }
 
-Err lex_allow(const LexIndex *ix, const LexRange *ranges, size_t n, uint64_t *bits, uint32_t numbers, size_t *count) {
+Err lex_allow(const LexIndex *ix, const ChunkRange *ranges, size_t n, uint64_t *bits, uint32_t numbers, size_t *count) {
     *count = 0;
     TRY(ranges_check(ranges, n));
     LexView *v = lex_hold(ix);
@@ -285,10 +290,25 @@ Err lex_allow(const LexIndex *ix, const LexRange *ranges, size_t n, uint64_t *bi
 
 /* ---- looking after it ---- */
 
+size_t lex_ids(const LexIndex *ix, int64_t *out, size_t room) {
+    size_t n = 0;
+    LexView *v = lex_hold(ix);
+    for (size_t i = 0; i < v->n; i++) {
+        const LexSeg *s = v->segs[i];
+        for (uint32_t d = 0; d < s->docs; d++) {
+            if (seg_is_dropped(s, d) || lex_is_gone(v, s->first + d)) continue;
+            if (n < room) out[n] = seg_id(s, d);
+            n++;
+        }
+    }
+    lex_release(ix, v);
+    return n;
+}
+
 void lex_stats(const LexIndex *ix, LexStats *out) {
     LexView *v = lex_hold(ix);
     *out = (LexStats){.numbers = v->numbers,
-                      .live = (uint32_t)v->counted - v->n_gone,
+                      .live = (uint32_t)v->counted,
                       .removed = v->n_gone,
                       .segments = (uint32_t)v->n,
                       .mean_length = v->counted ? (double)v->length / (double)v->counted : 0};

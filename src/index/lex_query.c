@@ -3,6 +3,8 @@
 
 #include "base/map.h"
 
+enum { WORDS_MAX = LEX_CLAUSES_MAX - 32 }; /* a phrase behind many words must stand all the same */
+
 typedef struct {
     Arena *arena;
     Analyzer *analyzer;
@@ -31,7 +33,7 @@ static int word_note(void *ctx, Str term, bool colocated, size_t start, size_t e
         r->clauses[*place].weight += 1;
         return 0;
     }
-    if (r->n == LEX_CLAUSES_MAX) return 0; /* words further on may still repeat one */
+    if (r->n >= WORDS_MAX) return 0; /* words further on may still repeat one */
     Str *kept = arena_new(r->arena, Str);
     if (!kept) r->err = arena_error();
     if (kept) *kept = term_keep(r, term);

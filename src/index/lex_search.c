@@ -347,12 +347,40 @@ static Err query_check(const LexQuery *q, const LexSettings *s) {
     return fits ? ERR_OK : err_set(ERR_INPUT, "settings of BM25 are out of range");
 }
 
-static Err clause_find(const Search *s, const LexGround *g, const LexClause *c, Held *h, uint64_t *df) {
+/* Documents of a term that are removed and not dropped yet. */
+static Err term_gone(const Search *s, const LexGround *g, const LexEntry *e, uint64_t *n) {
+    const LexView *v = s->view;
+    const LexSeg *seg = g->seg;
+    const size_t blocks = seg_blocks(e->df);
+    LexBlockAt *at = arena_array(g->arena, LexBlockAt, blocks);
+    if (!at) return arena_error();
+    TRY(seg_block_list(e, at));
+    for (size_t b = 0; b < blocks; b++) {
+        uint32_t docs[LEX_BLOCK], codes[LEX_BLOCK];
+        const uint32_t end = at[b].last < seg->docs ? at[b].last + 1 : seg->docs;
+        if (!bits_any(v->gone, seg->first + (uint32_t)at[b].prev, seg->first + end)) continue;
+        TRY(seg_block_read(seg, &at[b], docs, codes));
+        for (uint32_t i = 0; i < at[b].n; i++) *n += lex_is_gone(v, seg->first + docs[i]);
+    }
+    return ERR_OK;
+}
+
+/* df: of the documents that can be found. */
+static Err clause_count(const Search *s, const LexGround *g, const LexClause *c, const Held *h, uint64_t *df) {
+    uint64_t gone = 0;
+    if (!h->found) return ERR_OK;
+    *df += c->kind == LEX_TERM ? h->entry.df : h->matches.n;
+    if (s->view->n_gone == 0) return ERR_OK;
+    if (c->kind == LEX_TERM) TRY(term_gone(s, g, &h->entry, &gone));
+    for (uint32_t i = 0; i < h->matches.n; i++) gone += lex_is_gone(s->view, g->seg->first + h->matches.docs[i]);
+    *df -= gone;
+    return ERR_OK;
+}
+
+static Err clause_find(const Search *s, const LexGround *g, const LexClause *c, Held *h) {
     switch (c->kind) {
     case LEX_TERM:
-        TRY(seg_term(g->seg, c->terms[0], &h->entry, &h->found));
-        *df += h->found ? h->entry.df : 0;
-        return ERR_OK;
+        return seg_term(g->seg, c->terms[0], &h->entry, &h->found);
     case LEX_PHRASE:
         TRY(match_phrase(g, c->terms, c->n, &h->matches));
         break;
@@ -361,7 +389,6 @@ static Err clause_find(const Search *s, const LexGround *g, const LexClause *c, 
         break;
     }
     h->found = h->matches.n > 0;
-    *df += h->matches.n;
     return ERR_OK;
 }
 
@@ -372,12 +399,15 @@ static Err query_weigh(Search *s) {
     double sum = 0;
     for (size_t c = 0; c < q->n; c++) {
         uint64_t df = 0;
-        for (size_t i = 0; i < s->view->n; i++)
-            TRY(clause_find(s, &s->grounds[i], &q->clauses[c], &s->held[i * q->n + c], &df));
-        if (q->clauses[c].occur == LEX_MUST_NOT) continue;
+        for (size_t i = 0; i < s->view->n; i++) {
+            Held *h = &s->held[i * q->n + c];
+            TRY(clause_find(s, &s->grounds[i], &q->clauses[c], h));
+            if (q->clauses[c].occur != LEX_MUST_NOT) TRY(clause_count(s, &s->grounds[i], &q->clauses[c], h, &df));
+        }
+        if (df == 0) continue; /* nobody gains by it: the weight stays 0 */
         const double idf = log(1 + (fmax(documents, (double)df) - (double)df + 0.5) / ((double)df + 0.5));
         s->weights[c] = (float)((double)q->clauses[c].weight * idf * ((double)s->settings.k1 + 1));
-        if (df) sum += (double)s->weights[c];
+        sum += (double)s->weights[c];
     }
     s->scale = sum > 0 ? GAIN_SUM / sum : 1;
     for (size_t c = 0; c < q->n; c++) s->weights[c] = (float)((double)s->weights[c] * s->scale);

@@ -133,7 +133,7 @@ static int64_t id_at(const LexSeg *s, const LexIdBlock *b, uint32_t place) {
 int64_t seg_id(const LexSeg *s, uint32_t doc) { return id_at(s, &s->ids[doc / LEX_BLOCK], doc % LEX_BLOCK); }
 
 /* The first range that ends behind id. */
-static size_t range_behind(const LexRange *ranges, size_t n, int64_t id) {
+static size_t range_behind(const ChunkRange *ranges, size_t n, int64_t id) {
     size_t low = 0;
     while (n > 0) {
         const size_t half = n / 2;
@@ -147,7 +147,8 @@ static size_t range_behind(const LexRange *ranges, size_t n, int64_t id) {
     return low;
 }
 
-void seg_find(const LexSeg *s, const LexRange *ranges, size_t n, void (*found)(void *ctx, uint32_t number), void *ctx) {
+void seg_find(const LexSeg *s, const ChunkRange *ranges, size_t n, void (*found)(void *ctx, uint32_t number),
+              void *ctx) {
     for (uint32_t b = 0; b * LEX_BLOCK < s->docs; b++) {
         const LexIdBlock *ids = &s->ids[b];
         const uint32_t docs = s->docs - b * LEX_BLOCK < LEX_BLOCK ? s->docs - b * LEX_BLOCK : LEX_BLOCK;

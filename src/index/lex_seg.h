@@ -117,7 +117,8 @@ MUST_USE Err seg_bad(const LexSeg *s, const char *what);
 
 int64_t seg_id(const LexSeg *s, uint32_t doc);
 /* Calls found for each document whose id is in the ranges. Cost: the blocks of 128 that may hold one. */
-void seg_find(const LexSeg *s, const LexRange *ranges, size_t n, void (*found)(void *ctx, uint32_t number), void *ctx);
+void seg_find(const LexSeg *s, const ChunkRange *ranges, size_t n, void (*found)(void *ctx, uint32_t number),
+              void *ctx);
 
 static inline bool seg_is_dropped(const LexSeg *s, uint32_t doc) {
     return s->dropped && s->dropped[doc / 64] >> (doc % 64) & 1;

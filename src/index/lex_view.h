@@ -14,7 +14,7 @@ typedef struct {
     uint32_t numbers;         /* behind the last document */
     uint32_t n_gone;          /* removed, and not dropped by a merge */
     uint64_t *gone;           /* bitmap over numbers */
-    uint64_t counted, length; /* documents and terms of the statistics */
+    uint64_t counted, length; /* documents that can be found, and their terms */
 } LexView;
 
 struct LexIndex {

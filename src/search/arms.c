@@ -7,14 +7,52 @@ const Filter *source_filter(const SearchSource *s, const SearchRequest *rq) {
 
 /* ---- words ---- */
 
+/* What the filter lets pass, as the index wants it. */
+static Err words_allowed(Arena *a, const SearchSource *s, const Filter *filter, LexSearch *how, size_t *count) {
+    LexStats stats;
+    ChunkRange *ranges = NULL;
+    size_t n = 0;
+    lex_stats(s->lex, &stats);
+    TRY(store_ranges(s->store, a, s->collection->id, filter, &ranges, &n));
+    uint64_t *bits = arena_array(a, uint64_t, stats.numbers / 64u + 1u);
+    if (!bits) return arena_error();
+    how->allowed = bits;
+    how->n_allowed = stats.numbers;
+    return lex_allow(s->lex, ranges, n, bits, stats.numbers, count);
+}
+
+static Err words_of_index(Arena *a, const SearchSource *s, const SearchRequest *rq, Str words, size_t k,
+                          StoreLexHit **out, size_t *n, bool *deadline_hit) {
+    LexQuery query;
+    LexSearch how = {.k = k, .settings = rq->lex, .deadline = rq->deadline};
+    const Filter *filter = source_filter(s, rq);
+    size_t allowed = 1;
+    *n = 0;
+    TRY(lex_query_read(a, s->analyzer, words, false, &query));
+    if (!filter_is_empty(filter)) TRY(words_allowed(a, s, filter, &how, &allowed));
+    if (allowed == 0) return ERR_OK;
+    LexHit *hits = arena_array(a, LexHit, k);
+    *out = arena_array(a, StoreLexHit, k);
+    if (!hits || !*out) return arena_error();
+    const Err err = lex_search(s->lex, &query, &how, hits, n);
+    *deadline_hit |= err == ERR_DEADLINE;
+    if (err && err != ERR_DEADLINE) return err;
+    for (size_t i = 0; i < *n; i++) (*out)[i] = (StoreLexHit){.chunk_id = hits[i].id, .score = hits[i].score};
+    return ERR_OK;
+}
+
 Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
-                Candidate **list, size_t *n_out) {
+                Candidate **list, size_t *n_out, bool *deadline_hit) {
     StoreLexHit **hits = arena_array(a, StoreLexHit *, n + 1);
     size_t *counts = arena_array(a, size_t, n + 1), total = 0, at = 0;
     if (!hits || !counts) return arena_error();
     for (size_t i = 0; i < n; i++) {
         const SearchSource *s = &sources[i];
-        TRY(store_lexical(s->store, a, s->collection->id, words, source_filter(s, rq), k, &hits[i], &counts[i]));
+        counts[i] = 0;
+        if (s->lex)
+            TRY(words_of_index(a, s, rq, words, k, &hits[i], &counts[i], deadline_hit));
+        else if (store_caps(s->store)->lexical)
+            TRY(store_lexical(s->store, a, s->collection->id, words, source_filter(s, rq), k, &hits[i], &counts[i]));
         total += counts[i];
     }
     Candidate *out = arena_array(a, Candidate, total + 1);

@@ -1,4 +1,4 @@
-/* arms.h - the two ways to find candidates: by words in the store, by vectors in the index.
+/* arms.h - the two ways to find candidates: by words in the lexical index, by vectors in the vector index.
  *
  * The vector arm has three steps, because a Store is for one thread: arm_prepare asks the store what the filter lets
  * pass, arm_run embeds the question and scans without touching the store (so it may run beside the lexical arm, on
@@ -60,7 +60,8 @@ MUST_USE Err arm_exact(Arena *a, const ArmSource *s, Candidate *const *wanted, s
 /* The filter that holds for a source: its own or the request's. */
 const Filter *source_filter(const SearchSource *s, const SearchRequest *rq);
 
+/* The k best of each source by words. A deadline is no error: what was found by then stands, and *deadline_hit is set. */
 MUST_USE Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
-                         Candidate **list, size_t *n_out);
+                         Candidate **list, size_t *n_out, bool *deadline_hit);
 
 #endif

@@ -9,7 +9,7 @@
 #define QUERY_MAX (16 * 1024) /* bytes: several times what any embedding model reads */
 
 typedef struct {
-    Str words;       /* for the store's lexical search: "quoted phrases" stand as they are */
+    Str words;       /* for the lexical arm: "quoted phrases" stand as they are */
     Str meaning;     /* for the embedding: the same without the quotes, which mean nothing to a model */
     bool has_phrase; /* some phrase is quoted: hits must hold it, so words decide what is a hit */
 } Query;

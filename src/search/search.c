@@ -12,7 +12,7 @@
  *
  * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h).
  *
- * Deadline. It cuts the vector arm and that computing. Words, fusion and reading the hits' files go on: they take a few milliseconds, and
+ * Deadline. It cuts both arms and that computing; fusion and reading the hits' files go on: they take a few milliseconds, and
  * there would be no answer without them.
  */
 #include "search/search.h"
@@ -74,7 +74,7 @@ static Err words_run(Search *s, Candidate **list, size_t *n) {
     if (s->rq->mode == MODE_SEMANTIC) return ERR_OK;
     int64_t start = clock_mono_ns();
     size_t depth = larger(LEXICAL_DEPTH, s->rq->limit * LEXICAL_PER_HIT);
-    TRY(lexical_arm(s->a, s->sources, s->n_sources, s->rq, s->query.words, depth, list, n));
+    TRY(lexical_arm(s->a, s->sources, s->n_sources, s->rq, s->query.words, depth, list, n, &s->out->deadline_hit));
     candidates_rank_lexical(*list, *n);
     s->out->lexical_ms = clock_ms_since(start);
     return ERR_OK;
@@ -85,7 +85,7 @@ static Err vectors_collect(Search *s, Candidate **list, size_t *n) {
     candidates_rank_vector(*list, *n);
     s->out->embed_ms = s->arm.embed_ms;
     s->out->vector_ms = s->arm.scan_ms;
-    s->out->deadline_hit = s->arm.deadline_hit;
+    s->out->deadline_hit |= s->arm.deadline_hit;
     return ERR_OK;
 }
 

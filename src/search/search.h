@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/types.h"
+#include "index/lex.h"
 #include "index/vec.h"
 #include "model/cache.h"
 #include "model/model.h"
@@ -24,6 +25,8 @@ typedef enum { FRESH, FRESH_MOVED, FRESH_CHANGED, FRESH_GONE } Freshness;
 typedef struct {
     Store *store;
     const StoreCollection *collection;
+    const LexIndex *lex;   /* NULL: words are the store's (StoreCaps.lexical), or there are none */
+    Analyzer *analyzer;    /* of lex; for this thread */
     const VecIndex *index; /* NULL: no vectors yet */
     const Model *model;    /* NULL: lexical only */
     EmbedCache *cache;     /* of queries' vectors; NULL: none */
@@ -37,9 +40,10 @@ typedef struct {
     Str query;
     SearchMode mode;
     Fusion fusion;
-    float alpha;     /* convex: weight of the cosine */
-    size_t limit;    /* 1..SEARCH_LIMIT_MAX */
-    float min_score; /* 0..1 */
+    float alpha;            /* convex: weight of the cosine */
+    size_t limit;           /* 1..SEARCH_LIMIT_MAX */
+    float min_score;        /* 0..1 */
+    const LexSettings *lex; /* of BM25F; NULL: the defaults */
     Filter filter;
     size_t recompute; /* vectors computed anew at most, by indexes that keep none; 0: no bound */
     bool freshness;   /* check each hit against the live file and read its content */
@@ -80,9 +84,9 @@ typedef struct {
  * prior of the hit's document.
  * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. A query
  * with a quoted phrase returns in hybrid mode only hits that hold the phrase. Nothing found is ERR_OK with n 0. A
- * deadline cuts the vector arm and the computing of vectors that no index keeps: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or
- * min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX for semantic search
- * without any vectors, ERR_INTERRUPT, and what store, model and index say. */
+ * deadline cuts both arms and the computing of vectors that no index keeps: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
+ * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX
+ * for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);
 
 /* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone.

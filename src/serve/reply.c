@@ -167,6 +167,7 @@ void reply_collection_members(JsonOut *j, const PythiaCollection *c) {
     jout_kv_i64(j, "pending", c->pending);
     jout_kv_i64(j, "text_bytes", c->text_bytes);
     jout_kv_i64(j, "index_bytes", c->index_bytes);
+    jout_kv_i64(j, "lexical_bytes", c->lexical_bytes);
     jout_kv_time(j, "updated", c->updated_ms);
     jout_kv_bool(j, "root_missing", c->root_missing);
     jout_kv_bool(j, "model_missing", c->model_missing);

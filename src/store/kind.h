@@ -37,11 +37,12 @@ struct StoreKind {
     Err (*documents)(Store *s, int64_t collection, StoreDocSink sink, void *ctx);
     Err (*document)(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out);
     Err (*document_by_uri)(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
-    Err (*put)(Store *s, const StorePut *put, int64_t *doc_id);
-    Err (*put_skipped)(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms);
-    Err (*rename)(Store *s, int64_t id, const Doc *doc, uint64_t inode);
+    Err (*put)(Store *s, const StorePut *put, StoreChange *change);
+    Err (*put_skipped)(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
+                       StoreChange *change);
+    Err (*rename)(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
     Err (*touch)(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
-    Err (*remove)(Store *s, int64_t doc);
+    Err (*remove)(Store *s, int64_t doc, StoreChange *change);
 
     Err (*pending)(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,
                    size_t *n);
@@ -54,6 +55,7 @@ struct StoreKind {
 
     Err (*lexical)(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k, StoreLexHit **out,
                    size_t *n);
+    Err (*ranges)(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n);
     Err (*slots)(Store *s, int64_t collection, const Sha256 *model, const Filter *filter, uint64_t *bits, uint32_t rows,
                  size_t *count);
     Err (*slot_chunks)(Store *s, Arena *a, int64_t collection, const Sha256 *model, const Filter *filter,

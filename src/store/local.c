@@ -18,7 +18,7 @@ enum {
     CACHE_KIB = 32768,       /* page cache: the b-tree tops and the hot leaves of 100K chunks */
     CHECKPOINT_PAGES = 4000, /* 16 MB of log before it is folded into the database: four times fewer fsyncs than 1000 */
     LOG_KEEP_BYTES = 64 << 20, /* the log file is cut back to this after a large batch */
-    ZSTD_LEVEL = 3,            /* 1 is 10 % larger and no faster beside FTS5; 9 saves 8 % at 5 times the time */
+    ZSTD_LEVEL = 3,            /* 1 is 10 % larger; 9 saves 8 % at 5 times the time */
     WAL_TRIES = 500,           /* times 10 ms: switching to WAL does not wait by itself */
 };
 
@@ -190,7 +190,6 @@ Err column_bytes(LocalStore *l, sqlite3_stmt *st, int column, void *out, size_t 
 
 static void transaction_undo(LocalStore *l) {
     for (size_t i = 0; i < SQL_COUNT; i++) sql_done(l->stmts[i]);
-    words_forget(l); /* the table may have been made in what is undone */
     l->model_known = false;
     /* After a full disk SQLite has rolled back by itself. */
     if (!sqlite3_get_autocommit(l->db)) (void)sqlite3_exec(l->db, "ROLLBACK", NULL, NULL, NULL);
@@ -271,13 +270,12 @@ Err local_unpack(LocalStore *l, Str frame, int64_t size, Buf *out) {
 static void local_close(Store *s) {
     LocalStore *l = local_of(s);
     if (!l) return;
-    words_forget(l);
     for (size_t i = 0; i < SQL_COUNT; i++) (void)sqlite3_finalize(l->stmts[i]);
     (void)sqlite3_close(l->db);
     (void)ZSTD_freeCCtx(l->zstd_out);
     (void)ZSTD_freeDCtx(l->zstd_in);
     buf_free(&l->packed);
-    buf_free(&l->forward);
+    buf_free(&l->text);
     free(l->file);
     free(l);
 }
@@ -386,7 +384,6 @@ static Err local_open(Store **out, const StoreSpec *spec) {
     LocalStore *l = calloc(1, sizeof *l);
     if (!l) return err_set(ERR_NOMEM, "out of memory for the store");
     l->base.read_only = spec->read_only;
-    l->analyzer = spec->analyzer;
     const size_t room = strlen(spec->path) + sizeof "/" LOCAL_FILE;
     l->file = malloc(room);
     if (!l->file) {
@@ -396,7 +393,6 @@ static Err local_open(Store **out, const StoreSpec *spec) {
     (void)snprintf(l->file, room, "%s/%s", spec->path, LOCAL_FILE);
     if ((err = spec->read_only ? open_for_reading(l) : open_for_writing(l, spec->path))) goto done;
     if ((err = db_settle(l))) goto done;
-    if ((err = words_register(l))) goto done;
     if ((err = local_schema_ready(l))) goto done;
     *out = &l->base;
 done:
@@ -406,7 +402,7 @@ done:
 
 const StoreKind store_local = {
     .name = "local",
-    .caps = {.lexical = true, .text = true, .transactions = true, .many_writers = false},
+    .caps = {.text = true, .transactions = true, .many_writers = false},
     .open = local_open,
     .close = local_close,
     .begin = local_begin,
@@ -430,7 +426,7 @@ const StoreKind store_local = {
     .embedding_sweep = local_embedding_sweep,
     .embedding_clear = local_embedding_clear,
     .embedding_remap = local_embedding_remap,
-    .lexical = local_lexical,
+    .ranges = local_ranges,
     .slots = local_slots,
     .slot_chunks = local_slot_chunks,
     .chunk = local_chunk,

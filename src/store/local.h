@@ -4,8 +4,6 @@
  *     local_schema.c       making, checking and migrating the tables
  *     local_collections.c  collections
  *     local_docs.c         documents, versions, chunks, kept texts
- *     local_words.c        terms into FTS5 and out of it: tokenizer, forward index
- *     local_lexical.c      BM25F over them
  *     local_filter.c       Filter -> which chunks
  *     local_embeddings.c   which vector stands in which slot
  *     local_search.c       chunks by id, slot and document; counts
@@ -32,28 +30,17 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 2,
+    LOCAL_SCHEMA_VERSION = 3,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
-    LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text or forward index, before compression */
+    LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
 };
-
-typedef struct LexRank LexRank; /* the ranking that runs now (local_lexical.c) */
-
-/* Statements of one collection's chunk_fts table. */
-typedef struct {
-    int64_t collection; /* 0: none prepared */
-    sqlite3_stmt *insert, *remove, *count, *rank;
-} WordStmts;
 
 typedef struct {
     Store base;
     sqlite3 *db;
     char *file; /* the database's path */
-    StoreAnalyzer analyzer;
     sqlite3_stmt *stmts[SQL_COUNT];
-    WordStmts words;
-    LexRank *rank;
 
     bool own_write;   /* between local_write_begin and _end without a transaction of the caller's */
     int64_t changes;  /* rows changed on this connection when the writing call began */
@@ -64,7 +51,7 @@ typedef struct {
 
     ZSTD_CCtx *zstd_out;
     ZSTD_DCtx *zstd_in;
-    Buf packed, forward; /* scratch of one call */
+    Buf packed, text; /* scratch of one call */
 } LocalStore;
 
 static inline LocalStore *local_of(Store *s) { return (LocalStore *)(void *)s; }
@@ -146,49 +133,15 @@ MUST_USE Err local_collection_remove(Store *s, int64_t collection);
 MUST_USE Err local_documents(Store *s, int64_t collection, StoreDocSink sink, void *ctx);
 MUST_USE Err local_document(Store *s, Arena *a, int64_t collection, Str path, StoreDoc *out);
 MUST_USE Err local_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, StoreDoc *out);
-MUST_USE Err local_put(Store *s, const StorePut *put, int64_t *doc_id);
-MUST_USE Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason,
-                               int64_t now_ms);
-MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode);
+MUST_USE Err local_put(Store *s, const StorePut *put, StoreChange *change);
+MUST_USE Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
+                               StoreChange *change);
+MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
-MUST_USE Err local_remove(Store *s, int64_t doc);
+MUST_USE Err local_remove(Store *s, int64_t doc, StoreChange *change);
 MUST_USE Err local_text(Store *s, Arena *a, int64_t doc, Str *out);
 
-/* ---- words (local_words.c) ---- */
-
-/* Registers the tokenizer and the ranking function with this connection. */
-MUST_USE Err words_register(LocalStore *l);
-MUST_USE Err words_create(LocalStore *l, int64_t collection);
-MUST_USE Err words_drop(LocalStore *l, int64_t collection);
-MUST_USE Err words_prove(LocalStore *l, int64_t collection); /* FTS5's own check of its lists */
-void words_forget(LocalStore *l);                            /* finalises the statements */
-MUST_USE Err words_use(LocalStore *l, int64_t collection);
-
-/* Appends the terms of a text: ' ' and the term at a new position, WORD_SAME and the term at the one before. */
-#define WORD_SAME '\x1f'
-MUST_USE Err words_append(LocalStore *l, Str text, Buf *out);
-/* The forward index of a document: what each of its chunks gives to FTS5, and has to give again to be taken out. */
-MUST_USE Err words_forward(LocalStore *l, const StorePut *put, Buf *out);
-/* The same with another path. */
-MUST_USE Err words_forward_repath(LocalStore *l, Str forward, Str path, Buf *out);
-/* Puts the chunks first_chunk .. first_chunk + n into chunk_fts, or takes them out. *terms: their positions. */
-typedef enum { WORDS_INSERT, WORDS_REMOVE, WORDS_COUNT } WordsChange;
-MUST_USE Err words_change(LocalStore *l, int64_t collection, int64_t first_chunk, int64_t n, Str forward,
-                          WordsChange change, int64_t *terms);
-/* A chunk's row in chunk_fts is its id and, in the low 8 bits, the code of its length. */
-int64_t words_rowid(int64_t chunk, int64_t length);
-int64_t words_chunk(int64_t rowid);
-int64_t words_length(int64_t rowid); /* rounded down by at most 3 % */
-/* The auxiliary function of FTS5 (local_lexical.c). */
-void lexical_visit(const Fts5ExtensionApi *api, Fts5Context *fts, sqlite3_context *ctx, int n, sqlite3_value **values);
-MUST_USE Err local_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
-                           StoreLexHit **out, size_t *n);
-
 /* ---- filters (local_filter.c) ---- */
-
-typedef struct {
-    int64_t first, end; /* chunk ids [first, end) */
-} ChunkRange;
 
 /* Sorted, disjoint. */
 typedef struct {
@@ -198,6 +151,7 @@ typedef struct {
 } ChunkSet;
 
 MUST_USE Err chunk_set_of(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out);
+MUST_USE Err local_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n);
 /* For ids that rise from call to call *at remembers the place (0 at first). */
 bool chunk_set_has(const ChunkSet *set, int64_t chunk, size_t *at);
 

@@ -1,6 +1,6 @@
 /* local_check.c - reads everything and proves the invariants of schema.sql: SQLite's own check of its pages and
- * indexes, FTS5's of its posting lists, foreign keys, chunks and spans, forward indexes, kept texts, totals. One line a
- * finding, so that a report shows all of them; the call then fails with their number.
+ * indexes, foreign keys, chunks and spans, kept texts, totals. One line a finding, so that a report shows all of them; the
+ * call then fails with their number.
  */
 #include "store/local.h"
 
@@ -55,7 +55,7 @@ static Err check_foreign_keys(LocalStore *l, Check *c) {
 /* ---- documents ---- */
 
 typedef struct {
-    int64_t collection, chunks, terms; /* summed over the collection's documents */
+    int64_t collection, chunks; /* summed over the collection's documents */
 } Totals;
 
 static Err check_chunks(LocalStore *l, Check *c, sqlite3_stmt *doc) {
@@ -93,37 +93,19 @@ static Err as_finding(Check *c, Err err, long long doc) {
     return ERR_OK;
 }
 
-static Err check_words(LocalStore *l, Check *c, sqlite3_stmt *doc, Totals *totals) {
-    const int64_t id = sqlite3_column_int64(doc, 0), count = sqlite3_column_int64(doc, 5);
-    if (count == 0) return ERR_OK;
-    if (sqlite3_column_type(doc, 9) == SQLITE_NULL) {
-        finding(c, "the words of document %lld are missing", (long long)id);
-        return ERR_OK;
-    }
-    buf_clear(&l->forward);
-    int64_t terms = 0;
-    Err err = local_unpack(l, column_str(doc, 9), sqlite3_column_int64(doc, 8), &l->forward);
-    if (!err) {
-        err = words_change(l, totals->collection, sqlite3_column_int64(doc, 4), count, buf_str(&l->forward),
-                           WORDS_COUNT, &terms);
-    }
-    totals->terms += terms;
-    return as_finding(c, err, id);
-}
-
 static Err check_text(LocalStore *l, Check *c, sqlite3_stmt *doc) {
     const long long id = sqlite3_column_int64(doc, 0);
-    if (sqlite3_column_type(doc, 13) == SQLITE_NULL) return ERR_OK;
+    if (sqlite3_column_type(doc, 11) == SQLITE_NULL) return ERR_OK;
     Sha256 kept;
-    TRY(as_finding(c, column_bytes(l, doc, 10, kept.bytes, sizeof kept.bytes), id));
-    buf_clear(&l->forward);
+    TRY(as_finding(c, column_bytes(l, doc, 8, kept.bytes, sizeof kept.bytes), id));
+    buf_clear(&l->text);
     const int64_t before = c->findings;
-    TRY(as_finding(c, local_unpack(l, column_str(doc, 12), sqlite3_column_int64(doc, 11), &l->forward), id));
+    TRY(as_finding(c, local_unpack(l, column_str(doc, 10), sqlite3_column_int64(doc, 9), &l->text), id));
     if (c->findings != before) return ERR_OK;
-    const Sha256 sha = sha256_of(buf_str(&l->forward));
+    const Sha256 sha = sha256_of(buf_str(&l->text));
     if (memcmp(sha.bytes, kept.bytes, sizeof sha.bytes) != 0)
         finding(c, "the kept text of document %lld was changed", id);
-    if (sqlite3_column_int64(doc, 11) != sqlite3_column_int64(doc, 6)) {
+    if (sqlite3_column_int64(doc, 9) != sqlite3_column_int64(doc, 6)) {
         finding(c, "the kept text of document %lld has another length than its version", id);
     }
     return ERR_OK;
@@ -135,7 +117,6 @@ static Err check_document(LocalStore *l, Check *c, sqlite3_stmt *doc, Totals *to
         finding(c, "document %lld has a version that is not its own", id);
     }
     TRY(check_chunks(l, c, doc));
-    TRY(check_words(l, c, doc, totals));
     TRY(check_text(l, c, doc));
     totals->chunks += sqlite3_column_int64(doc, 5);
     return ERR_OK;
@@ -164,33 +145,16 @@ static Err totals_of(LocalStore *l, Check *c, Buf *out /* Totals each */) {
 
 static void check_totals(Check *c, sqlite3_stmt *collection, const Totals *t) {
     const Str name = column_str(collection, 1);
-    const int64_t chunks = sqlite3_column_int64(collection, 2), terms = sqlite3_column_int64(collection, 3);
-    const int64_t rows = sqlite3_column_int64(collection, 5), beyond = sqlite3_column_int64(collection, 6);
+    const int64_t chunks = sqlite3_column_int64(collection, 2);
+    const int64_t rows = sqlite3_column_int64(collection, 4), beyond = sqlite3_column_int64(collection, 5);
     if (chunks != t->chunks || chunks != rows) {
         finding(c, "collection '%.*s' counts %lld chunks, its documents %lld, its rows %lld", STR_FMT(name),
                 (long long)chunks, (long long)t->chunks, (long long)rows);
     }
-    if (terms != t->terms) {
-        finding(c, "collection '%.*s' counts %lld words, its documents %lld", STR_FMT(name), (long long)terms,
-                (long long)t->terms);
-    }
     if (beyond) {
         finding(c, "%lld embeddings of collection '%.*s' stand beyond the %lld rows of its index", (long long)beyond,
-                STR_FMT(name), (long long)sqlite3_column_int64(collection, 4));
+                STR_FMT(name), (long long)sqlite3_column_int64(collection, 3));
     }
-}
-
-/* FTS5's check is an INSERT and so needs a store that may write. */
-static Err check_lists(LocalStore *l, Check *c, int64_t collection, Str name) {
-    if (l->base.read_only) {
-        buf_printf(c->report, "note: the word lists of '%.*s' are checked only when the store is opened for writing\n",
-                   STR_FMT(name));
-        return ERR_OK;
-    }
-    const Err err = words_prove(l, collection);
-    if (err != ERR_CORRUPT) return err;
-    finding(c, "the word lists of collection '%.*s' are damaged", STR_FMT(name));
-    return ERR_OK;
 }
 
 static Err check_collections(LocalStore *l, Check *c, Str sums) {
@@ -205,7 +169,6 @@ static Err check_collections(LocalStore *l, Check *c, Str sums) {
         for (size_t i = 0; i < n; i++)
             if (totals[i].collection == id) mine = totals[i];
         check_totals(c, st, &mine);
-        err = check_lists(l, c, id, column_str(st, 1));
     }
     sql_done(st);
     return err;

@@ -21,11 +21,17 @@ static Err collection_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreCol
         .pending_known = sqlite3_column_type(st, 13) == SQLITE_INTEGER,
         .pending = sqlite3_column_int64(st, 13),
         .pending_files = sqlite3_column_int64(st, 14),
+        .lex_generation = (uint64_t)sqlite3_column_int64(st, 15),
+        .chunks = sqlite3_column_int64(st, 17),
     };
     if (!out->name.p || !out->settings.p) return arena_error();
     const int64_t rows = sqlite3_column_int64(st, 9);
     if (rows < 0 || rows > UINT32_MAX) return local_damaged(l, "a collection has %lld rows", (long long)rows);
     out->rows = (uint32_t)rows;
+    const int64_t words = sqlite3_column_int64(st, 16);
+    if (words < 0 || words > UINT32_MAX)
+        return local_damaged(l, "a collection has %lld words' numbers", (long long)words);
+    out->lex_count = (uint32_t)words;
     return column_bytes(l, st, 5, out->model_id.bytes, sizeof out->model_id.bytes);
 }
 
@@ -129,6 +135,8 @@ static Err collection_write(LocalStore *l, StoreCollection *c) {
         sql_text(c->settings),
         c->pending_known ? sql_int(c->pending) : sql_null(),
         c->pending_known ? sql_int(c->pending_files) : sql_null(),
+        sql_int((int64_t)c->lex_generation),
+        sql_int(c->lex_count),
         sql_int(c->id),
     };
     const size_t n = sizeof values / sizeof values[0];
@@ -138,9 +146,7 @@ static Err collection_write(LocalStore *l, StoreCollection *c) {
         return err_set(ERR_NO_COLLECTION, "no collection with id %lld", (long long)c->id);
     }
     TRY(local_run(l, SQL_COLLECTION_INSERT, values, n - 1));
-    const int64_t id = sqlite3_last_insert_rowid(l->db);
-    TRY(words_create(l, id));
-    c->id = id;
+    c->id = sqlite3_last_insert_rowid(l->db);
     return ERR_OK;
 }
 
@@ -156,13 +162,8 @@ Err local_collection_put(Store *s, StoreCollection *c) {
 Err local_collection_remove(Store *s, int64_t collection) {
     /* In this order: what refers before what is referred to. */
     static const SqlId steps[] = {
-        SQL_COLLECTION_DELETE_EMBEDDINGS,
-        SQL_COLLECTION_DELETE_CHUNKS,
-        SQL_COLLECTION_DELETE_TERMS,
-        SQL_COLLECTION_DELETE_VERSIONS,
-        SQL_COLLECTION_DELETE_DOCUMENTS,
-        SQL_COLLECTION_DELETE_RUNS,
-        SQL_COLLECTION_DELETE,
+        SQL_COLLECTION_DELETE_EMBEDDINGS, SQL_COLLECTION_DELETE_CHUNKS, SQL_COLLECTION_DELETE_VERSIONS,
+        SQL_COLLECTION_DELETE_DOCUMENTS,  SQL_COLLECTION_DELETE_RUNS,   SQL_COLLECTION_DELETE,
     };
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
@@ -174,6 +175,5 @@ Err local_collection_remove(Store *s, int64_t collection) {
         err = err_set(ERR_NO_COLLECTION, "no collection with id %lld", (long long)collection);
     }
     if (!err) err = local_run(l, SQL_BLOBS_SWEEP, NULL, 0);
-    if (!err) err = words_drop(l, collection);
     return local_write_end(l, err);
 }

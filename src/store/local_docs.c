@@ -1,7 +1,7 @@
-/* local_docs.c - documents with their versions, chunks, words and kept texts.
+/* local_docs.c - documents with their versions, chunks and kept texts.
  *
- * A document's content (chunks, rows of chunk_fts, forward index, kept text) belongs to its active version and is
- * replaced as a whole: content_clear, then content_write. Version rows of older contents stay as history, VERSIONS_KEPT
+ * A document's content (chunks, kept text) belongs to its active version and is replaced as a whole: content_clear, then
+ * content_write. Version rows of older contents stay as history, VERSIONS_KEPT
  * of them, without content.
  */
 #include "store/local.h"
@@ -139,38 +139,21 @@ Err local_text(Store *s, Arena *a, int64_t doc, Str *out) {
 
 /* ---- content ---- */
 
-static Err forward_read(LocalStore *l, int64_t doc, Buf *out) {
-    sqlite3_stmt *st = NULL;
-    bool row = false;
-    buf_clear(out);
-    TRY(local_use(l, SQL_TERMS_GET, &st, SQL_VALUES(sql_int(doc))));
-    TRY(sql_next(l, st, &row));
-    if (!row) return local_damaged(l, "the words of document %lld are missing", (long long)doc);
-    const Err err = local_unpack(l, column_str(st, 1), sqlite3_column_int64(st, 0), out);
-    sql_done(st);
-    return err;
+static Err chunks_count(LocalStore *l, int64_t collection, int64_t change) {
+    return local_run(l, SQL_COLLECTION_ADD_CHUNKS, SQL_VALUES(sql_int(collection), sql_int(change)));
 }
 
-static Err forward_write(LocalStore *l, int64_t doc, Str forward) {
-    TRY(local_pack(l, forward));
-    return local_run(l, SQL_TERMS_PUT,
-                     SQL_VALUES(sql_int(doc), sql_int((int64_t)forward.n), sql_blob(l->packed.p, l->packed.n)));
+static ChunkRange place_range(const Place *at) {
+    return (ChunkRange){at->first_chunk, at->first_chunk + at->chunk_count};
 }
 
-static Err totals_add(LocalStore *l, int64_t collection, int64_t chunks, int64_t terms) {
-    return local_run(l, SQL_COLLECTION_ADD_TOTALS, SQL_VALUES(sql_int(collection), sql_int(chunks), sql_int(terms)));
-}
-
-/* The document loses chunks, words and kept text. Its row still names them: the caller writes it. */
-static Err content_clear(LocalStore *l, const Place *at) {
+/* The document loses chunks and kept text. Its row still names them: the caller writes it. */
+static Err content_clear(LocalStore *l, const Place *at, ChunkRange *gone) {
     if (at->version) TRY(blob_release(l, at->version));
     if (at->chunk_count == 0) return ERR_OK;
-    TRY(forward_read(l, at->doc, &l->forward));
-    int64_t terms = 0;
-    TRY(words_change(l, at->collection, at->first_chunk, at->chunk_count, buf_str(&l->forward), WORDS_REMOVE, &terms));
-    TRY(local_run(l, SQL_TERMS_DELETE, SQL_VALUES(sql_int(at->doc))));
+    *gone = place_range(at);
     TRY(local_run(l, SQL_CHUNKS_DELETE, SQL_VALUES(sql_int(at->doc))));
-    return totals_add(l, at->collection, -at->chunk_count, -terms);
+    return chunks_count(l, at->collection, -at->chunk_count);
 }
 
 static Err chunks_write(LocalStore *l, const StorePut *put, int64_t doc, int64_t version, int64_t *first) {
@@ -189,21 +172,17 @@ static Err chunks_write(LocalStore *l, const StorePut *put, int64_t doc, int64_t
     return ERR_OK;
 }
 
-static Err content_write(LocalStore *l, const StorePut *put, int64_t doc) {
+static Err content_write(LocalStore *l, const StorePut *put, int64_t doc, ChunkRange *added) {
     const Doc *d = put->doc;
-    int64_t blob = 0, version = 0, first = 0, terms = 0;
+    int64_t blob = 0, version = 0, first = 0;
     if (put->keep_text) TRY(blob_put(l, d->text, &blob));
     TRY(local_number(l, SQL_VERSION_PUT, &version,
                      SQL_VALUES(sql_int(doc), sql_blob(d->sha256.bytes, sizeof d->sha256.bytes), sql_int(d->size),
                                 sql_int((int64_t)d->text.n), sql_id_or_null(blob), sql_int(put->now_ms))));
     TRY(chunks_write(l, put, doc, version, &first));
     if (put->n_chunks) {
-        const int64_t n = (int64_t)put->n_chunks;
-        buf_clear(&l->forward);
-        TRY(words_forward(l, put, &l->forward));
-        TRY(words_change(l, put->collection, first, n, buf_str(&l->forward), WORDS_INSERT, &terms));
-        TRY(forward_write(l, doc, buf_str(&l->forward)));
-        TRY(totals_add(l, put->collection, n, terms));
+        *added = (ChunkRange){first, first + (int64_t)put->n_chunks};
+        TRY(chunks_count(l, put->collection, (int64_t)put->n_chunks));
     }
     TRY(local_run(l, SQL_DOC_SET_CONTENT,
                   SQL_VALUES(sql_int(doc), sql_int(version), sql_int(first), sql_int((int64_t)put->n_chunks))));
@@ -218,7 +197,8 @@ static SqlValue prior_value(const Doc *d) {
 
 /* Makes or updates the document's row; an old content is cleared. */
 static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState state, Str reason, uint64_t inode,
-                     int64_t now_ms, int64_t *id) {
+                     int64_t now_ms, StoreChange *change) {
+    int64_t *const id = &change->doc;
     TRY(local_number(l, SQL_DOC_ID_BY_URI, id, SQL_VALUES(sql_int(collection), sql_text(d->uri))));
     /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the eleventh. */
     SqlValue values[] = {
@@ -235,7 +215,7 @@ static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState s
     }
     Place at = {0};
     TRY(place_of(l, *id, &at));
-    TRY(content_clear(l, &at));
+    TRY(content_clear(l, &at, &change->gone));
     values[11] = sql_int(*id);
     TRY(local_run(l, SQL_DOC_UPDATE, values, 12));
     return local_run(l, SQL_DOC_SET_CONTENT, SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0)));
@@ -252,70 +232,49 @@ static Err put_check(const StorePut *put) {
     return ERR_OK;
 }
 
-Err local_put(Store *s, const StorePut *put, int64_t *doc_id) {
+Err local_put(Store *s, const StorePut *put, StoreChange *change) {
     LocalStore *l = local_of(s);
     TRY(put_check(put));
     TRY(local_write_begin(l));
-    int64_t id = 0;
-    Err err = doc_write(l, put->collection, put->doc, DOC_ACTIVE, STR(""), put->inode, put->now_ms, &id);
-    if (!err) err = content_write(l, put, id);
-    TRY(local_write_end(l, err));
-    *doc_id = id;
-    return ERR_OK;
+    Err err = doc_write(l, put->collection, put->doc, DOC_ACTIVE, STR(""), put->inode, put->now_ms, change);
+    if (!err) err = content_write(l, put, change->doc, &change->added);
+    return local_write_end(l, err);
 }
 
-Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms) {
+Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
+                      StoreChange *change) {
     LocalStore *l = local_of(s);
-    int64_t id = 0;
     TRY(local_write_begin(l));
-    return local_write_end(l, doc_write(l, collection, doc, state, reason, 0, now_ms, &id));
+    return local_write_end(l, doc_write(l, collection, doc, state, reason, 0, now_ms, change));
 }
 
 /* ---- changing ---- */
 
-static Err doc_erase(LocalStore *l, int64_t doc) {
+static Err doc_erase(LocalStore *l, int64_t doc, ChunkRange *gone) {
     Place at = {0};
     TRY(place_of(l, doc, &at));
-    TRY(content_clear(l, &at));
+    TRY(content_clear(l, &at, gone));
     TRY(local_run(l, SQL_VERSION_DELETE, SQL_VALUES(sql_int(doc))));
     return local_run(l, SQL_DOC_DELETE, SQL_VALUES(sql_int(doc)));
 }
 
-/* The path is one of the fields that words are found in, so the document's rows of chunk_fts are written anew. */
-static Err words_move(LocalStore *l, const Place *at, Str path) {
-    if (at->chunk_count == 0) return ERR_OK;
-    Buf moved = {0};
-    int64_t before = 0, after = 0;
-    Err err = forward_read(l, at->doc, &l->forward);
-    const Str old = buf_str(&l->forward);
-    if (!err) err = words_forward_repath(l, old, path, &moved);
-    if (!err && !str_eq(old, buf_str(&moved))) {
-        const Str new = buf_str(&moved);
-        err = words_change(l, at->collection, at->first_chunk, at->chunk_count, old, WORDS_REMOVE, &before);
-        if (!err) err = words_change(l, at->collection, at->first_chunk, at->chunk_count, new, WORDS_INSERT, &after);
-        if (!err) err = forward_write(l, at->doc, new);
-        if (!err) err = totals_add(l, at->collection, 0, after - before);
-    }
-    buf_free(&moved);
-    return err;
-}
-
-static Err doc_rename(LocalStore *l, int64_t id, const Doc *doc, uint64_t inode) {
+static Err doc_rename(LocalStore *l, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change) {
     Place at = {0};
     int64_t holder = 0;
     TRY(place_of(l, id, &at));
     TRY(local_number(l, SQL_DOC_ID_BY_URI, &holder, SQL_VALUES(sql_int(at.collection), sql_text(doc->uri))));
-    if (holder && holder != id) TRY(doc_erase(l, holder)); /* it was overwritten by the move */
-    TRY(words_move(l, &at, doc->path));
+    if (holder && holder != id) TRY(doc_erase(l, holder, &change->evicted)); /* it was overwritten by the move */
+    change->doc = id;
+    change->gone = change->added = at.chunk_count ? place_range(&at) : (ChunkRange){0};
     return local_run(l, SQL_DOC_RENAME,
                      SQL_VALUES(sql_int(id), sql_text(doc->uri), sql_text(doc->path), sql_text(doc->lang),
                                 sql_int(doc->mtime_ns), sql_int((int64_t)inode), prior_value(doc)));
 }
 
-Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode) {
+Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    return local_write_end(l, doc_rename(l, id, doc, inode));
+    return local_write_end(l, doc_rename(l, id, doc, inode, change));
 }
 
 static Err doc_touch(LocalStore *l, int64_t doc, int64_t mtime_ns, uint64_t inode) {
@@ -330,8 +289,9 @@ Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
     return local_write_end(l, doc_touch(l, doc, mtime_ns, inode));
 }
 
-Err local_remove(Store *s, int64_t doc) {
+Err local_remove(Store *s, int64_t doc, StoreChange *change) {
     LocalStore *l = local_of(s);
+    change->doc = doc;
     TRY(local_write_begin(l));
-    return local_write_end(l, doc_erase(l, doc));
+    return local_write_end(l, doc_erase(l, doc, &change->gone));
 }

@@ -2,8 +2,7 @@
  *
  * The chunks of a document have consecutive ids (schema.sql, invariant 2), so a filter over documents is a walk over
  * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds`
- * looks at chunks, through their index. Rows of chunk_fts come in order of ids, so asking for one costs a step along
- * the ranges.
+ * looks at chunks, through their index.
  */
 #include "store/local.h"
 
@@ -151,4 +150,18 @@ Err chunk_set_of(LocalStore *l, Arena *a, int64_t collection, const Filter *filt
         return ERR_OK;
     }
     return set_of_kinds(l, a, collection, filter, &documents, out);
+}
+
+Err local_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n) {
+    LocalStore *l = local_of(s);
+    static const Filter everything;
+    ChunkSet set = {0};
+    bool own = false;
+    TRY(local_read_begin(l, &own));
+    const Err err = filter_is_empty(filter) ? set_of_documents(l, a, collection, &everything, &set)
+                                            : chunk_set_of(l, a, collection, filter, &set);
+    local_read_end(l, own);
+    *out = set.ranges;
+    *n = set.n;
+    return err;
 }

@@ -12,14 +12,63 @@
 
 typedef struct {
     int to; /* the schema after this step; the step before it made to - 1 */
+    Err (*before)(LocalStore *l);
     const char *sql;
 } Migration;
 
-/* Ends with {0, NULL}. Version 1 is the first one. */
+static Err words_leave(LocalStore *l);
+
+/* Ends with a step without SQL. Version 1 is the first one. */
 static const Migration migrations[] = {
-    {2, "ALTER TABLE documents ADD COLUMN prior INTEGER NOT NULL DEFAULT 1000"},
-    {0, NULL},
+    {2, NULL, "ALTER TABLE documents ADD COLUMN prior INTEGER NOT NULL DEFAULT 1000"},
+    /* Words went from FTS5 to the lexical index, which is made by the next `index`: lex_generation is 0 until then. */
+    {3, words_leave,
+     "DROP TABLE document_terms;"
+     "ALTER TABLE collections DROP COLUMN terms;"
+     "ALTER TABLE collections ADD COLUMN lex_generation INTEGER NOT NULL DEFAULT 0;"
+     "ALTER TABLE collections ADD COLUMN lex_count INTEGER NOT NULL DEFAULT 0;"},
+    {0, NULL, NULL},
 };
+
+/* ---- from 2 to 3 ---- */
+
+static const char WORDS_FORGET[] =
+    "PRAGMA writable_schema = ON;"
+    "DELETE FROM sqlite_schema WHERE type = 'table' AND rootpage = 0 AND name GLOB 'chunk_fts_[0-9]*';"
+    "PRAGMA writable_schema = RESET;";
+static const char WORDS_TABLE[] =
+    "SELECT name FROM sqlite_schema WHERE type = 'table' AND name GLOB 'chunk_fts_[0-9]*' LIMIT 1";
+
+/* The next of the tables to be dropped, as the statement that does it; NULL when there is none. */
+static Err words_drop_next(LocalStore *l, char **sql) {
+    sqlite3_stmt *st = NULL;
+    *sql = NULL;
+    int rc = sqlite3_prepare_v2(l->db, WORDS_TABLE, -1, &st, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(st);
+    if (rc == SQLITE_ROW) {
+        *sql =
+            sqlite3_mprintf("DROP TABLE \"%w\"", (const char *)sqlite3_column_text(st, 0)); /* no name can be bound */
+        if (!*sql) rc = SQLITE_NOMEM;
+    }
+    (void)sqlite3_finalize(st);
+    return rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : local_fail(l, rc);
+}
+
+/* Schemas 1 and 2 had a full-text table a collection, with a tokenizer that this program has no more: SQLite cannot open such a
+ * table, so it cannot drop it either. A virtual table has no pages of its own: once its line of the schema is gone, what it
+ * stood on are plain tables. */
+static Err words_leave(LocalStore *l) {
+    (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
+    Err err = local_exec(l, WORDS_FORGET);
+    for (char *sql = NULL; !err && !(err = words_drop_next(l, &sql)) && sql;) {
+        err = local_exec(l, sql);
+        sqlite3_free(sql);
+    }
+    (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    return err;
+}
+
+/* ---- versions ---- */
 
 static Err pragma_number(LocalStore *l, const char *sql, int64_t *out) {
     sqlite3_stmt *st = NULL;
@@ -74,7 +123,8 @@ static Err schema_raise(LocalStore *l) {
                 break;
             }
             LOG(LOG_INFO, "store", "migrating the store to schema=%d", m->to);
-            err = schema_apply(l, m->sql, m->to);
+            if (m->before) err = m->before(l);
+            if (!err) err = schema_apply(l, m->sql, m->to);
         }
     }
     return local_write_end(l, err);

@@ -5,15 +5,14 @@
  * or sorts, for the reason beside it. tests/store/test_plan.c holds EXPLAIN QUERY PLAN against these words. ANALYZE is
  * never run, so the plans depend on the schema alone and are the same on every machine.
  *
- * What is not here: statements about chunk_fts_<id>, whose table name depends on the collection (local_words.c), and
- * pragmas (local.c).
+ * What is not here: pragmas (local.c).
  */
 #ifndef PYTHIA_STORE_LOCAL_SQL_H
 #define PYTHIA_STORE_LOCAL_SQL_H
 
 #define SQL_COLLECTION_COLUMNS                                                                                         \
     "id, name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, updated_ms, "      \
-    "settings, pending, pending_files"
+    "settings, pending, pending_files, lex_generation, lex_count, chunks"
 #define SQL_DOC_COLUMNS                                                                                                \
     "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, "           \
     "chunk_count"
@@ -32,18 +31,16 @@
     X(COLLECTION_BY_NAME, INDEXED, "SELECT " SQL_COLLECTION_COLUMNS " FROM collections WHERE name = ?1") \
     X(COLLECTION_INSERT, INDEXED, \
       "INSERT INTO collections(name, root, describe, model_name, model_id, dim, index_kind, generation, rows, created_ms, " \
-      "updated_ms, settings, pending, pending_files) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
+      "updated_ms, settings, pending, pending_files, lex_generation, lex_count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, " \
+      "?10, ?11, ?12, ?13, ?14, ?15, ?16)") \
     X(COLLECTION_UPDATE, INDEXED, \
       "UPDATE collections SET name = ?1, root = ?2, describe = ?3, model_name = ?4, model_id = ?5, dim = ?6, index_kind = ?7, " \
       "generation = ?8, rows = ?9, created_ms = ?10, updated_ms = ?11, settings = ?12, pending = ?13, " \
-      "pending_files = ?14 WHERE id = ?15") \
-    X(COLLECTION_ADD_TOTALS, INDEXED, "UPDATE collections SET chunks = chunks + ?2, terms = terms + ?3 WHERE id = ?1") \
-    X(COLLECTION_TOTALS, INDEXED, "SELECT chunks, terms FROM collections WHERE id = ?1") \
+      "pending_files = ?14, lex_generation = ?15, lex_count = ?16 WHERE id = ?17") \
+    X(COLLECTION_ADD_CHUNKS, INDEXED, "UPDATE collections SET chunks = chunks + ?2 WHERE id = ?1") \
     X(COLLECTION_DELETE, INDEXED, "DELETE FROM collections WHERE id = ?1") \
     X(COLLECTION_DELETE_EMBEDDINGS, INDEXED, "DELETE FROM chunk_embeddings WHERE collection = ?1") \
     X(COLLECTION_DELETE_CHUNKS, INDEXED, "DELETE FROM chunks WHERE collection = ?1") \
-    X(COLLECTION_DELETE_TERMS, INDEXED, \
-      "DELETE FROM document_terms WHERE document IN (SELECT id FROM documents WHERE collection = ?1)") \
     X(COLLECTION_DELETE_VERSIONS, INDEXED, \
       "DELETE FROM document_versions WHERE document IN (SELECT id FROM documents WHERE collection = ?1)") \
     X(COLLECTION_DELETE_DOCUMENTS, INDEXED, "DELETE FROM documents WHERE collection = ?1") \
@@ -87,9 +84,6 @@
     X(TEXT_GET, INDEXED, \
       "SELECT b.size, b.zstd FROM documents d JOIN document_versions v ON v.id = d.version JOIN blobs b ON b.id = v.blob " \
       "WHERE d.id = ?1") \
-    X(TERMS_PUT, INDEXED, "INSERT OR REPLACE INTO document_terms(document, size, zstd) VALUES (?1, ?2, ?3)") \
-    X(TERMS_GET, INDEXED, "SELECT size, zstd FROM document_terms WHERE document = ?1") \
-    X(TERMS_DELETE, INDEXED, "DELETE FROM document_terms WHERE document = ?1") \
     X(CHUNK_INSERT, INDEXED, \
       "INSERT INTO chunks(collection, document, version, start, \"end\", start_line, end_line, page, tokens, symbol, kind, " \
       "heading, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
@@ -164,8 +158,7 @@
     /* the check reads everything, once, on purpose */ \
     X(CHECK_DOCS, WALKS, \
       "SELECT d.id, d.collection, d.path, d.version, d.first_chunk, d.chunk_count, coalesce(v.text_size, -1), v.document, " \
-      "t.size, t.zstd, b.sha256, b.size, b.zstd, v.blob FROM documents d LEFT JOIN document_versions v ON v.id = d.version " \
-      "LEFT JOIN document_terms t ON t.document = d.id LEFT JOIN blobs b ON b.id = v.blob ORDER BY d.collection, d.id") \
+      "b.sha256, b.size, b.zstd, v.blob FROM documents d LEFT JOIN document_versions v ON v.id = d.version LEFT JOIN blobs b ON b.id = v.blob ORDER BY d.collection, d.id") \
     X(CHECK_CHUNKS, INDEXED, \
       "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0), coalesce(min(start), 0), coalesce(max(\"end\"), 0), " \
       "coalesce(sum(start > \"end\" OR start_line > end_line OR version <> ?2 OR collection <> ?3 OR length(hash) <> 16), 0) " \
@@ -173,7 +166,7 @@
     X(CHECK_ORPHANS, WALKS, \
       "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = c.document)") \
     X(CHECK_COLLECTIONS, WALKS, \
-      "SELECT id, name, chunks, terms, rows, (SELECT count(*) FROM chunks c WHERE c.collection = collections.id), " \
+      "SELECT id, name, chunks, rows, (SELECT count(*) FROM chunks c WHERE c.collection = collections.id), " \
       "(SELECT count(*) FROM chunk_embeddings e WHERE e.collection = collections.id AND e.slot >= collections.rows) " \
       "FROM collections ORDER BY id")
 /* clang-format on */

@@ -1,16 +1,12 @@
--- schema.sql - the tables of the local store, version 2 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 3 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
 --  1. A document is unique by (collection, tenant, source_uri).
 --  2. The chunks of a document have consecutive ids: [first_chunk, first_chunk + chunk_count). They belong to its active
 --     version and lie inside that version's text.
---  3. collections.chunks and collections.terms are the sums over its chunks; BM25 takes N and the mean length from them.
---  4. For each document with chunks, document_terms holds exactly what chunk_fts_<collection> was given.
---  5. chunk_embeddings says where a vector stands in the collection's index; the numbers are in the index file alone.
---
--- One FTS5 table per collection, chunk_fts_<id>, is made with the collection: words of one collection must not weigh in
--- another.
+--  3. collections.chunks is the sum over its documents; the collection's lexical index has as many (engine/words.h).
+--  4. chunk_embeddings says where a vector stands in the collection's index; the numbers are in the index file alone.
 
 CREATE TABLE collections (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -29,7 +25,8 @@ CREATE TABLE collections (
     pending     INTEGER,                     -- chunks without a vector when the last run ended; NULL: to be counted
     pending_files INTEGER,                   -- documents with such chunks
     chunks      INTEGER NOT NULL DEFAULT 0,
-    terms       INTEGER NOT NULL DEFAULT 0   -- positions of all its chunks
+    lex_generation INTEGER NOT NULL DEFAULT 0, -- of the lexical index's files; 0: there are none
+    lex_count   INTEGER NOT NULL DEFAULT 0   -- committed numbers of the lexical index
 );
 
 CREATE TABLE documents (
@@ -74,12 +71,6 @@ CREATE TABLE document_versions (
     UNIQUE (document, sha256)
 );
 CREATE INDEX document_versions_blob ON document_versions(blob) WHERE blob IS NOT NULL;
-
-CREATE TABLE document_terms (                -- the forward index: what the words of each chunk were (local_words.c)
-    document    INTEGER PRIMARY KEY REFERENCES documents(id),
-    size        INTEGER NOT NULL,
-    zstd        BLOB NOT NULL
-);
 
 CREATE TABLE chunks (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -22,7 +22,7 @@ static const StoreKind *kind_find(const char *name) {
 }
 
 Err store_open(Store **out, const StoreSpec *spec) {
-    assert(out && spec && spec->kind && spec->path && spec->analyzer.run);
+    assert(out && spec && spec->kind && spec->path);
     *out = NULL;
     const StoreKind *kind = kind_find(spec->kind);
     if (!kind) {
@@ -120,23 +120,34 @@ Err store_document_by_uri(Store *s, Arena *a, int64_t collection, Str uri, Store
     return s->kind->document_by_uri(s, a, collection, uri, out);
 }
 
-Err store_put(Store *s, const StorePut *put, int64_t *doc_id) {
-    assert(s && put && put->doc && put->collection > 0 && doc_id);
+/* Kinds fill a StoreChange in any case. */
+static StoreChange *change_place(StoreChange *wanted, StoreChange *spare) {
+    StoreChange *place = wanted ? wanted : spare;
+    *place = (StoreChange){0};
+    return place;
+}
+
+Err store_put(Store *s, const StorePut *put, StoreChange *change) {
+    StoreChange spare;
+    assert(s && put && put->doc && put->collection > 0);
     assert(put->chunks || put->n_chunks == 0);
     TRY(need_writable(s));
-    return s->kind->put(s, put, doc_id);
+    return s->kind->put(s, put, change_place(change, &spare));
 }
 
-Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms) {
+Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
+                      StoreChange *change) {
+    StoreChange spare;
     assert(s && collection > 0 && doc && (state == DOC_SKIPPED || state == DOC_FAILED));
     TRY(need_writable(s));
-    return s->kind->put_skipped(s, collection, doc, state, reason, now_ms);
+    return s->kind->put_skipped(s, collection, doc, state, reason, now_ms, change_place(change, &spare));
 }
 
-Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode) {
+Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change) {
+    StoreChange spare;
     assert(s && id > 0 && doc);
     TRY(need_writable(s));
-    return s->kind->rename(s, id, doc, inode);
+    return s->kind->rename(s, id, doc, inode, change_place(change, &spare));
 }
 
 Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
@@ -145,10 +156,11 @@ Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
     return s->kind->touch(s, doc, mtime_ns, inode);
 }
 
-Err store_remove(Store *s, int64_t doc) {
+Err store_remove(Store *s, int64_t doc, StoreChange *change) {
+    StoreChange spare;
     assert(s && doc > 0);
     TRY(need_writable(s));
-    return s->kind->remove(s, doc);
+    return s->kind->remove(s, doc, change_place(change, &spare));
 }
 
 /* ---- embeddings ---- */
@@ -194,8 +206,13 @@ Err store_embedding_remap(Store *s, int64_t collection, const uint32_t *map, siz
 Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k, StoreLexHit **out,
                   size_t *n) {
     assert(s && a && collection > 0 && out && n);
-    if (!s->kind->lexical) return err_set(ERR_UNSUPPORTED, "the %s store has no words", s->kind->name);
+    if (!s->kind->lexical) return err_set(ERR_UNSUPPORTED, "the %s store keeps no words", s->kind->name);
     return s->kind->lexical(s, a, collection, query, filter, k, out, n);
+}
+
+Err store_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n) {
+    assert(s && a && collection > 0 && out && n);
+    return s->kind->ranges(s, a, collection, filter, out, n);
 }
 
 Err store_slots(Store *s, int64_t collection, const Sha256 *model, const Filter *filter, uint64_t *bits, uint32_t rows,

@@ -1,8 +1,10 @@
-/* store.h - the face of all stores: documents, versions, chunks, words, runs. A store is one file and one line in
- * store_kinds (store.c); each names what it cannot do in StoreCaps.
+/* store.h - the face of all stores: documents, versions, chunks, runs. A store is one file and one line in store_kinds
+ * (store.c); each names what it cannot do in StoreCaps.
  *
- * The store is the truth. Vectors are not here: the store keeps which (chunk hash, model) stands in which slot of the
- * collection's index. A writer works in transactions (store_begin … store_commit); readers see the last commit.
+ * The store is the truth. Vectors and words are not here: the store keeps which (chunk hash, model) stands in which slot of
+ * the collection's vector index, and how much of its lexical index counts; each writing call tells which chunks came and
+ * went (StoreChange), so that the caller can follow with the words. A writer works in transactions (store_begin …
+ * store_commit); readers see the last commit.
  *
  * Threads: a Store is one connection, for one thread at a time; open another for another thread.
  * Errors: ERR_BUSY when another process writes (after 5 s), ERR_CORRUPT for a damaged file, ERR_FORMAT for a newer or older
@@ -17,23 +19,15 @@
 
 typedef struct Store Store;
 
-/* Terms of a text, handed in because the analyser lives in the index room: calls sink for each term. */
-typedef int (*StoreTermSink)(void *ctx, Str term, bool colocated, size_t start, size_t end);
-typedef struct {
-    int (*run)(void *analyzer, Str text, StoreTermSink sink, void *ctx);
-    void *analyzer; /* one thread, as the Store itself */
-} StoreAnalyzer;
-
 typedef struct {
     const char *kind; /* "local" */
     const char *path; /* local: the folder, made when missing */
     bool read_only;   /* a missing database is ERR_NO_COLLECTION then */
-    StoreAnalyzer analyzer;
 } StoreSpec;
 
 /* What a kind can and cannot do. */
 typedef struct {
-    bool lexical;      /* store_lexical */
+    bool lexical;      /* store_lexical; without it words are found by the lexical index (index/lex.h) */
     bool text;         /* keep_text and store_text */
     bool transactions; /* store_rollback takes back; without it each call stands alone */
     bool many_writers; /* processes write at the same time; without it the second waits, then ERR_BUSY */
@@ -60,8 +54,11 @@ typedef struct {
     Sha256 model_id;
     int64_t dim;
     Str index_kind;
-    uint64_t generation; /* of the index files */
-    uint32_t rows;       /* committed rows of the index */
+    uint64_t generation;     /* of the vector index's files */
+    uint32_t rows;           /* committed rows of it */
+    uint64_t lex_generation; /* of the lexical index's files; 0: there are none, though there may be chunks */
+    uint32_t lex_count;      /* committed numbers of it (lex_sync) */
+    int64_t chunks;          /* of all its documents; store_collection_put does not look at it */
     int64_t created_ms, updated_ms;
     Str settings;       /* JSON: include, exclude, hidden, max_file_size … as last indexed */
     bool pending_known; /* the two below hold; else store_counts counts, which takes a look at every chunk */
@@ -105,15 +102,25 @@ typedef struct {
     int64_t now_ms;
     bool keep_text; /* the text has no file to be read back from: keep it as a zstd blob */
 } StorePut;
-/* Inserts or replaces the document with this URI: a new active version, its chunks and their words; old chunks go. */
-MUST_USE Err store_put(Store *s, const StorePut *put, int64_t *doc_id);
+/* What a writing call did, for whoever keeps an index of chunks beside the store. Empty ranges: nothing. */
+typedef struct {
+    int64_t doc;
+    ChunkRange added;   /* its chunks, in their order */
+    ChunkRange gone;    /* chunks that it had before; ids are never used again */
+    ChunkRange evicted; /* of another document that a rename overwrote */
+} StoreChange;
+
+/* Inserts or replaces the document with this URI: a new active version and its chunks; old chunks go. In these calls
+ * change may be NULL. */
+MUST_USE Err store_put(Store *s, const StorePut *put, StoreChange *change);
 /* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
-MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason,
-                               int64_t now_ms);
-/* Same content under doc's uri and path: nothing is chunked or embedded again. A document that stood under that URI goes. */
-MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode);
+MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
+                               StoreChange *change);
+/* Same content under doc's uri and path: nothing is chunked or embedded again, its chunks keep their ids. They are told as
+ * gone and added, since their words are others: the path is one of the fields. A document that stood under that URI goes. */
+MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
-MUST_USE Err store_remove(Store *s, int64_t doc);
+MUST_USE Err store_remove(Store *s, int64_t doc, StoreChange *change);
 
 /* ---- embeddings ---- */
 typedef struct {
@@ -158,10 +165,12 @@ typedef struct {
     float score; /* bm25, larger is better */
 } StoreLexHit;
 
-/* BM25F over (symbol, path, title and heading, body), k1 1.2, b 0.75; terms of query are OR-ed, "quoted phrases" must
- * stand. Best first, ties by chunk id. Filter before top-k. A query without terms gives none. */
+/* For stores that find words themselves (StoreCaps.lexical); the others answer ERR_UNSUPPORTED. Best first, ties by chunk
+ * id. Filter before top-k; "quoted phrases" must stand. A query without terms gives none. */
 MUST_USE Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
                            StoreLexHit **out, size_t *n);
+/* The ids of the chunks that the filter lets pass, all of the collection's when it is empty: rising, apart. */
+MUST_USE Err store_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n);
 /* Bitmap over slots [(rows + 63) / 64] (zeroed by the callee) of chunks that the filter lets pass; *count how many. */
 MUST_USE Err store_slots(Store *s, int64_t collection, const Sha256 *model, const Filter *filter, uint64_t *bits,
                          uint32_t rows, size_t *count);
@@ -206,7 +215,7 @@ MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
 
 /* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. One line a finding into the
- * report, then ERR_CORRUPT; a line that begins with "note:" is none (what a read-only store cannot check). */
+ * report, then ERR_CORRUPT. */
 MUST_USE Err store_check(Store *s, Buf *report);
 
 #endif

@@ -88,7 +88,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (lex_open(&ix, &spec)) continue;
         search(ix, "bako cako dako eako", documents);
         search(ix, "\"bako cako\" +ba* -dako", documents);
-        const LexRange all = {0, INT64_MAX};
+        const ChunkRange all = {0, INT64_MAX};
         uint64_t bits[5] = {0};
         size_t count;
         if (lex_allow(ix, &all, 1, bits, documents, &count) || count > documents) abort();
@@ -96,7 +96,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         if (lex_check(ix, &report) == ERR_OK && report.n) abort();
         buf_free(&report);
         uint32_t committed;
-        const LexRange some = {0, 5};
+        const ChunkRange some = {0, 5};
         if (writer) {
             if (lex_remove(ix, &some, 1, NULL) == ERR_OK) (void)!lex_sync(ix, &committed);
             if (lex_merge(ix, true, NULL) == ERR_OK) search(ix, "bako", documents + 1);

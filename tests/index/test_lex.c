@@ -336,10 +336,10 @@ static void filters_come_before_the_k_best(void **unused) {
         const LexQuery q = query_random(&f, 4);
         LexHit hits[K];
         size_t n, count, allowed = 0;
-        LexRange ranges[3];
+        ChunkRange ranges[3];
         for (size_t r = 0; r < 3; r++)
             ranges[r] =
-                (LexRange){1000 + (int64_t)r * 3000 + noise(900), 1000 + (int64_t)r * 3000 + 900 + noise(i + 1) * 50};
+                (ChunkRange){1000 + (int64_t)r * 3000 + noise(900), 1000 + (int64_t)r * 3000 + 900 + noise(i + 1) * 50};
         memset(bits, 0, sizeof bits);
         CHECK_OK(lex_allow(f.ix, ranges, 3, bits, f.committed, &count));
         plain_scores(f.plain, &q, &lex_settings_default, scores);
@@ -356,7 +356,7 @@ static void filters_come_before_the_k_best(void **unused) {
         CHECK_OK(lex_search(f.ix, &q, &how, hits, &n));
         check_hits(f.plain, scores, hits, n, K);
     }
-    const LexRange wrong[2] = {{5, 9}, {8, 10}};
+    const ChunkRange wrong[2] = {{5, 9}, {8, 10}};
     size_t count;
     CHECK_ERR(lex_allow(f.ix, wrong, 2, bits, f.committed, &count), ERR_INPUT, "out of order");
     free(scores);
@@ -405,12 +405,12 @@ static void an_empty_index_a_large_k_and_bad_queries_are_answered(void **unused)
 /* ---- removing, merging ---- */
 
 static void remove_some(Fixture *f, uint32_t one_in) {
-    LexRange ranges[DOCS];
+    ChunkRange ranges[DOCS];
     size_t n = 0, removed, live = 0;
     for (size_t d = 0; d < f->plain->n; d++) {
         if (!f->plain->docs[d].live || noise(one_in)) continue;
         f->plain->docs[d].live = false;
-        ranges[n++] = (LexRange){f->plain->docs[d].id, f->plain->docs[d].id + 1};
+        ranges[n++] = (ChunkRange){f->plain->docs[d].id, f->plain->docs[d].id + 1};
     }
     CHECK_OK(lex_remove(f->ix, ranges, n, &removed));
     CHECK_INT(removed, n);
@@ -426,7 +426,7 @@ static void remove_some(Fixture *f, uint32_t one_in) {
     CHECK_INT(stats.live, live);
 }
 
-static void removed_documents_are_not_found_and_a_merge_gives_scores_of_the_live_ones(void **unused) {
+static void removed_documents_are_not_found_and_count_in_no_score_before_a_merge_or_after(void **unused) {
     (void)unused;
     Fixture f;
     Buf report = {0};
@@ -439,6 +439,10 @@ static void removed_documents_are_not_found_and_a_merge_gives_scores_of_the_live
     CHECK_OK(lex_search(f.ix, &q, &how, hits, &n));
     CHECK(n > 100);
     for (size_t i = 0; i < n; i++) CHECK(f.plain->docs[hits[i].number].live);
+    for (uint32_t i = 0; i < 30; i++) {
+        const LexQuery random = query_random(&f, 1 + i % 5);
+        check_query(&f, &random, K, NULL);
+    }
     for (int round = 0; round < 2; round++) {
         CHECK_OK(lex_merge(f.ix, true, NULL));
         LexStats stats;
@@ -624,7 +628,7 @@ static Err write_more(Fixture *f, const char *dir, int tell, uint32_t *committed
     LexIndex *ix = NULL;
     uint32_t number;
     const Str fields[LEX_FIELDS] = {{"bako", 4}, {"cako", 4}, {"dako", 4}, {"bako cako bako", 14}};
-    const LexRange gone = {1000, 1010};
+    const ChunkRange gone = {1000, 1010};
     const LexSpec spec = {.dir = dir, .generation = 1, .committed = *committed, .writer = true};
     Err err = lex_open(&ix, &spec);
     for (int64_t i = 0; !err && i < 3; i++) err = lex_add(ix, f->analyzer, i, fields, &number);
@@ -773,7 +777,7 @@ int main(void) {
         cmocka_unit_test(a_query_is_read_into_clauses),
         cmocka_unit_test(filters_come_before_the_k_best),
         cmocka_unit_test(an_empty_index_a_large_k_and_bad_queries_are_answered),
-        cmocka_unit_test(removed_documents_are_not_found_and_a_merge_gives_scores_of_the_live_ones),
+        cmocka_unit_test(removed_documents_are_not_found_and_count_in_no_score_before_a_merge_or_after),
         cmocka_unit_test(merges_change_no_score_and_keep_segments_few),
         cmocka_unit_test(compacting_numbers_documents_anew),
         cmocka_unit_test(what_is_not_committed_is_cut_off_by_the_next_writer),

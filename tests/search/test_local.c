@@ -1,4 +1,4 @@
-/* search() over the real local store, the real analyser and the real flat index; only the model is a stand-in: a text's
+/* search() over the real local store, the real analyser, the real lexical index and a real vector index; only the model is a stand-in: a text's
  * vector counts its words by hash, so that texts that share words are near. Files lie in a temporary folder. */
 #include <math.h>
 
@@ -48,10 +48,6 @@ Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const Em
     return ERR_OK;
 }
 
-static int analyze(void *analyzer, Str text, StoreTermSink sink, void *ctx) {
-    return analyzer_run(analyzer, text, sink, ctx);
-}
-
 /* ---- a collection of a few files ---- */
 
 typedef struct {
@@ -61,6 +57,7 @@ typedef struct {
     Store *store;
     StoreCollection collection;
     VecIndex *writer;
+    LexIndex *words;
 } Fixture;
 
 static Fixture fix;
@@ -95,7 +92,7 @@ static size_t chunks_of(Str text, Chunk *chunks) {
 static int64_t doc_put(const char *path, const char *lang, Str text) {
     Chunk chunks[40];
     FileInfo info;
-    int64_t id;
+    StoreChange change;
     files_put(path, text);
     CHECK_OK(file_info(path_join(&fix.arena, fix.root, path), true, &info));
     Doc doc = {.uri = arena_printf(&fix.arena, "file://%s/%s", fix.root, path),
@@ -108,9 +105,17 @@ static int64_t doc_put(const char *path, const char *lang, Str text) {
                .mtime_ns = info.mtime_ns};
     StorePut put = {
         .collection = fix.collection.id, .doc = &doc, .chunks = chunks, .n_chunks = chunks_of(text, chunks)};
-    CHECK_OK(store_put(fix.store, &put, &id));
-    return id;
+    CHECK_OK(store_put(fix.store, &put, &change));
+    for (size_t i = 0; i < put.n_chunks; i++) {
+        const Str body = str_make(text.p + chunks[i].start, (size_t)(chunks[i].end - chunks[i].start));
+        uint32_t number;
+        CHECK_OK(lex_add(fix.words, fix.analyzer, change.added.first + (int64_t)i,
+                         (Str[LEX_FIELDS]){STR(""), doc.path, STR(""), body}, &number));
+    }
+    return change.doc;
 }
+
+static void words_sync(void) { CHECK_OK(lex_sync(fix.words, &fix.collection.lex_count)); }
 
 static void embed_pending(void) {
     StorePending pending[100];
@@ -131,6 +136,7 @@ static void embed_pending(void) {
         CHECK_OK(store_embedding_put(fix.store, fix.collection.id, &model.info.id, &pending[i].hash, slot));
     }
     CHECK_OK(vec_sync(fix.writer, &fix.collection.rows));
+    words_sync();
     CHECK_OK(store_collection_put(fix.store, &fix.collection));
 }
 
@@ -140,7 +146,7 @@ static int setup(void **state) {
     fix.root = arena_cstr(&fix.arena, str_of(check_temp_dir()));
     fix.data = arena_cstr(&fix.arena, str_of(check_temp_dir()));
     CHECK_OK(analyzer_open(&fix.analyzer));
-    StoreSpec spec = {.kind = "local", .path = fix.data, .analyzer = {analyze, fix.analyzer}};
+    StoreSpec spec = {.kind = "local", .path = fix.data};
     CHECK_OK(store_open(&fix.store, &spec));
     fix.collection = (StoreCollection){.name = STR("repo"),
                                        .root = str_of(fix.root),
@@ -154,6 +160,7 @@ static int setup(void **state) {
     VecSpec index = {
         .kind = "exact", .dir = fix.data, .dim = DIM, .model = model.info.id, .generation = 1, .writer = true};
     CHECK_OK(vec_open(&fix.writer, &index));
+    CHECK_OK(lex_open(&fix.words, &(LexSpec){.dir = fix.data, .generation = 1, .writer = true}));
     CHECK_OK(store_begin(fix.store));
     CHECK_OK(store_collection_put(fix.store, &fix.collection));
     (void)doc_put("src/retry.c", "c",
@@ -171,6 +178,7 @@ static int setup(void **state) {
 static int teardown(void **state) {
     (void)state;
     vec_close(fix.writer);
+    lex_close(fix.words);
     store_close(fix.store);
     analyzer_close(fix.analyzer);
     Err err = file_remove_tree(fix.root);
@@ -189,11 +197,19 @@ static SearchReply find(const char *query, SearchMode mode, const Filter *filter
                     .generation = 1,
                     .committed = fix.collection.rows};
     CHECK_OK(vec_open(&ix, &spec));
-    SearchSource source = {
-        .store = fix.store, .collection = &fix.collection, .index = ix, .model = &model, .filter = filter};
+    LexIndex *words;
+    CHECK_OK(lex_open(&words, &(LexSpec){.dir = fix.data, .generation = 1, .committed = fix.collection.lex_count}));
+    SearchSource source = {.store = fix.store,
+                           .collection = &fix.collection,
+                           .lex = words,
+                           .analyzer = fix.analyzer,
+                           .index = ix,
+                           .model = &model,
+                           .filter = filter};
     SearchRequest rq = {.query = str_of(query), .mode = mode, .alpha = 0.7f, .limit = 5, .freshness = true};
     CHECK_OK(search(&fix.arena, &source, 1, &rq, &r));
     vec_close(ix);
+    lex_close(words);
     return r;
 }
 
@@ -266,7 +282,10 @@ static void removed_documents_are_not_found_though_their_slots_stay(void **state
     StoreDoc doc;
     CHECK_OK(store_document(fix.store, &fix.arena, fix.collection.id, STR("src/date.py"), &doc));
     CHECK_OK(store_begin(fix.store));
-    CHECK_OK(store_remove(fix.store, doc.id));
+    StoreChange change;
+    CHECK_OK(store_remove(fix.store, doc.id, &change));
+    CHECK_OK(lex_remove(fix.words, &change.gone, 1, NULL));
+    words_sync();
     StoreSwept *swept_rows;
     size_t n;
     CHECK_OK(store_commit(fix.store));
@@ -289,6 +308,7 @@ static void what_is_not_embedded_yet_is_found_by_its_words(void **state) {
     (void)state;
     CHECK_OK(store_begin(fix.store));
     (void)doc_put("src/new.c", "c", STR("void brand_new_thing(void);\n"));
+    words_sync();
     CHECK_OK(store_commit(fix.store));
     SearchReply r = find("brand new thing", MODE_HYBRID, NULL);
     CHECK(r.n >= 1);

@@ -19,6 +19,17 @@ struct Store {
 
 static uint32_t slot_of(int64_t chunk) { return chunk > ROWS - TWINS ? 0 : (uint32_t)chunk - 1; }
 
+Err store_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n) {
+    (void)s, (void)a, (void)collection, (void)filter, (void)out, (void)n;
+    return err_set(ERR_INTERNAL, "no lexical index asks for ranges here");
+}
+
+const StoreCaps *store_caps(const Store *s) {
+    static const StoreCaps caps = {.lexical = true};
+    (void)s;
+    return &caps;
+}
+
 Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k, StoreLexHit **out,
                   size_t *n) {
     (void)collection;

@@ -1,5 +1,4 @@
-/* fixture.h - what the tests of the store share: a plain analyser (the real one lives in another room), a store in a
- * temporary folder, short ways to put documents. */
+/* fixture.h - what the tests of the store share: a store in a temporary folder, short ways to put documents. */
 #ifndef PYTHIA_TESTS_STORE_FIXTURE_H
 #define PYTHIA_TESTS_STORE_FIXTURE_H
 
@@ -9,44 +8,6 @@
 #include "base/file.h"
 #include "store/store.h"
 
-/* Lower-cased runs of ASCII letters, digits and bytes >= 0x80; "a_b" gives a, a_b (at the same position), b. */
-static int fixture_analyze(void *analyzer, Str text, StoreTermSink sink, void *ctx) {
-    (void)analyzer;
-    size_t i = 0;
-    while (i < text.n) {
-        char whole[256], part[256];
-        size_t n_whole = 0, n_part = 0, start = i;
-        bool first = true, split = false;
-        for (;; i++) {
-            const char c = i < text.n ? text.p[i] : 0;
-            const bool letter =
-                (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c & 0x80);
-            if (letter && n_whole < sizeof whole) {
-                const char low = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
-                whole[n_whole++] = part[n_part++] = low;
-                continue;
-            }
-            if (c == '_' && n_whole > 0 && n_whole < sizeof whole) {
-                /* The whole is known only at the end of the word. */
-                size_t end = i;
-                while (end < text.n && text.p[end] != ' ' && text.p[end] != '\n') end++;
-                if (sink(ctx, str_make(part, n_part), false, start, i)) return 1;
-                if (first && sink(ctx, str_make(text.p + start, end - start), true, start, end)) return 1;
-                first = false;
-                split = true;
-                whole[n_whole++] = '_';
-                n_part = 0;
-                continue;
-            }
-            break;
-        }
-        if (n_part && sink(ctx, str_make(part, n_part), false, start, i)) return 1;
-        (void)split;
-        if (i < text.n) i++;
-    }
-    return 0;
-}
-
 typedef struct {
     char folder[512];
     Store *store;
@@ -55,8 +16,7 @@ typedef struct {
 } Fixture;
 
 static inline StoreSpec fixture_spec(const Fixture *f, bool read_only) {
-    return (StoreSpec){
-        .kind = "local", .path = f->folder, .read_only = read_only, .analyzer = {.run = fixture_analyze}};
+    return (StoreSpec){.kind = "local", .path = f->folder, .read_only = read_only};
 }
 
 static inline int64_t fixture_collection(Fixture *f, const char *name) {
@@ -145,9 +105,10 @@ static inline int64_t fixture_put_doc(Fixture *f, int64_t collection, const Doc 
                           .n_chunks = n,
                           .now_ms = 9,
                           .keep_text = keep};
-    int64_t id = 0;
-    CHECK_OK(store_put(f->store, &put, &id));
-    return id;
+    StoreChange change;
+    CHECK_OK(store_put(f->store, &put, &change));
+    CHECK_INT(change.added.end - change.added.first, n);
+    return change.doc;
 }
 
 static inline int64_t fixture_put(Fixture *f, const char *path, const char *text) {
@@ -155,27 +116,32 @@ static inline int64_t fixture_put(Fixture *f, const char *path, const char *text
     return fixture_put_doc(f, f->collection, &doc, false);
 }
 
-/* The paths of the hits, best first: "a.c b.c". */
-static inline Str fixture_search(Fixture *f, const char *query, const Filter *filter, size_t k) {
-    StoreLexHit *hits = NULL;
+/* The paths of the chunks that the filter lets pass, in order of their ids: "a.c b.c". text: only chunks of just this text;
+ * NULL: any. */
+static inline Str fixture_chunks_in(Fixture *f, Store *s, const char *text, const Filter *filter) {
+    ChunkRange *ranges = NULL;
     size_t n = 0;
-    CHECK_OK(store_lexical(f->store, &f->arena, f->collection, str_of(query), filter, k, &hits, &n));
-    CHECK(n <= k);
     Buf paths = {0};
+    CHECK_OK(store_ranges(s, &f->arena, f->collection, filter, &ranges, &n));
     for (size_t i = 0; i < n; i++) {
-        StoreChunk c;
-        int64_t collection = 0;
-        CHECK_OK(store_chunk(f->store, &f->arena, hits[i].chunk_id, &collection, &c));
-        CHECK_INT(collection, f->collection);
-        CHECK(i == 0 || hits[i - 1].score >= hits[i].score);
-        CHECK(hits[i].score > 0);
-        if (i) buf_char(&paths, ' ');
-        buf_add(&paths, c.path);
+        CHECK(ranges[i].first < ranges[i].end && (i == 0 || ranges[i - 1].end < ranges[i].first));
+        for (int64_t id = ranges[i].first; id < ranges[i].end; id++) {
+            const ChunkHash hash = text ? chunk_hash_of(str_of(text)) : (ChunkHash){{0}};
+            StoreChunk c;
+            int64_t collection = 0;
+            CHECK_OK(store_chunk(s, &f->arena, id, &collection, &c));
+            CHECK_INT(collection, f->collection);
+            if (text && memcmp(hash.bytes, c.hash.bytes, sizeof hash.bytes) != 0) continue;
+            if (paths.n) buf_char(&paths, ' ');
+            buf_add(&paths, c.path);
+        }
     }
     const Str result = arena_str(&f->arena, buf_str(&paths));
     buf_free(&paths);
     return result;
 }
+
+static inline Str fixture_paths(Fixture *f, const char *text) { return fixture_chunks_in(f, f->store, text, NULL); }
 
 static inline void fixture_check_sound(Fixture *f) {
     Buf report = {0};

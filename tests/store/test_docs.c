@@ -12,14 +12,14 @@ static void a_store_opens_where_nothing_was(void **state) {
     CHECK_STR(all[0].name, "docs");
     fixture_check_sound(&f);
     const StoreCaps *caps = store_caps(f.store);
-    CHECK(caps->lexical && caps->text && caps->transactions && !caps->many_writers);
+    CHECK(!caps->lexical && caps->text && caps->transactions && !caps->many_writers);
     fixture_close(&f);
 }
 
 static void an_unknown_kind_is_refused_with_the_known_ones(void **state) {
     (void)state;
     Store *s = NULL;
-    StoreSpec spec = {.kind = "mongo", .path = "/nowhere", .analyzer = {.run = fixture_analyze}};
+    StoreSpec spec = {.kind = "mongo", .path = "/nowhere"};
     CHECK_ERR(store_open(&s, &spec), ERR_USAGE, "no store is called 'mongo'; there are: local");
     CHECK(s == NULL);
     store_close(NULL);
@@ -130,7 +130,7 @@ static void a_removed_collection_takes_everything_with_it(void **state) {
     uint32_t slot = 0;
     CHECK_OK(store_embedding_find(f.store, &model, &hash, &found, &where, &slot));
     CHECK(!found);
-    CHECK_STR(fixture_search(&f, "kept", NULL, 10), "a.c");
+    CHECK_STR(fixture_paths(&f, "kept alpha"), "a.c");
     CHECK_ERR(store_collection_remove(f.store, other), ERR_NO_COLLECTION, "no collection with id 2");
     fixture_check_sound(&f);
     fixture_close(&f);
@@ -159,8 +159,9 @@ static void a_document_keeps_every_field_and_its_chunks(void **state) {
     };
     const StorePut put = {
         .collection = f.collection, .doc = &doc, .inode = UINT64_MAX, .chunks = chunks, .n_chunks = 2, .now_ms = 77};
-    int64_t id = 0;
-    CHECK_OK(store_put(f.store, &put, &id));
+    StoreChange change;
+    CHECK_OK(store_put(f.store, &put, &change));
+    const int64_t id = change.doc;
     fixture_reopen(&f, true);
     StoreDoc got;
     CHECK_OK(store_document(f.store, &f.arena, f.collection, doc.path, &got));
@@ -206,8 +207,9 @@ static void putting_again_replaces_content_and_keeps_the_id(void **state) {
     CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &after));
     CHECK(after.version != before.version);
     CHECK_INT(after.chunks, 1);
-    CHECK_STR(fixture_search(&f, "alpha gamma", NULL, 10), "");
-    CHECK_STR(fixture_search(&f, "delta", NULL, 10), "a.c");
+    CHECK_STR(fixture_paths(&f, "alpha beta"), "");
+    CHECK_STR(fixture_paths(&f, "gamma"), "");
+    CHECK_STR(fixture_paths(&f, "delta"), "a.c");
     fixture_check_sound(&f);
     /* The first content again is the first version again. */
     CHECK_INT(fixture_put(&f, "a.c", "alpha beta\n\ngamma"), id);
@@ -233,8 +235,7 @@ static void a_chunk_outside_its_text_is_refused(void **state) {
                    {.start = 0, .end = 1, .start_line = 2}};
     for (size_t i = 0; i < 4; i++) {
         const StorePut put = {.collection = f.collection, .doc = &doc, .chunks = &bad[i], .n_chunks = 1};
-        int64_t id = 0;
-        CHECK_ERR(store_put(f.store, &put, &id), ERR_INPUT, "chunk 0 of 'a.c' spans bytes");
+        CHECK_ERR(store_put(f.store, &put, NULL), ERR_INPUT, "chunk 0 of 'a.c' spans bytes");
     }
     fixture_check_sound(&f);
     fixture_close(&f);
@@ -258,9 +259,9 @@ static void documents_are_listed_by_path_in_all_states(void **state) {
     (void)fixture_put(&f, "b.c", "beta");
     (void)fixture_put(&f, "a.c", "alpha");
     const Doc big = fixture_doc(&f, "c.bin", STR(""));
-    CHECK_OK(store_put_skipped(f.store, f.collection, &big, DOC_SKIPPED, STR("binary"), 3));
+    CHECK_OK(store_put_skipped(f.store, f.collection, &big, DOC_SKIPPED, STR("binary"), 3, NULL));
     const Doc torn = fixture_doc(&f, "a.c", STR("")); /* was active: its chunks go */
-    CHECK_OK(store_put_skipped(f.store, f.collection, &torn, DOC_FAILED, STR("unreadable"), 4));
+    CHECK_OK(store_put_skipped(f.store, f.collection, &torn, DOC_FAILED, STR("unreadable"), 4, NULL));
     Listing all = {0};
     CHECK_OK(store_documents(f.store, f.collection, list_doc, &all));
     CHECK_STR(buf_str(&all.seen), "a.c:2:unreadable b.c:0: c.bin:1:binary ");
@@ -269,7 +270,7 @@ static void documents_are_listed_by_path_in_all_states(void **state) {
     CHECK_ERR(store_documents(f.store, f.collection, list_doc, &some), ERR_INTERRUPT, "enough");
     CHECK_INT(some.count, 1);
     buf_free(&some.seen);
-    CHECK_STR(fixture_search(&f, "alpha beta", NULL, 10), "b.c");
+    CHECK_STR(fixture_paths(&f, NULL), "b.c");
     StoreCounts counts;
     const Sha256 model = {{0}};
     CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
@@ -290,7 +291,7 @@ static void a_renamed_document_is_found_under_its_new_path(void **state) {
                  .lang = STR("cpp"),
                  .mtime_ns = 8,
                  .prior = 0.5f};
-    CHECK_OK(store_rename(f.store, id, &moved, 9));
+    CHECK_OK(store_rename(f.store, id, &moved, 9, NULL));
     StoreDoc doc;
     CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("new/second.c"), &doc));
     CHECK_INT(doc.id, id); /* what stood there is gone */
@@ -304,12 +305,55 @@ static void a_renamed_document_is_found_under_its_new_path(void **state) {
     CHECK_NEAR(prior, 0.5, 0);
     CHECK_OK(store_chunk_prior(f.store, 9999, &prior)); /* gone meanwhile: nothing to hold against it */
     CHECK_NEAR(prior, 1, 0);
-    CHECK_STR(fixture_search(&f, "gamma", NULL, 10), "");
-    CHECK_STR(fixture_search(&f, "first", NULL, 10), "");
-    CHECK_STR(fixture_search(&f, "second", NULL, 10), "new/second.c new/second.c");
-    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "new/second.c");
+    CHECK_STR(fixture_paths(&f, NULL), "new/second.c new/second.c");
+    CHECK_STR(fixture_paths(&f, "alpha"), "new/second.c");
     moved = (Doc){.uri = STR("u"), .path = STR("p"), .lang = STR("")};
-    CHECK_ERR(store_rename(f.store, 99, &moved, 0), ERR_NO_DOCUMENT, "no document with id 99");
+    CHECK_ERR(store_rename(f.store, 99, &moved, 0, NULL), ERR_NO_DOCUMENT, "no document with id 99");
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
+static void check_range(ChunkRange r, int64_t first, int64_t end) {
+    CHECK_INT(r.first, first);
+    CHECK_INT(r.end, end);
+}
+
+/* Whoever keeps an index of chunks follows these alone. */
+static void each_change_tells_which_chunks_came_and_went(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Doc a = fixture_doc(&f, "a.c", STR("one\n\ntwo")), b = fixture_doc(&f, "b.c", STR("three"));
+    StorePut put = {.collection = f.collection, .doc = &a};
+    StoreChange change;
+    put.chunks = fixture_chunks(&f, a.text, &put.n_chunks);
+    CHECK_OK(store_put(f.store, &put, &change));
+    const int64_t doc = change.doc;
+    check_range(change.added, 1, 3);
+    check_range(change.gone, 0, 0);
+    CHECK_OK(store_put(f.store, &put, &change));
+    CHECK_INT(change.doc, doc);
+    check_range(change.added, 3, 5);
+    check_range(change.gone, 1, 3);
+    put = (StorePut){.collection = f.collection, .doc = &b};
+    put.chunks = fixture_chunks(&f, b.text, &put.n_chunks);
+    CHECK_OK(store_put(f.store, &put, &change));
+    check_range(change.added, 5, 6);
+    /* a.c over b.c */
+    CHECK_OK(store_rename(f.store, doc, &b, 1, &change));
+    CHECK_INT(change.doc, doc);
+    check_range(change.added, 3, 5);
+    check_range(change.gone, 3, 5);
+    check_range(change.evicted, 5, 6);
+    CHECK_OK(store_put_skipped(f.store, f.collection, &b, DOC_SKIPPED, STR("binary"), 1, &change));
+    check_range(change.added, 0, 0);
+    check_range(change.gone, 3, 5);
+    CHECK_OK(store_remove(f.store, doc, &change));
+    check_range(change.gone, 0, 0); /* it had none any more */
+    CHECK_OK(store_put(f.store, &put, &change));
+    check_range(change.added, 6, 7); /* ids are never used again */
+    CHECK_OK(store_remove(f.store, change.doc, &change));
+    check_range(change.gone, 6, 7);
     fixture_check_sound(&f);
     fixture_close(&f);
 }
@@ -323,9 +367,9 @@ static void touching_and_removing(void **state) {
     StoreDoc doc;
     CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &doc));
     CHECK(doc.mtime_ns == 42 && doc.inode == 43);
-    CHECK_OK(store_remove(f.store, id));
-    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "");
-    CHECK_ERR(store_remove(f.store, id), ERR_NO_DOCUMENT, "no document with id");
+    CHECK_OK(store_remove(f.store, id, NULL));
+    CHECK_STR(fixture_paths(&f, NULL), "");
+    CHECK_ERR(store_remove(f.store, id, NULL), ERR_NO_DOCUMENT, "no document with id");
     CHECK_ERR(store_touch(f.store, id, 1, 1), ERR_NO_DOCUMENT, "no document with id");
     fixture_check_sound(&f);
     fixture_close(&f);
@@ -350,14 +394,14 @@ static void kept_text_comes_back_byte_for_byte(void **state) {
     size_t n = 0;
     CHECK_OK(store_chunks_of(f.store, &f.arena, id, &list, &n));
     CHECK(n == 1 && list[0].has_text);
-    CHECK_OK(store_remove(f.store, id)); /* the other one still has it */
+    CHECK_OK(store_remove(f.store, id, NULL)); /* the other one still has it */
     CHECK_OK(store_text(f.store, &f.arena, twin, &text));
     CHECK(str_eq(text, buf_str(&big)));
     CHECK_INT(fixture_put(&f, "copy.txt", "now from a file"), twin + 1); /* another URI */
     const int64_t plain = fixture_put(&f, "plain.c", "x");
     CHECK_ERR(store_text(f.store, &f.arena, plain, &text), ERR_NO_DOCUMENT, "keeps no text");
     fixture_check_sound(&f);
-    CHECK_OK(store_remove(f.store, twin));
+    CHECK_OK(store_remove(f.store, twin, NULL));
     fixture_check_sound(&f);
     buf_free(&big);
     fixture_close(&f);
@@ -373,14 +417,15 @@ static void a_rollback_takes_everything_back(void **state) {
     (void)fixture_put(&f, "b.c", "gamma");
     const int64_t made = fixture_collection(&f, "made");
     CHECK(made > 0);
-    CHECK_STR(fixture_search(&f, "beta gamma", NULL, 10), "a.c b.c"); /* a writer sees its own work */
+    CHECK_STR(fixture_paths(&f, NULL), "a.c b.c"); /* a writer sees its own work */
+    CHECK_STR(fixture_paths(&f, "beta"), "a.c");
     store_rollback(f.store);
-    CHECK_STR(fixture_search(&f, "beta gamma", NULL, 10), "");
-    CHECK_STR(fixture_search(&f, "alpha", NULL, 10), "a.c");
+    CHECK_STR(fixture_paths(&f, NULL), "a.c");
+    CHECK_STR(fixture_paths(&f, "alpha"), "a.c");
     CHECK_OK(store_begin(f.store));
     (void)fixture_put(&f, "c.c", "delta");
     fixture_reopen(&f, false); /* closing rolls back */
-    CHECK_STR(fixture_search(&f, "delta", NULL, 10), "");
+    CHECK_STR(fixture_paths(&f, "delta"), "");
     fixture_check_sound(&f);
     fixture_close(&f);
 }
@@ -457,7 +502,7 @@ static void sweep_lists_slots_that_no_chunk_needs(void **state) {
     size_t n = 9;
     CHECK_OK(store_embedding_sweep(f.store, &f.arena, f.collection, &swept, &n));
     CHECK_INT(n, 0);
-    CHECK_OK(store_remove(f.store, a));
+    CHECK_OK(store_remove(f.store, a, NULL));
     CHECK_OK(store_embedding_sweep(f.store, &f.arena, f.collection, &swept, &n));
     CHECK_INT(n, 1);
     CHECK_INT(swept[0].slot, 1);
@@ -555,9 +600,9 @@ static void a_store_opened_for_reading_refuses_to_write(void **state) {
     fixture_open(&f);
     (void)fixture_put(&f, "a.c", "alpha");
     fixture_reopen(&f, true);
-    CHECK_STR(fixture_search(&f, "alpha", NULL, 3), "a.c");
+    CHECK_STR(fixture_paths(&f, "alpha"), "a.c");
     CHECK_ERR(store_begin(f.store), ERR_UNSUPPORTED, "opened for reading only");
-    CHECK_ERR(store_remove(f.store, 1), ERR_UNSUPPORTED, "opened for reading only");
+    CHECK_ERR(store_remove(f.store, 1, NULL), ERR_UNSUPPORTED, "opened for reading only");
     fixture_close(&f);
 }
 
@@ -575,6 +620,7 @@ int main(void) {
         cmocka_unit_test(a_chunk_outside_its_text_is_refused),
         cmocka_unit_test(documents_are_listed_by_path_in_all_states),
         cmocka_unit_test(a_renamed_document_is_found_under_its_new_path),
+        cmocka_unit_test(each_change_tells_which_chunks_came_and_went),
         cmocka_unit_test(touching_and_removing),
         cmocka_unit_test(kept_text_comes_back_byte_for_byte),
         cmocka_unit_test(a_rollback_takes_everything_back),

@@ -1,0 +1,111 @@
+/* Filters: which chunks they let pass, as ranges of ids and as slots of vectors. */
+#include "fixture.h"
+
+static void filters_let_pass_what_they_name(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const char *const paths[] = {"src/net/a.c", "src/net/b.h", "src/network.c", "docs/net.md", "src/net", "a.c"};
+    for (int i = 0; i < 6; i++) {
+        Doc doc = fixture_doc(&f, paths[i], STR("needle"));
+        doc.lang = i == 3 ? STR("markdown") : STR("c");
+        doc.mtime_ns = (int64_t)(i + 1) * 1000 * 1000000; /* (i + 1) seconds */
+        Chunk c = {.end = 6, .kind = i % 2 ? STR("function") : STR("lines"), .hash = chunk_hash_of(str_of(paths[i]))};
+        const StorePut put = {.collection = f.collection, .doc = &doc, .chunks = &c, .n_chunks = 1};
+        CHECK_OK(store_put(f.store, &put, NULL));
+    }
+    const Str net[] = {STR("src/net/")}, two[] = {STR("a.c"), STR("./docs")}, root[] = {STR(".")}, none[] = {STR("sr")};
+    const Str globs[] = {STR("*.c"), STR("!src/net/*")}, not_md[] = {STR("!*.md")}, langs[] = {STR("Markdown")};
+    const Str kinds[] = {STR("function"), STR("nothing"), STR("function")};
+    const struct {
+        Filter filter;
+        const char *want;
+    } cases[] = {
+        {{.paths = net, .n_paths = 1}, "src/net/a.c src/net/b.h src/net"},
+        {{.paths = two, .n_paths = 2}, "docs/net.md a.c"},
+        {{.paths = root, .n_paths = 1}, "src/net/a.c src/net/b.h src/network.c docs/net.md src/net a.c"},
+        {{.paths = none, .n_paths = 1}, ""},
+        {{.globs = globs, .n_globs = 2}, "src/network.c a.c"},
+        {{.globs = not_md, .n_globs = 1}, "src/net/a.c src/net/b.h src/network.c src/net a.c"},
+        {{.langs = langs, .n_langs = 1}, "docs/net.md"},
+        {{.kinds = kinds, .n_kinds = 3}, "src/net/b.h docs/net.md a.c"},
+        {{.kinds = kinds, .n_kinds = 3, .paths = net, .n_paths = 1}, "src/net/b.h"},
+        {{.since_ms = 5000}, "src/net a.c"},
+        {{.until_ms = 2000}, "src/net/a.c src/net/b.h"},
+        {{.since_ms = 3000, .until_ms = 3000}, "src/network.c"},
+        {{.since_ms = 7000}, ""},
+    };
+    const Sha256 model = {{1}};
+    for (uint32_t i = 0; i < 6; i++) {
+        const ChunkHash hash = chunk_hash_of(str_of(paths[i]));
+        CHECK_OK(store_embedding_put(f.store, f.collection, &model, &hash, i * 60));
+    }
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const Str got = fixture_chunks_in(&f, f.store, NULL, &cases[i].filter);
+        if (!str_is(got, cases[i].want)) print_message("case %zu\n", i);
+        CHECK_STR(got, cases[i].want);
+        uint64_t bits[5] = {~0ull, ~0ull, ~0ull, ~0ull, ~0ull};
+        size_t count = 9, seen = 0;
+        CHECK_OK(store_slots(f.store, f.collection, &model, &cases[i].filter, bits, 301, &count));
+        for (int b = 0; b < 320; b++) seen += bits[b / 64] >> (b % 64) & 1;
+        CHECK_INT(seen, count);
+        CHECK((count == 0) == (cases[i].want[0] == 0));
+        /* One by one, through the slots. */
+        size_t passed = 0;
+        for (uint32_t s = 0; s < 6; s++) {
+            const uint32_t slot = s * 60;
+            int64_t *ids = NULL;
+            size_t *of = NULL, n = 0;
+            CHECK_OK(
+                store_slot_chunks(f.store, &f.arena, f.collection, &model, &cases[i].filter, &slot, 1, &ids, &of, &n));
+            CHECK_INT(n, bits[slot / 64] >> (slot % 64) & 1);
+            passed += n;
+        }
+        CHECK_INT(passed, count);
+    }
+    fixture_close(&f);
+}
+
+static void slots_beyond_the_index_and_without_chunks_have_no_bit(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Sha256 model = {{1}}, other = {{2}};
+    const int64_t gone = fixture_put(&f, "gone.c", "gone");
+    (void)fixture_put(&f, "a.c", "twice\n\ntwice\n\nonce");
+    const char *const texts[] = {"gone", "twice", "once"};
+    const uint32_t where[] = {0, 63, 64};
+    for (int i = 0; i < 3; i++) {
+        const ChunkHash hash = chunk_hash_of(str_of(texts[i]));
+        CHECK_OK(store_embedding_put(f.store, f.collection, &model, &hash, where[i]));
+    }
+    CHECK_OK(store_remove(f.store, gone, NULL));
+    uint64_t bits[2] = {0};
+    size_t count = 0;
+    CHECK_OK(store_slots(f.store, f.collection, &model, NULL, bits, 64, &count));
+    CHECK(count == 1 && bits[0] == UINT64_C(1) << 63);
+    CHECK_OK(store_slots(f.store, f.collection, &model, NULL, bits, 65, &count));
+    CHECK(count == 2 && bits[1] == 1);
+    CHECK_OK(store_slots(f.store, f.collection, &other, NULL, bits, 65, &count));
+    CHECK(count == 0 && bits[0] == 0 && bits[1] == 0);
+    const uint32_t asked[] = {64, 0, 63, 7};
+    int64_t *ids = NULL;
+    size_t *of = NULL, n = 0;
+    CHECK_OK(store_slot_chunks(f.store, &f.arena, f.collection, &model, NULL, asked, 4, &ids, &of, &n));
+    CHECK_INT(n, 3);
+    CHECK(of[0] == 0 && of[1] == 2 && of[2] == 2 && ids[1] < ids[2]);
+    uint32_t slot = 0;
+    CHECK_OK(store_chunk_slot(f.store, f.collection, &model, ids[1], &slot));
+    CHECK_INT(slot, 63);
+    CHECK_ERR(store_chunk_slot(f.store, f.collection, &other, ids[1], &slot), ERR_NO_INDEX, "has no vector yet");
+    CHECK_STR(str_of(err_fix_text()), "pythia index");
+    fixture_close(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(filters_let_pass_what_they_name),
+        cmocka_unit_test(slots_beyond_the_index_and_without_chunks_have_no_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
