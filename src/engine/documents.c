@@ -11,6 +11,7 @@ ReadOpts engine_read_opts(const Pythia *p, const IndexSettings *s, const Deadlin
     const Config *c = p->opts.config;
     ReadOpts out = settings_read_opts(s);
     out.documents = (DocumentOpts){.child = {.program = p->opts.reader,
+                                             .readers = p->readers,
                                              .memory = config_int(c, CONF_DOCUMENTS_MEMORY),
                                              .timeout_ms = config_int(c, CONF_DOCUMENTS_TIMEOUT),
                                              .stop = stop},

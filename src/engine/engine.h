@@ -31,7 +31,8 @@ struct Pythia {
     Store *store;
     bool store_writable;
     Analyzer *analyzer;
-    Core *core; /* models, threads, the cache of queries' vectors; perhaps shared */
+    Readers *readers; /* of documents, kept between them; NULL: opts.reader is */
+    Core *core;       /* models, threads, the cache of queries' vectors; perhaps shared */
 };
 
 /* ---- pythia.c: what is opened once ---- */

@@ -1,5 +1,6 @@
 /* pythia.c - opening and closing, and what is opened once: store, pool, analyser, models. */
 #include "engine/engine.h"
+#include "ingest/readers.h"
 
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ Err pythia_open(Pythia **out, const PythiaOpts *opts) {
         p->core = core_join(opts->beside->core);
     else if (!err)
         err = core_open(&p->core);
+    if (!err && opts->reader) err = readers_open(&p->readers, opts->reader);
     p->opts.beside = NULL; /* which may be closed before */
     if (err)
         pythia_close(p);
@@ -52,6 +54,7 @@ void pythia_close(Pythia *p) {
     if (!p) return;
     store_close(p->store);
     analyzer_close(p->analyzer);
+    readers_close(p->readers);
     core_leave(p->core);
     arena_free(&p->arena);
     free(p);

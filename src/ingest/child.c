@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ingest/readers.h"
 #include "ingest/wire.h"
 
 enum {
@@ -19,6 +20,7 @@ enum {
     ERR_BYTES = 4096, /* of complaints that are kept */
     LOOK_MS = 100,    /* how often opts->stop is looked at */
     READ_BYTES = 65536,
+    READERS_TRIED = 4,
 };
 
 typedef struct {
@@ -61,17 +63,25 @@ static Err spawn(Child *c, int document, int out_end, int err_end, char *const *
     return code ? err_set(ERR_IO, "cannot start '%s': %s", words[0], strerror(code)) : ERR_OK;
 }
 
-static Err child_start(Child *c, int document, char *const *words) {
+/* Two pipes, of which theirs are the writing ends; the document is read from its start. */
+static Err pipes_open(Child *c, int document, int theirs[2]) {
     int out[2] = {-1, -1}, complaints[2] = {-1, -1};
-    Err err = ERR_OK;
-    if (pipe2(out, O_CLOEXEC) != 0 || pipe2(complaints, O_CLOEXEC) != 0)
-        err = err_set(ERR_IO, "cannot start a reader: %s", strerror(errno));
-    if (!err && lseek(document, 0, SEEK_SET) != 0) err = err_set(ERR_IO, "cannot read: %s", strerror(errno));
-    if (!err) err = spawn(c, document, out[1], complaints[1], words);
-    shut(&out[1]);
-    shut(&complaints[1]);
-    c->out = out[0];
-    c->err = complaints[0];
+    const bool open = pipe2(out, O_CLOEXEC) == 0 && pipe2(complaints, O_CLOEXEC) == 0;
+    c->out = out[0], theirs[0] = out[1];
+    c->err = complaints[0], theirs[1] = complaints[1];
+    if (open && lseek(document, 0, SEEK_SET) == 0) return ERR_OK;
+    const Err err = err_set(ERR_IO, "cannot start a reader: %s", strerror(errno));
+    for (int i = 0; i < 2; i++) shut(&theirs[i]);
+    shut(&c->out);
+    shut(&c->err);
+    return err;
+}
+
+static Err child_start(Child *c, int document, char *const *words) {
+    int theirs[2];
+    TRY(pipes_open(c, document, theirs));
+    const Err err = spawn(c, document, theirs[0], theirs[1], words);
+    for (int i = 0; i < 2; i++) shut(&theirs[i]);
     if (!err) return ERR_OK;
     shut(&c->out);
     shut(&c->err);
@@ -112,6 +122,11 @@ static Err hear_out(Child *c, const Deadline *stop, ChildEnd *end) {
 
 /* ---- the end ---- */
 
+static void status_tell(int status, ChildEnd *end) {
+    end->exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    end->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
 static void wait_for(Child *c, bool kill_now, ChildEnd *end) {
     static const struct timespec moment = {.tv_nsec = 200000};
     int status = 0;
@@ -127,8 +142,20 @@ static void wait_for(Child *c, bool kill_now, ChildEnd *end) {
             (void)nanosleep(&moment, NULL);
         }
     }
-    end->exit_code = got == c->pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    end->signal = got == c->pid && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    status_tell(got == c->pid ? status : EXIT_FAILURE << 8, end);
+}
+
+/* What was heard, in the arena. */
+static Err child_told(Arena *a, Child *c, Err err, ChildEnd *end) {
+    if (!err) err = buf_ok(&c->heard);
+    if (!err) {
+        end->out = arena_str(a, buf_str(&c->heard));
+        end->err = arena_str(a, buf_str(&c->complaints));
+        if (!end->out.p || !end->err.p) err = arena_error();
+    }
+    buf_free(&c->heard);
+    buf_free(&c->complaints);
+    return err;
 }
 
 static Err child_run(Arena *a, int document, char *const *words, const ChildOpts *opts, size_t max_out, ChildEnd *end) {
@@ -139,15 +166,54 @@ static Err child_run(Arena *a, int document, char *const *words, const ChildOpts
     shut(&c.out);
     shut(&c.err);
     wait_for(&c, err || end->timed_out || end->too_long, end);
-    if (!err) err = buf_ok(&c.heard);
-    if (!err) {
-        end->out = arena_str(a, buf_str(&c.heard));
-        end->err = arena_str(a, buf_str(&c.complaints));
-        if (!end->out.p || !end->err.p) err = arena_error();
+    return child_told(a, &c, err, end);
+}
+
+/* ---- a reader that waits ---- */
+
+/* Sends the document to a borrowed reader; one that died while it waited is replaced. */
+static Err reader_ask(const ChildOpts *opts, const ReaderRequest *request, const int fds[3], Reader **out) {
+    for (int i = 0; i < READERS_TRIED; i++) {
+        TRY(reader_borrow(opts->readers, out));
+        if (reader_send(*out, request, fds)) return ERR_OK;
+        reader_return(opts->readers, *out, false);
     }
-    buf_free(&c.heard);
-    buf_free(&c.complaints);
-    return err;
+    return err_set(ERR_IO, "no reader of '%s' takes a document", opts->program);
+}
+
+/* The status of its child; false when it does not come in time. */
+static bool status_take(const Reader *reader, int64_t until_ns, ChildEnd *end) {
+    int status = 0;
+    for (;;) {
+        const int64_t left = (until_ns - clock_mono_ns()) / 1000000;
+        struct pollfd fd = {.fd = reader->fd, .events = POLLIN};
+        const int n = poll(&fd, 1, left < 0 ? 0 : (int)left);
+        if (n < 0 && errno == EINTR) continue;
+        if (n == 0) end->timed_out = true;
+        if (n <= 0 || read(reader->fd, &status, sizeof status) != (ssize_t)sizeof status) return false;
+        status_tell(status, end);
+        return true;
+    }
+}
+
+static Err lent_run(Arena *a, int document, const char *format, const ChildOpts *opts, ChildEnd *end) {
+    Child c = {.max_out = WIRE_MAX, .until_ns = clock_mono_ns() + opts->timeout_ms * 1000000};
+    ReaderRequest request = {.memory = opts->memory, .cpu_s = opts->timeout_ms / 1000 + 1};
+    Reader *reader = NULL;
+    int theirs[2];
+    *end = (ChildEnd){.out = STR(""), .err = STR(""), .exit_code = -1};
+    (void)snprintf(request.format, sizeof request.format, "%s", format);
+    TRY(pipes_open(&c, document, theirs));
+    Err err = reader_ask(opts, &request, (int[]){document, theirs[0], theirs[1]}, &reader);
+    for (int i = 0; i < 2; i++) shut(&theirs[i]);
+    if (!err) {
+        err = hear_out(&c, opts->stop, end);
+        const bool heard = !err && !end->timed_out && !end->too_long;
+        reader_return(opts->readers, reader, heard && status_take(reader, c.until_ns, end));
+    }
+    shut(&c.out);
+    shut(&c.err);
+    return child_told(a, &c, err, end);
 }
 
 /* program __read MEMORY CPU_SECONDS WORDS… */
@@ -207,7 +273,7 @@ Err child_read(Arena *a, int fd, const DocumentFormat *format, const ChildOpts *
     Err refused;
     Str reason;
     TRY(words_make(a, opts, tail, words));
-    TRY(child_run(a, fd, words, opts, WIRE_MAX, &end));
+    TRY(opts->readers ? lent_run(a, fd, format->name, opts, &end) : child_run(a, fd, words, opts, WIRE_MAX, &end));
     TRY(child_problem(a, &end, format->name, opts, skip));
     if (skip->n) return ERR_OK;
     const Err err = end.exit_code == 0 ? wire_read(a, end.out, out, &refused, &reason) : ERR_CORRUPT;

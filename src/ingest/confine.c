@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -116,6 +117,7 @@ static bool files_close(ConfineKind kind) {
 #define REFUSE(err_no)   BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (err_no))
 #define ON(number, then) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (number), 0, 1), then
 /* The low word of the third argument: it stands first in memory, as both machines are little-endian. */
+#define OWN_PID        0xfffffffeu /* replaced by it */
 #define THIRD_ARGUMENT offsetof(struct seccomp_data, args[2])
 
 /* Another machine's calls (32-bit ones; x32, which has a bit set) have other numbers: the process ends. */
@@ -152,10 +154,13 @@ static const struct sock_filter reader_filter[] = {
     ON(__NR_clock_gettime, ALLOW),
     ON(__NR_getpid, ALLOW),
     ON(__NR_gettid, ALLOW),
-    ON(__NR_tgkill, ALLOW),
     ON(__NR_sched_yield, ALLOW),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 2, 0),
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 1, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mmap, 7, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_mprotect, 6, 0),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_tgkill, 1, 0),
+    REFUSE(EPERM),
+    LOAD(args[0]), /* abort() signals the process itself; it may signal no other */
+    ON(OWN_PID, ALLOW),
     REFUSE(EPERM),
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)THIRD_ARGUMENT),
     BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, PROT_EXEC, 0, 1),
@@ -221,10 +226,13 @@ static const struct sock_filter program_filter[] = {
 
 static bool calls_close(ConfineKind kind) {
     const bool reader = kind == CONFINE_READER;
+    struct sock_filter own[sizeof reader_filter / sizeof *reader_filter];
+    memcpy(own, reader_filter, sizeof own);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i].k == OWN_PID) own[i].k = (uint32_t)getpid();
     const struct sock_fprog filter = {.len = (unsigned short)(reader ? sizeof reader_filter / sizeof *reader_filter
                                                                      : sizeof program_filter / sizeof *program_filter),
-                                      .filter =
-                                          (struct sock_filter *)(uintptr_t)(reader ? reader_filter : program_filter)};
+                                      .filter = reader ? own : (struct sock_filter *)(uintptr_t)program_filter};
     return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
 }
 

@@ -6,7 +6,7 @@ import unittest
 from email.message import EmailMessage
 
 from documents import docx, docx_table, epub, odf, package, paragraph, pdf, pptx, xlsx
-from harness import PythiaTest, main
+from harness import BINARY, PythiaTest, main, subprocess, without_override
 
 PAGE = """<!DOCTYPE html><html><head><title>The ferry</title><style>p { color: red }</style></head><body>
 <h1>Ferries</h1><p>A ferry crosses the <b>fjord</b> at noon.</p><script>var unseen = "zeppelin";</script>
@@ -284,6 +284,54 @@ class BadInput(Documents):
         self.assertRegex(self.reason("names.epub"), r"broken EPUB")
         self.assertEqual(self.pythia("get", "parts.docx", code=0).out, "inside\n")
         self.assertFalse((self.dir / "evil.txt").exists())
+
+    def test_files_that_are_no_documents_whatever_they_are_called(self):
+        for name in ("huge.pdf", "huge.txt", "huge.html", "huge.docx"):
+            with open(self.tree / name, "wb") as f:
+                f.write({"pdf": b"%PDF-1.7\n", "docx": b"PK\3\4"}.get(name[5:], b"text\n"))
+                f.truncate(2 << 30)  # sparse: two gigabytes that take no room
+        os.mkfifo(self.tree / "pipe.pdf")
+        (self.tree / "loop.docx").symlink_to("loop.docx")
+        (self.tree / "device.pdf").symlink_to("/dev/zero")
+        (self.tree / "up.pdf").symlink_to("..")
+        with socket.socket(socket.AF_UNIX) as s:
+            here = os.getcwd()
+            os.chdir(self.tree)
+            s.bind("socket.eml")
+            os.chdir(here)
+        self.write("new\nline\xff.html".encode("latin-1").decode("latin-1"), "<p>a capybara")
+        os.rename(self.tree / "new\nline\xff.html", os.fsencode(self.tree) + b"/new\nline\xff.html")
+        self.write("line.html", "<p>" + "endless " * 20000)
+        self.write("line.csv", 'a,b\n"' + "endless " * 20000)
+        self.write("line.eml", "Subject: " + "endless " * 20000)
+        self.write("line.rtf", "{\\rtf1 " + "endless " * 20000)
+        self.age("huge.pdf", "huge.txt", "huge.html", "huge.docx", "line.html", "line.csv", "line.eml", "line.rtf")
+        report = self.index("--lex-only")
+        self.assertEqual((report["added"], report["skipped"], report["failed"]), (5, 4, 0))
+        self.assertEqual(self.reason("huge.pdf"), "larger than 64 MB (2 GB)")
+        self.assertEqual(self.reason("huge.docx"), "larger than 64 MB (2 GB)")
+        self.assertEqual(self.reason("huge.txt"), "larger than 1 MB (2 GB)")
+        self.assertEqual(self.reason("huge.html"), "larger than 1 MB (2 GB)")
+        for name, why in (("pipe.pdf", "fifo"), ("loop.docx", "link in a circle"), ("device.pdf", "link to a special file"),
+                          ("up.pdf", "link to a folder"), ("socket.eml", "socket")):
+            steps = self.pythia("why", name, "--json", code=1).json["steps"]
+            self.assertEqual((steps[0]["stage"], steps[0]["passed"]), ("ignore", False))
+            self.assertIn(why, steps[0]["detail"].lower())
+        self.assertEqual(len(self.hits("capybara")), 1)
+        for name in ("line.html", "line.csv", "line.eml", "line.rtf"):
+            self.assertEqual(self.paths("endless", name, "--mode", "lexical", "-m", "1"), [name])
+
+    def test_what_may_not_be_read_is_told_and_read_when_it_may(self):
+        self.write("letter.docx", LETTER)
+        self.age()
+        (self.tree / "letter.docx").chmod(0)
+        words = without_override()
+        done = subprocess.run([*words, BINARY, "index", "--lex-only", "--json"], cwd=self.tree, env=self.env, capture_output=True)
+        self.assertEqual(done.returncode, 9, done.stderr)
+        self.assertIn(b"Permission denied", done.stdout)
+        (self.tree / "letter.docx").chmod(0o644)
+        self.index("--lex-only")
+        self.assertEqual(len(self.hits("turquoise")), 1)
 
     def test_a_left_out_document_is_tried_again_when_it_changed_or_the_limits_did(self):
         self.write("letter.docx", LETTER[:300])

@@ -4,13 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "ingest/child.h"
+#include "ingest/document.h"
+#include "ingest/readers.h"
 #include "tree.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -21,6 +23,7 @@ enum { MEMORY_IS_LIMITED = 1 };
 
 static char root[600];
 static Arena arena;
+static Readers *kept; /* NULL: a process is started for each document */
 
 /* ---- readers ---- */
 
@@ -59,6 +62,7 @@ static Err try_processes(Flow *f, Str bytes) {
     char *const words[] = {"/bin/true", NULL};
     tell(f, "become another program", execv(words[0], words) == 0);
     tell(f, "end its parent", kill(getppid(), SIGTERM) == 0);
+    tell(f, "end its parent's thread", syscall(SYS_tgkill, getpid() + 1, getpid() + 1, 0) == 0 || errno != EPERM);
     void *p = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     tell(f, "make memory that runs", p != MAP_FAILED);
     return ERR_OK;
@@ -128,12 +132,24 @@ static Err read_well(Flow *f, Str bytes) {
     return ERR_OK;
 }
 
+/* The document's first line is how large it was; it is read until it grew. */
+static Err wait_for_growth(Flow *f, Str bytes) {
+    Str line;
+    int64_t size = 0;
+    struct stat st = {0};
+    if (!str_line(&bytes, &line) || !str_to_i64(line, &size)) return err_set(ERR_CORRUPT, "no size");
+    while (fstat(STDIN_FILENO, &st) == 0 && st.st_size <= size) {}
+    flow_text(f, STR("it grew"));
+    return ERR_OK;
+}
+
 #define FORMAT(function)                                                                                               \
     { #function, "text", NULL, NULL, false, FORMAT_BYTES, function }
 static const DocumentFormat hostile[] = {
-    FORMAT(try_files), FORMAT(try_network), FORMAT(try_processes), FORMAT(try_memory),
-    FORMAT(crash),     FORMAT(loop),        FORMAT(sleep_on),      FORMAT(say_nothing),
-    FORMAT(refuse),    FORMAT(read_well),   FORMAT(say_too_much),  FORMAT(say_what_is_no_answer),
+    FORMAT(try_files),       FORMAT(try_network), FORMAT(try_processes), FORMAT(try_memory),
+    FORMAT(crash),           FORMAT(loop),        FORMAT(sleep_on),      FORMAT(say_nothing),
+    FORMAT(refuse),          FORMAT(read_well),   FORMAT(say_too_much),  FORMAT(say_what_is_no_answer),
+    FORMAT(wait_for_growth),
 };
 enum { N_HOSTILE = sizeof hostile / sizeof *hostile };
 
@@ -153,7 +169,8 @@ static int drop_root(void **state) {
 
 /* The reason, "" when there is none. */
 static Str read_by(const char *name, const char *content, int64_t timeout_ms, Doc *doc) {
-    const ChildOpts opts = {.program = "/proc/self/exe", .memory = 256 << 20, .timeout_ms = timeout_ms};
+    const ChildOpts opts = {
+        .program = "/proc/self/exe", .readers = kept, .memory = 256 << 20, .timeout_ms = timeout_ms};
     char path[700];
     Str skip = STR("");
     *doc = (Doc){0};
@@ -196,7 +213,7 @@ static void a_reader_starts_and_ends_no_process(void **state) {
     Doc doc;
     CHECK_STR(read_by("try_processes", "x", 10000, &doc), "");
     CHECK_STR(doc.text, "start a process: refused\nbecome another program: refused\nend its parent: refused\n"
-                        "make memory that runs: refused\n");
+                        "end its parent's thread: refused\nmake memory that runs: refused\n");
 }
 
 static void a_reader_gets_no_more_memory_than_it_may(void **state) {
@@ -259,21 +276,59 @@ static void a_cancelled_run_does_not_wait_for_its_reader(void **state) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     const DocumentFormat endless = FORMAT(loop);
     CHECK_INT(child_read(&arena, fd, &endless, &opts, &doc, &skip), ERR_INTERRUPT);
-    CHECK_INT(waitpid(-1, NULL, WNOHANG), -1); /* it is gone, and was waited for */
+    /* it is gone, and was waited for; readers that wait may be there */
+    CHECK_INT(waitpid(-1, NULL, WNOHANG), kept ? 0 : -1);
     CHECK_INT(close(fd), 0);
 }
 
+static void *grow(void *path) {
+    const int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0 || write(fd, "more\n", 5) != 5) abort();
+    (void)close(fd);
+    return NULL;
+}
+
+static void a_document_that_changes_while_it_is_read_is_told(void **state) {
+    (void)state;
+    Doc doc = {0};
+    Str skip = STR("");
+    char path[700];
+    struct stat st;
+    pthread_t writer;
+    const DocumentOpts opts = {
+        .child = {.program = "/proc/self/exe", .readers = kept, .memory = 256 << 20, .timeout_ms = 60000},
+        .max_size = 1000};
+    const DocumentFormat slow = FORMAT(wait_for_growth);
+    tree_file(root, "document", "2\n");
+    (void)snprintf(path, sizeof path, "%s/document", root);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK_INT(fstat(fd, &st), 0);
+    CHECK_INT(pthread_create(&writer, NULL, grow, path), 0);
+    CHECK_OK(document_read(&arena, fd, &st, &slow, 1000, &opts, &doc, &skip));
+    CHECK_INT(pthread_join(writer, NULL), 0);
+    CHECK_INT(close(fd), 0);
+    CHECK_STR(skip, "changed while being read");
+}
+
+static const struct CMUnitTest tests[] = {
+#define READER_TEST(f) cmocka_unit_test_setup_teardown(f, new_root, drop_root)
+    READER_TEST(a_reader_opens_no_file),
+    READER_TEST(a_reader_reaches_no_network),
+    READER_TEST(a_reader_starts_and_ends_no_process),
+    READER_TEST(a_reader_gets_no_more_memory_than_it_may),
+    READER_TEST(a_reader_that_ends_badly_costs_its_document),
+    READER_TEST(what_was_read_comes_with_its_marks),
+    READER_TEST(a_program_that_is_not_there_is_told),
+    READER_TEST(a_cancelled_run_does_not_wait_for_its_reader),
+    READER_TEST(a_document_that_changes_while_it_is_read_is_told),
+};
+
 int main(int argc, char **argv) {
     if (argc > 1 && strcmp(argv[1], CHILD_WORD) == 0) return child_main(argc, argv, hostile, N_HOSTILE);
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_reader_opens_no_file, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_reader_reaches_no_network, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_reader_starts_and_ends_no_process, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_reader_gets_no_more_memory_than_it_may, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_reader_that_ends_badly_costs_its_document, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(what_was_read_comes_with_its_marks, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_program_that_is_not_there_is_told, new_root, drop_root),
-        cmocka_unit_test_setup_teardown(a_cancelled_run_does_not_wait_for_its_reader, new_root, drop_root),
-    };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    /* Once with a process started for each document, once with readers that wait. */
+    int bad = cmocka_run_group_tests_name("started anew", tests, NULL, NULL);
+    if (readers_open(&kept, "/proc/self/exe")) return 1;
+    bad += cmocka_run_group_tests_name("waiting", tests, NULL, NULL);
+    readers_close(kept);
+    return bad;
 }
