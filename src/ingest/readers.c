@@ -47,8 +47,9 @@ void readers_close(Readers *r) {
 /* ---- starting ---- */
 
 static int spawn(const char *program, int socket_end, pid_t *pid) {
-    char *const words[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)CHILD_WORD, (char *)(uintptr_t)CHILD_SERVES, NULL};
-    char *const environment[] = {(char *)(uintptr_t)"LC_ALL=C.UTF-8", NULL};
+    char *const words[] = {(char *)(uintptr_t)program, (char *)(uintptr_t)CHILD_WORD, (char *)(uintptr_t)CHILD_SERVES,
+                           NULL};
+    char *const environment[] = {(char *)(uintptr_t) "LC_ALL=C.UTF-8", NULL};
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
     int code = posix_spawn_file_actions_init(&files);
