@@ -45,14 +45,14 @@ static Err flat_open(VecIndex **out, const VecSpec *spec) {
 Err flat_codes_read(const Flat *ix, const Built *b, FlatCodes *out) {
     const BuiltFile *f = &ix->kept.built;
     size_t wide = (ix->kept.base.dim + 15) / 16 * 16;
-    *out = (FlatCodes){.tables = (wide + 5) / 6,
+    *out = (FlatCodes){.of.tables = (wide + 5) / 6,
                        .seed = (uint64_t)b->words[FLAT_SEED_HIGH] << 32 | b->words[FLAT_SEED_LOW]};
     memcpy(&out->lost, &b->words[FLAT_LOST], sizeof out->lost);
-    TRY(partitions_read(f, b, ix->kept.base.dim, &out->in));
-    TRY(built_expect(f, b, FLAT_CODES, out->in.blocks * out->tables * SCAN_BLOCK));
-    TRY(built_expect(f, b, FLAT_FACTORS, out->in.blocks * SCAN_BLOCK * sizeof(uint16_t)));
-    out->codes = b->parts[FLAT_CODES].bytes;
-    out->factors = b->parts[FLAT_FACTORS].bytes;
+    TRY(partitions_read(f, b, ix->kept.base.dim, &out->of.in));
+    TRY(built_expect(f, b, FLAT_CODES, out->of.in.blocks * out->of.tables * SCAN_BLOCK));
+    TRY(built_expect(f, b, FLAT_FACTORS, out->of.in.blocks * SCAN_BLOCK * sizeof(uint16_t)));
+    out->of.codes = b->parts[FLAT_CODES].bytes;
+    out->of.factors = b->parts[FLAT_FACTORS].bytes;
     return ERR_OK;
 }
 

@@ -14,7 +14,7 @@
 #ifndef PYTHIA_INDEX_FLAT_H
 #define PYTHIA_INDEX_FLAT_H
 
-#include "index/partition.h"
+#include "index/codes.h"
 #include "index/rotate.h"
 
 enum { FLAT_SEED_LOW = PARTITION_WORDS, FLAT_SEED_HIGH, FLAT_LOST /* s, a float's bits */ };
@@ -27,10 +27,7 @@ enum {
 
 /* A built file's parts, checked. */
 typedef struct {
-    Partitions in;
-    size_t tables;
-    const uint8_t *codes;
-    const uint16_t *factors;
+    Codes of;
     uint64_t seed;
     float lost;
 } FlatCodes;

@@ -19,8 +19,6 @@ enum {
     COST = 6     /* rows that are compared in sequence in the time that a node of the pool costs */
 };
 
-static size_t up64(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 static size_t rows_passing(const Compare *s) {
     size_t n = 0;
     if (!s->q->allowed) {
@@ -84,7 +82,8 @@ static Err built_search(Compare *s, const VecIndex *base, const float *query, co
     bool every = w.graph.nodes == 0 || b->rows > s->v->rows ||
                  (double)passing * (double)passing <= (double)COST * (double)ef * (double)s->v->rows;
     w.width = passing ? (size_t)((double)ef * (double)s->v->rows / (double)passing) : ef;
-    size_t query_bytes = up64(s->dim * sizeof *s->query), visited = every ? 0 : up64((w.graph.rows + 63) / 64 * 8);
+    size_t query_bytes = scratch_lines(s->dim * sizeof *s->query),
+           visited = every ? 0 : scratch_lines((w.graph.rows + 63) / 64 * 8);
     void *memory;
     TRY(vec_scratch_need(s->q->scratch, query_bytes + visited + (every ? 0 : w.width + 1) * sizeof *w.pool, &memory));
     w.query = s->query = memory;

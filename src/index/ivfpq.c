@@ -40,12 +40,12 @@ Err ivfpq_codes_read(const Rows8 *ix, const Built *b, IvfpqCodes *out) {
         return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: sub-vectors of %zu numbers in rows of %zu",
                                f->path, out->sub, dim),
                        INDEX_FILE_FIX);
-    out->tables = (dim + out->sub - 1) / out->sub;
-    TRY(partitions_read(f, b, dim, &out->in));
-    TRY(built_expect(f, b, IVFPQ_CODEBOOK, out->tables * out->sub * IVFPQ_CENTROIDS * sizeof(float)));
-    TRY(built_expect(f, b, IVFPQ_CODES, out->in.blocks * out->tables * SCAN_BLOCK));
+    out->of.tables = (dim + out->sub - 1) / out->sub;
+    TRY(partitions_read(f, b, dim, &out->of.in));
+    TRY(built_expect(f, b, IVFPQ_CODEBOOK, out->of.tables * out->sub * IVFPQ_CENTROIDS * sizeof(float)));
+    TRY(built_expect(f, b, IVFPQ_CODES, out->of.in.blocks * out->of.tables * SCAN_BLOCK));
     out->codebook = b->parts[IVFPQ_CODEBOOK].bytes;
-    out->codes = b->parts[IVFPQ_CODES].bytes;
+    out->of.codes = b->parts[IVFPQ_CODES].bytes;
     return ERR_OK;
 }
 

@@ -17,7 +17,7 @@
 #ifndef PYTHIA_INDEX_IVFPQ_H
 #define PYTHIA_INDEX_IVFPQ_H
 
-#include "index/partition.h"
+#include "index/codes.h"
 
 enum { IVFPQ_CENTROIDS = SCAN_ENTRIES /* of a sub-vector */ };
 
@@ -31,11 +31,10 @@ enum {
 
 /* A built file's parts, checked. */
 typedef struct {
-    Partitions in;
-    size_t sub, tables; /* tables * sub >= dim */
+    Codes of;
+    size_t sub; /* tables * sub >= dim */
     float lost; /* root mean square of what codes leave of a row, by sqrt(dim): an estimate's error at |q| = 1 */
     const float *codebook;
-    const uint8_t *codes;
 } IvfpqCodes;
 
 /* ERR_CORRUPT when the parts do not fit each other. */

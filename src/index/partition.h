@@ -83,7 +83,7 @@ typedef struct {
 } Probe;
 
 /* Bytes that a probe's arrays take; where they stand: multiples of 64. */
-static inline size_t probe_bytes(const Partitions *in) { return 3 * ((in->count * sizeof(float) + 63) / 64 * 64); }
+static inline size_t probe_bytes(const Partitions *in) { return 3 * scratch_lines(in->count * sizeof(float)); }
 void probe_place(Probe *p, uint8_t *memory);
 
 /* promise = <c, q> + reach radius. query: [dim] of row8_query, with its scale. */

@@ -39,6 +39,8 @@ struct VecScratch {
     size_t cap;
 };
 MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);
+/* Bytes of an array there with what keeps the next one aligned. */
+static inline size_t scratch_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 extern const VecKind flat_kind, ivfpq_kind, hnsw_kind, compact_kind, exact_kind;
 

@@ -1,0 +1,55 @@
+/* codes.c - see codes.h. */
+#include "index/codes.h"
+
+enum { ENOUGH = 8 /* rows that are worth comparing before the next block: the sooner, the higher the floor */ };
+
+static const uint16_t ones[SCAN_BLOCK] = {
+#define EIGHT 0x3F80, 0x3F80, 0x3F80, 0x3F80, 0x3F80, 0x3F80, 0x3F80, 0x3F80
+    EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT, EIGHT,
+#undef EIGHT
+};
+
+Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_t own, void **memory) {
+    size_t bytes = scratch_lines(s->dim * sizeof *s->query), lut = q->of->tables * SCAN_ENTRIES;
+    void *at;
+    TRY(vec_scratch_need(s->q->scratch, bytes + lut + probe_bytes(&q->of->in) + own, &at));
+    s->query = at;
+    s->query_scale = row8_query(query, s->dim, s->query);
+    q->lut = (uint8_t *)at + bytes;
+    q->probe.in = q->of->in;
+    probe_place(&q->probe, q->lut + lut);
+    *memory = q->lut + lut + probe_bytes(&q->of->in);
+    float squares = 0;
+    for (size_t d = 0; d < s->dim; d++) squares += query[d] * query[d];
+    q->length = sqrtf(squares);
+    probe_rank(&q->probe, s->query, s->query_scale, s->dim, rank * q->length);
+    return ERR_OK;
+}
+
+/* Vectors [from, to) of one block. */
+static Err block_scan(const CodesQuery *q, Compare *s, uint32_t p, size_t from, size_t to) {
+    const Codes *of = q->of;
+    uint16_t sums[SCAN_BLOCK];
+    size_t block = from / SCAN_BLOCK, n = to - from;
+    uint64_t lanes = (n == SCAN_BLOCK ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) << from % SCAN_BLOCK;
+    const uint16_t *factors = of->factors ? of->factors + block * SCAN_BLOCK : ones;
+    s->scan->lookup(q->lut, of->codes + block * of->tables * SCAN_BLOCK, of->tables, sums);
+    uint64_t bits = lanes & s->scan->above(sums, factors, q->probe.centre[p], q->scale, q->shift, compare_floor(s));
+    s->q->report->scanned += (uint32_t)n;
+    for (; bits; bits &= bits - 1) {
+        uint32_t slot = of->in.slots[block * SCAN_BLOCK + (size_t)__builtin_ctzll(bits)];
+        if (compare_may(s, slot)) TRY(compare_row(s, slot));
+    }
+    if (s->n >= ENOUGH) compare_flush(s);
+    return ERR_OK;
+}
+
+Err codes_scan(const CodesQuery *q, Compare *s, uint32_t p) {
+    TRY(deadline_check(s->q->deadline));
+    for (size_t at = q->of->in.starts[p], end = q->of->in.starts[p + 1], to; at < end; at = to) {
+        to = (at / SCAN_BLOCK + 1) * SCAN_BLOCK < end ? (at / SCAN_BLOCK + 1) * SCAN_BLOCK : end;
+        TRY(block_scan(q, s, p, at, to));
+    }
+    compare_flush(s);
+    return ERR_OK;
+}
