@@ -23,6 +23,8 @@ static const KernScan *table_of(const Kern *kern) {
 #if defined(__x86_64__)
     if (strncmp(kern->name, "avx512", 6) == 0 && strcmp(kern->name, "avx512") != 0) return widest();
     if (strncmp(kern->name, "avx", 3) == 0) return &scan_avx2;
+#elif defined(__aarch64__)
+    if (strncmp(kern->name, "neon", 4) == 0) return &scan_neon;
 #endif
     return &scan_scalar;
 }

@@ -4,6 +4,6 @@
 
 #include "kern/scan.h"
 
-extern const KernScan scan_scalar, scan_avx2, scan_avx512;
+extern const KernScan scan_scalar, scan_avx2, scan_avx512, scan_neon;
 
 #endif

@@ -28,6 +28,17 @@ static size_t tables_here(const KernScan **out, size_t cap) {
     return n;
 }
 
+/* Else the tests below would compare the plain loops with themselves. */
+static void every_level_but_the_plain_one_has_loops_of_its_own(void **st) {
+    (void)st;
+    const Kern *levels[16];
+    size_t n = kern_levels(levels, 16);
+    for (size_t i = 0; i < n; i++) {
+        bool plain = strcmp(levels[i]->name, "scalar") == 0;
+        CHECK((scan_find(levels[i]->name) == scan_find("scalar")) == plain);
+    }
+}
+
 static void sums_of_look_ups_are_exact_on_every_level(void **st) {
     (void)st;
     static const size_t counts[] = {1, 2, 3, 16, 63, 64, 65, 257, 400};
@@ -186,6 +197,7 @@ static void the_hadamard_transform_is_its_definition_and_its_own_inverse(void **
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_level_but_the_plain_one_has_loops_of_its_own),
         cmocka_unit_test(sums_of_look_ups_are_exact_on_every_level),
         cmocka_unit_test(tables_of_signs_are_the_same_on_every_level),
         cmocka_unit_test(the_largest_entries_of_all_tables_still_fit),
