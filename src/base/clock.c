@@ -4,17 +4,15 @@
 #include <stdio.h>
 #include <time.h>
 
-int64_t clock_mono_ns(void) {
+static int64_t ns_of(clockid_t clock) {
     struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)clock_gettime(clock, &t);
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-int64_t clock_cpu_ns(void) {
-    struct timespec t;
-    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
+int64_t clock_mono_ns(void) { return ns_of(CLOCK_MONOTONIC); }
+int64_t clock_cpu_ns(void) { return ns_of(CLOCK_THREAD_CPUTIME_ID); }
+int64_t clock_process_cpu_ns(void) { return ns_of(CLOCK_PROCESS_CPUTIME_ID); }
 
 double clock_ms_since(int64_t mono_ns) { return (double)(clock_mono_ns() - mono_ns) * 1e-6; }
 

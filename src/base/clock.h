@@ -8,6 +8,7 @@
 int64_t clock_mono_ns(void);            /* steady, for durations and deadlines */
 int64_t clock_cpu_ns(void);             /* CPU time of this thread */
 double clock_ms_since(int64_t mono_ns); /* milliseconds since a value of clock_mono_ns */
+int64_t clock_process_cpu_ns(void);     /* of all threads */
 int64_t clock_wall_ms(void);            /* Unix time in milliseconds */
 
 /* "2026-11-21T04:45:00Z" for Unix milliseconds. */

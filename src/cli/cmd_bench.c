@@ -88,12 +88,18 @@ static void index_run_add(JsonOut *j, const BenchIndexRun *r) {
     jout_kv_f64(j, "effort", r->effort);
     jout_end(j, '}');
     jout_kv_f64(j, "build_s", r->build_s);
+    jout_kv_f64(j, "build_cpu_s", r->build_cpu_s);
     jout_kv_f64(j, "bytes_per_vector", r->bytes_per_vector);
+    jout_kv_f64(j, "insert_us", r->insert_us);
+    jout_kv_f64(j, "delete_us", r->delete_us);
+    jout_kv_f64(j, "filtered_us", r->filtered_us);
+    jout_kv_f64(j, "filtered_recall", r->filtered_recall);
     jout_kv_f64(j, "recall_at_1", r->recall_at_1);
     jout_kv_f64(j, "recall_at_k", r->recall_at_k);
     jout_kv_f64(j, "qps", r->qps);
     jout_kv_f64(j, "p50_ms", r->p50_ms);
     jout_kv_f64(j, "p99_ms", r->p99_ms);
+    jout_kv_f64(j, "cpu_us", r->cpu_us);
     jout_kv_f64(j, "recomputed", r->recomputed);
     jout_end(j, '}');
 }
@@ -112,7 +118,8 @@ Err cmd_bench_index(Cli *cli) {
     BenchIndexRequest rq = {.base = arena_cstr(&cli->arena, args_str(args, "base")),
                             .queries = arena_cstr(&cli->arena, args_str(args, "queries")),
                             .kind = STR(""),
-                            .k = (size_t)k};
+                            .k = (size_t)k,
+                            .keep_f32 = args_has(args, "keep-f32")};
     if (!rq.base || !rq.queries) return arena_error();
     if (args_has(args, "kind")) rq.kind = args_str(args, "kind");
     TRY(cli_engine(cli, &p));

@@ -245,6 +245,7 @@ static const Flag bench_index_flags[] = {
     {.name = "queries", .type = FLAG_VALUE, .arg = "FILE", .help = "vectors to ask with"},
     {.name = "kind", .type = FLAG_VALUE, .arg = "KIND", .help = "one kind of index (default: all)"},
     {.name = "k", .type = FLAG_VALUE, .arg = "N", .help = "hits a query (default: 10)"},
+    {.name = "keep-f32", .help = "rows of f32 beside the int8 ones, for the last few candidates"},
     FLAG_JSON,
     {0},
 };
@@ -533,7 +534,10 @@ const Command commands[] = {
      .usage = "--base FILE --queries FILE",
      .summary = "speed and recall of the kinds of index",
      .text = "One line of JSON: a run for each kind and effort. Recall is against comparing every vector; qps and\n"
-             "milliseconds are those of one query at a time on one thread, build_s of all threads.",
+             "milliseconds are those of one query at a time on one thread, build_s of all threads. cpu_us and\n"
+             "build_cpu_s are what the threads had of processors, to be compared where the machine is not idle.\n"
+             "insert_us and delete_us are of one vector, filtered_us of a query of which a filter leaves one row\n"
+             "in a hundred, all three of processor time.",
      .flags = bench_index_flags,
      .needs = NEEDS_CONFIG,
      .run = cmd_bench_index,

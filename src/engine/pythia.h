@@ -414,14 +414,18 @@ typedef struct {
     const char *base, *queries; /* .npy or .fvecs */
     Str kind;                   /* "": all */
     size_t k;                   /* 1 to SEARCH_LIMIT_MAX */
+    bool keep_f32;              /* of VecParams */
 } BenchIndexRequest;
 typedef struct {
     const char *kind;
     double effort;
-    double build_s;          /* adding and building, all threads */
-    double bytes_per_vector; /* on disk */
+    double build_s, build_cpu_s;         /* adding and building, all threads; what they had of processors */
+    double bytes_per_vector;             /* on disk */
+    double insert_us, delete_us;         /* processor time a vector, without the building */
+    double filtered_us, filtered_recall; /* of searches that a filter leaves one row in a hundred, at effort 1 */
     double recall_at_1, recall_at_k;
     double qps, p50_ms, p99_ms; /* one query at a time on one thread */
+    double cpu_us;              /* processor time a query */
     double recomputed;          /* vectors computed anew a query */
 } BenchIndexRun;
 typedef struct {

@@ -11,8 +11,8 @@ from harness import PythiaTest, main
 GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "generate"
 GENERATE_KEYS = {"prompt_tokens_per_s", "tokens_per_s", "first_token_ms", "open_ms", "rss_mb", "precision", "threads", "cpu",
                  "prompts", "prompt_tokens", "tokens"}
-RUN_KEYS = {"kind", "params", "build_s", "bytes_per_vector", "recall_at_1", "recall_at_k", "qps", "p50_ms", "p99_ms",
-            "recomputed"}
+RUN_KEYS = {"kind", "params", "build_s", "build_cpu_s", "bytes_per_vector", "insert_us", "delete_us", "filtered_us",
+            "filtered_recall", "recall_at_1", "recall_at_k", "qps", "p50_ms", "p99_ms", "cpu_us", "recomputed"}
 TOKENS = 40
 
 
@@ -116,6 +116,9 @@ class Index(PythiaTest):
             self.assertEqual(run["kind"], "flat")
             self.assertLessEqual(run["p50_ms"], run["p99_ms"])
             self.assertGreater(run["qps"], 0)
+            for cost in ("build_cpu_s", "insert_us", "delete_us", "filtered_us", "cpu_us"):
+                self.assertGreater(run[cost], 0, cost)
+            self.assertEqual(run["filtered_recall"], 1)  # six rows pass: they are compared one by one
         self.assertGreaterEqual(report["runs"][-1]["recall_at_1"], 0.95)
         self.assertGreaterEqual(report["runs"][-1]["recall_at_k"], 0.95)
 
@@ -128,6 +131,11 @@ class Index(PythiaTest):
     def test_without_a_kind_all_are_measured(self):
         kinds = {run["kind"] for run in self.bench(code=0).json["runs"]}
         self.assertLessEqual({"exact", "flat", "hnsw", "ivfpq", "compact"}, kinds)
+
+    def test_rows_of_f32_cost_their_bytes_and_find_all(self):
+        runs = [self.bench("--kind", "flat", *how, code=0).json["runs"][-1] for how in ((), ("--keep-f32",))]
+        self.assertAlmostEqual(runs[1]["bytes_per_vector"] - runs[0]["bytes_per_vector"], 4 * self.DIM, delta=1)
+        self.assertEqual(runs[1]["recall_at_k"], 1)
 
     def test_fvecs_are_read_like_npy(self):
         self.write("base.fvecs", fvecs(self.base))
