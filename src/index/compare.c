@@ -1,13 +1,25 @@
 /* compare.c - see compare.h. */
 #include "index/compare.h"
 
+#include "kern/kern.h"
+
+enum { FINISH = 2, FINISH_EACH = 5 }; /* hits more than asked for that floats choose among, and one more for so many */
+
 #define FEW 0.04f /* a filter that lets pass this share or less: its rows are compared one by one */
+
+/* The inner product by floats; they stand in the item at any address. row: [dim] room. */
+static float floats_score(const void *item, size_t dim, const float *query, float *row) {
+    memcpy(row, (const uint8_t *)item + row8_bytes(dim), dim * sizeof *row);
+    return kern_table()->dot(query, row, dim);
+}
 
 void compare_flush(Compare *s) {
     int32_t dots[COMPARE_BATCH];
-    s->scan->dot8_each(s->query, s->items, s->n, s->dim, dots);
+    if (!s->floats) s->scan->dot8_each(s->query, s->items, s->n, s->dim, dots);
     for (size_t i = 0; i < s->n; i++)
-        topk_offer(&s->top, s->slots[i], (float)dots[i] * (s->query_scale * row8_scale(s->items[i], s->dim)));
+        topk_offer(&s->top, s->slots[i],
+                   s->floats ? floats_score(s->items[i], s->dim, s->floats, s->row)
+                             : (float)dots[i] * (s->query_scale * row8_scale(s->items[i], s->dim)));
     s->q->report->reranked += (uint32_t)s->n;
     s->n = 0;
 }
@@ -44,14 +56,39 @@ static Err every_row(Compare *s, const float *query) {
     return err;
 }
 
+/* Room for what rows with floats need beside: more hits, and one row. */
+static Err floats_begin(Compare *s, const float *query) {
+    size_t more = s->q->exact ? 0 : FINISH + s->top.k / FINISH_EACH, k = s->top.k + more;
+    size_t row_bytes = scratch_lines(s->dim * sizeof *s->row);
+    void *memory;
+    TRY(vec_scratch_shared(s->q->scratch, row_bytes + k * sizeof *s->top.hits, &memory));
+    s->row = memory;
+    s->top.k = k < s->v->rows ? k : s->v->rows;
+    s->top.hits = (VecHit *)(void *)((uint8_t *)memory + row_bytes);
+    s->floats = s->q->exact ? query : NULL;
+    return ERR_OK;
+}
+
+/* The best k of what was found, by floats. Their blocks were found right when they were compared. */
+static void floats_finish(Compare *s, const float *query, TopK best) {
+    for (size_t i = 0; i < s->top.n; i++) {
+        uint32_t slot = s->top.hits[i].slot;
+        topk_offer(&best, slot, floats_score(rows_item(s->v, slot), s->dim, query, s->row));
+    }
+    s->top = best;
+}
+
 Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, CompareBuilt built, VecHit *out,
                    size_t *n) {
     const Rows8 *ix = (const Rows8 *)base;
     Compare s = {.rows = &ix->rows, .q = q, .v = rows_hold(&ix->rows), .scan = scan_table(), .dim = base->dim};
     Built *b = built_hold(&ix->built);
-    s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
-    Err err = ERR_OK;
-    if (s.top.k) err = b && !q->exact && compare_share(&s) > FEW ? built(&s, base, query, b) : every_row(&s, query);
+    const TopK best = s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
+    bool floats = s.v->item_bytes > row8_bytes(base->dim);
+    Err err = floats ? floats_begin(&s, query) : ERR_OK;
+    if (!err && best.k)
+        err = b && !q->exact && compare_share(&s) > FEW ? built(&s, base, query, b) : every_row(&s, query);
+    if (floats && (!err || err == ERR_DEADLINE)) floats_finish(&s, query, best);
     built_drop(&ix->built, b);
     rows_drop(&ix->rows, s.v);
     if (err && err != ERR_DEADLINE) return err;

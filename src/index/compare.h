@@ -3,6 +3,9 @@
  * Filter and removed slots are asked of what comes here, which is so little that they cost nothing; a filter that lets pass
  * one row in 25 or fewer makes codes pointless, then those rows are compared one by one (compare_search).
  *
+ * Where rows have their floats too (VecParams.keep_f32), a few more than asked for are found by bytes, and the floats say
+ * which of them are the best: 0.002 of recall@10 at the top end for 2 us. A search that compares every row does so by floats.
+ *
  * Threads: one search's.
  */
 #ifndef PYTHIA_INDEX_COMPARE_H
@@ -21,6 +24,8 @@ typedef struct {
     size_t dim;
     int16_t *query; /* [dim] of row8_query */
     float query_scale;
+    const float *floats; /* [dim] the query, where every row is compared by the floats it has; NULL: as int8 */
+    float *row;          /* [dim] room for such a row */
     TopK top;
     uint32_t slots[COMPARE_BATCH];
     const int8_t *items[COMPARE_BATCH];

@@ -14,12 +14,24 @@ static void flat_close(VecIndex *base) {
     free(ix);
 }
 
+/* What a file that is opened must hold besides what each search looks at. */
+static Err codes_check(const BuiltFile *f, const Built *b, const FlatCodes *c) {
+    TRY(partitions_finite(f, &c->lost, 1, "the error of its codes"));
+    for (size_t i = 0; i < c->of.in.coded; i++)
+        if ((c->of.factors[i] & 0x7F80) == 0x7F80) /* bf16 with the exponent of NaN and infinity */
+            return err_fix(
+                err_set(ERR_CORRUPT, "index file '%s' is damaged: the factor of vector %zu is not finite", f->path, i),
+                INDEX_FILE_FIX);
+    return partitions_check(f, b, &c->of.in);
+}
+
 /* The rotation is that of what is built; where nothing is, the one that will be. */
 static Err rotation_open(Flat *ix) {
     uint64_t seed = ix->kept.params.seed;
     Built *b = built_hold(&ix->kept.built);
     FlatCodes codes;
     Err err = b ? flat_codes_read(ix, b, &codes) : ERR_OK;
+    if (b && !err) err = codes_check(&ix->kept.built, b, &codes);
     if (b && !err) seed = codes.seed;
     built_drop(&ix->kept.built, b);
     ix->kept.params.seed = seed;

@@ -5,6 +5,13 @@
 
 #include <stdlib.h>
 
+/* What a file that is opened must hold besides what each search looks at. */
+static Err codes_check(const BuiltFile *f, const Built *b, const IvfpqCodes *c) {
+    TRY(partitions_finite(f, &c->lost, 1, "the error of its codes"));
+    TRY(partitions_finite(f, c->codebook, c->of.tables * c->sub * IVFPQ_CENTROIDS, "a number of its codebook"));
+    return partitions_check(f, b, &c->of.in);
+}
+
 static Err ivfpq_open(VecIndex **out, const VecSpec *spec) {
     Rows8 *ix = calloc(1, sizeof *ix);
     if (!ix) return err_set(ERR_NOMEM, "out of memory for an index");
@@ -16,6 +23,7 @@ static Err ivfpq_open(VecIndex **out, const VecSpec *spec) {
     Built *b = built_hold(&ix->built);
     IvfpqCodes codes;
     err = b ? ivfpq_codes_read(ix, b, &codes) : ERR_OK;
+    if (b && !err) err = codes_check(&ix->built, b, &codes);
     built_drop(&ix->built, b);
     if (err) {
         rows8_close(ix);

@@ -129,6 +129,9 @@ void parting_out(Parting *p, uint32_t *words, BuiltPart *parts) {
 Err partitions_read(const BuiltFile *f, const Built *b, size_t dim, Partitions *out) {
     *out = (Partitions){.count = b->words[PARTITION_COUNT], .coded = b->words[PARTITION_CODED]};
     out->blocks = (out->coded + SCAN_BLOCK - 1) / SCAN_BLOCK;
+    if (out->count == 0)
+        return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: it has no partitions", f->path),
+                       INDEX_FILE_FIX);
     TRY(built_expect(f, b, PARTITION_CENTROIDS, out->count * dim));
     TRY(built_expect(f, b, PARTITION_SCALES, out->count * sizeof(float)));
     TRY(built_expect(f, b, PARTITION_RADII, out->count * sizeof(float)));
@@ -139,15 +142,48 @@ Err partitions_read(const BuiltFile *f, const Built *b, size_t dim, Partitions *
     out->radii = b->parts[PARTITION_RADII].bytes;
     out->starts = b->parts[PARTITION_STARTS].bytes;
     out->slots = b->parts[PARTITION_SLOTS].bytes;
-    uint32_t before = 0;
-    for (size_t c = 0; c <= out->count; c++) {
-        if (out->starts[c] < before || out->starts[c] > out->coded)
-            return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: partition %zu begins at vector %u",
-                                   f->path, c, out->starts[c]),
-                           INDEX_FILE_FIX);
-        before = out->starts[c];
-    }
     return ERR_OK;
+}
+
+Err partitions_finite(const BuiltFile *f, const float *numbers, size_t n, const char *what) {
+    size_t at = vec_first_unfit(numbers, n);
+    if (at == n) return ERR_OK;
+    return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: %s, number %zu, is %g", f->path, what, at,
+                           (double)numbers[at]),
+                   INDEX_FILE_FIX);
+}
+
+/* Each vector is of another row. */
+static Err slots_check(const BuiltFile *f, const Built *b, const Partitions *in) {
+    uint64_t *seen = calloc(b->rows / 64 + 1, sizeof *seen);
+    size_t i = 0;
+    if (!seen) return err_set(ERR_NOMEM, "out of memory for an index of %u rows", b->rows);
+    for (; i < in->coded; i++) {
+        uint32_t slot = in->slots[i];
+        if (slot >= b->rows || seen[slot / 64] >> (slot % 64) & 1) break;
+        seen[slot / 64] |= UINT64_C(1) << (slot % 64);
+    }
+    free(seen);
+    if (i == in->coded) return ERR_OK;
+    return err_fix(err_set(ERR_CORRUPT,
+                           "index file '%s' is damaged: vector %zu is of row %u of %u, or of one once more", f->path, i,
+                           in->slots[i], b->rows),
+                   INDEX_FILE_FIX);
+}
+
+Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in) {
+    uint32_t before = 0;
+    for (size_t c = 0; c <= in->count; c++) {
+        bool last = c == in->count;
+        if (in->starts[c] < before || (last ? in->starts[c] != in->coded : c == 0 && in->starts[c] != 0))
+            return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: partition %zu of %zu begins at vector %u",
+                                   f->path, c, in->count, in->starts[c]),
+                           INDEX_FILE_FIX);
+        before = in->starts[c];
+    }
+    TRY(partitions_finite(f, in->scales, in->count, "a centroid's scale"));
+    TRY(partitions_finite(f, in->radii, in->count, "a partition's radius"));
+    return slots_check(f, b, in);
 }
 
 void probe_place(Probe *p, uint8_t *memory) {

@@ -70,8 +70,12 @@ typedef struct {
     const uint32_t *starts, *slots;
 } Partitions;
 
-/* ERR_CORRUPT when the parts do not fit each other. */
+/* ERR_CORRUPT when the parts' lengths do not fit each other: asked by each search. */
 MUST_USE Err partitions_read(const BuiltFile *f, const Built *b, size_t dim, Partitions *out);
+/* ERR_CORRUPT when what they hold makes no partitions: asked of a file that is opened. 1 ns a vector. */
+MUST_USE Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in);
+/* ERR_CORRUPT when one of n numbers is not finite; what: "a radius". */
+MUST_USE Err partitions_finite(const BuiltFile *f, const float *numbers, size_t n, const char *what);
 
 /* Partitions in the order of what one of their rows may promise. */
 typedef struct {

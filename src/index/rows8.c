@@ -10,10 +10,26 @@ enum {
 
 static Rows *rows_of(const VecIndex *base) { return (Rows *)(uintptr_t) & ((const Rows8 *)base)->rows; }
 
+/* Whether the items of the file that there is have floats; what was asked for where there is none, or another. */
+static bool floats_kept(const VecSpec *spec) {
+    char path[1024];
+    FileMap map = {.bytes = STR("")};
+    IndexHead head;
+    bool kept = spec->params.keep_f32;
+    if (vec_path(spec->dir, spec->generation, "rows", path, sizeof path) || file_map(path, &map)) return kept;
+    if (index_head_read(map.bytes, path, &head) == ERR_OK) {
+        if (head.item_bytes == row8_bytes(spec->dim)) kept = false;
+        if (head.item_bytes == row8_bytes(spec->dim) + spec->dim * sizeof(float)) kept = true;
+    }
+    file_unmap(&map);
+    return kept;
+}
+
 Err rows8_open(Rows8 *r, const VecSpec *spec, const char *kind, const char *built) {
     r->base.dim = spec->dim;
     r->params = spec->params;
-    size_t bytes = row8_bytes(spec->dim) + (spec->params.keep_f32 ? spec->dim * sizeof(float) : 0);
+    if (spec->committed) r->params.keep_f32 = floats_kept(spec);
+    size_t bytes = row8_bytes(spec->dim) + (r->params.keep_f32 ? spec->dim * sizeof(float) : 0);
     TRY(rows_open(&r->rows, spec, kind, INDEX_I8, bytes));
     Err err = built_open(&r->built, &r->rows, built);
     if (err) rows_close(&r->rows);
@@ -78,9 +94,23 @@ Err rows8_row(const VecIndex *base, uint32_t slot, float *out) {
     return err;
 }
 
+/* Bytes and their scale are finite whatever they are; floats may be anything. */
+static const char *floats_unfit(const void *ctx, const void *item) {
+    const size_t dim = *(const size_t *)ctx;
+    const uint8_t *at = (const uint8_t *)item + row8_bytes(dim);
+    for (size_t d = 0; d < dim; d++, at += sizeof(float)) {
+        float x;
+        memcpy(&x, at, sizeof x);
+        if (!isfinite(x)) return "is not finite";
+    }
+    return NULL;
+}
+
 Err rows8_check(const VecIndex *base, Buf *report) {
     const Rows8 *ix = (const Rows8 *)base;
-    Err rows = rows_check(&ix->rows, NULL, NULL, report), built = built_check(&ix->built, report);
+    bool floats = ix->rows.head.item_bytes > row8_bytes(base->dim);
+    Err rows = rows_check(&ix->rows, floats ? floats_unfit : NULL, &base->dim, report);
+    Err built = built_check(&ix->built, report);
     return rows ? rows : built;
 }
 

@@ -104,13 +104,17 @@ Err vec_scratch_open(VecScratch **out) {
     return *out ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a search");
 }
 
+static void scratch_free(VecScratch *s) {
+    free(s->own.bytes);
+    free(s->shared.bytes);
+}
+
 void vec_scratch_close(VecScratch *s) {
-    if (!s) return;
-    free(s->bytes);
+    if (s) scratch_free(s);
     free(s);
 }
 
-Err vec_scratch_need(VecScratch *s, size_t bytes, void **out) {
+static Err piece_need(ScratchPiece *s, size_t bytes, void **out) {
     if (bytes > s->cap) {
         size_t cap = (bytes + bytes / 2 + 63) / 64 * 64;
         free(s->bytes);
@@ -122,6 +126,9 @@ Err vec_scratch_need(VecScratch *s, size_t bytes, void **out) {
     *out = s->bytes;
     return ERR_OK;
 }
+
+Err vec_scratch_need(VecScratch *s, size_t bytes, void **out) { return piece_need(&s->own, bytes, out); }
+Err vec_scratch_shared(VecScratch *s, size_t bytes, void **out) { return piece_need(&s->shared, bytes, out); }
 
 typedef struct {
     VecScratch own;
@@ -151,7 +158,7 @@ Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit
     TRY(query_check(ix, query));
     if (q->k == 0) return ERR_OK;
     Err err = ix->kind->search(ix, query, asked_fill(&a, q), out, n);
-    free(a.own.bytes);
+    scratch_free(&a.own);
     return err;
 }
 
@@ -173,7 +180,7 @@ Err vec_score(const VecIndex *ix, const float *query, const uint32_t *slots, siz
     Asked a;
     TRY(query_check(ix, query));
     Err err = (ix->kind->score ? ix->kind->score : score_rows)(ix, query, slots, n, asked_fill(&a, q), scores, had);
-    free(a.own.bytes);
+    scratch_free(&a.own);
     return err;
 }
 

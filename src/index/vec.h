@@ -37,7 +37,8 @@ typedef struct {
     uint32_t iterations;      /* of k-means */
     uint32_t graph_degree;    /* hnsw: M (16); compact: of the pruned graph */
     uint32_t ef_construction; /* hnsw: 200 */
-    bool keep_f32;            /* flat, hnsw: rows of f32 beside the int8 ones, for the last few candidates */
+    bool keep_f32;            /* flat, hnsw, ivfpq: rows of f32 beside the int8 ones, for the last few candidates; asked
+                                 of the first rows, then the file says it */
     uint64_t seed;
 } VecParams;
 

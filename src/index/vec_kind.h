@@ -33,12 +33,17 @@ struct VecIndex {
     bool writer;
 };
 
-/* Bytes that grow on demand, aligned to 64; what they hold is the search's own. */
-struct VecScratch {
+/* Bytes that grow on demand, aligned to 64; what they hold is the search's own. Two pieces, since what the kinds share
+ * (compare.c) does not know yet how much a kind will ask for. */
+typedef struct {
     void *bytes;
     size_t cap;
+} ScratchPiece;
+struct VecScratch {
+    ScratchPiece own, shared;
 };
-MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);
+MUST_USE Err vec_scratch_need(VecScratch *s, size_t bytes, void **out);   /* the kind's own */
+MUST_USE Err vec_scratch_shared(VecScratch *s, size_t bytes, void **out); /* compare.c's */
 /* Bytes of an array there with what keeps the next one aligned. */
 static inline size_t scratch_lines(size_t bytes) { return (bytes + 63) / 64 * 64; }
 

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "index/file.h"
 #include "index/vec.h"
+#include "sums.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -25,31 +25,6 @@ static void setup(void) {
     (void)snprintf(gone_path, sizeof gone_path, "%s/vec-1.gone", dir);
     if (file_make_dirs(dir, 0755)) abort();
     (void)atexit(remove_dir);
-}
-
-static uint64_t load64(const uint8_t *p) {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-static void put_sums_right(uint8_t *file, size_t n) {
-    if (n < INDEX_HEAD_BYTES) return;
-    uint64_t head = xxh3_of(str_make((char *)file, 120));
-    memcpy(file + 120, &head, 8);
-    size_t at = INDEX_HEAD_BYTES;
-    while (n - at >= INDEX_BLOCK_HEAD) {
-        uint64_t bytes = load64(file + at + 16), left = n - at - INDEX_BLOCK_HEAD;
-        uint64_t padded = bytes <= left ? bytes + (64 - bytes % 64) % 64 : left + 1;
-        if (padded <= left) {
-            uint64_t sum = xxh3_of(str_make((char *)file + at + INDEX_BLOCK_HEAD, padded));
-            memcpy(file + at + 24, &sum, 8);
-        }
-        uint64_t sum = xxh3_seeded(str_make((char *)file + at, 56), head);
-        memcpy(file + at + 56, &sum, 8);
-        if (padded > left) return;
-        at += INDEX_BLOCK_HEAD + padded;
-    }
 }
 
 static void write_file(const char *path, const uint8_t *bytes, size_t n, bool sums) {
