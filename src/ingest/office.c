@@ -75,7 +75,7 @@ Str office_path(Arena *a, Str folder, Str path) {
         for (size_t i = 0; i < part.n; i++) {
             const int high = part.p[i] == '%' && part.n - i > 2 ? hex_value(part.p[i + 1]) : -1;
             const int low = high >= 0 ? hex_value(part.p[i + 2]) : -1;
-            out[n++] = low >= 0 ? (char)(high << 4 | low) : part.p[i];
+            out[n++] = (char)(low >= 0 ? high << 4 | low : part.p[i]);
             if (low >= 0) i += 2;
         }
     }

@@ -1,6 +1,5 @@
 /* Any bytes as a Word document: a package, or the parts of one (zip_parts.h). */
-#include "read_document.h"
-#include "zip_parts.h"
+#include "read_package.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -5,7 +5,7 @@
 #include "base/str.h"
 
 static inline void zip_number(Buf *b, size_t v, int bytes) {
-    for (int i = 0; i < bytes; i++) buf_char(b, i < 4 ? (char)(v >> 8 * i & 0xff) : 0);
+    for (int i = 0; i < bytes; i++) buf_char(b, (char)(i < 4 ? v >> 8 * i & 0xff : 0));
 }
 
 /* names and contents: [n]. The archive is appended to out, which must be empty. */
@@ -40,19 +40,6 @@ static inline void zip_parts(Buf *out, const char *const *names, const Str *cont
     zip_number(out, at, 4);
     zip_number(out, 0, 2);
     buf_free(&directory);
-}
-
-/* data is a zip archive when it begins like one, else the contents of the parts one after another, parted by 0xFF; read in
- * the format. */
-static inline void read_package(Err (*read)(Flow *f, Str bytes), const char *const *names, size_t n, Str data) {
-    Buf archive = {0};
-    Str contents[8] = {{NULL, 0}};
-    size_t used = 0;
-    if (str_starts(data, STR("PK"))) return read_document(read, data);
-    for (Str rest = data, part; used < n && used < 8 && str_cut(&rest, '\xff', &part);) contents[used++] = part;
-    zip_parts(&archive, names, contents, used);
-    if (!archive.failed) read_document(read, buf_str(&archive));
-    buf_free(&archive);
 }
 
 #endif
