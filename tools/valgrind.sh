@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The unit tests under valgrind (memcheck): no error, no leak. Usage: valgrind.sh BUILD_DIR
-# valgrind 3.19 knows no AVX-512, so the kernels are held at AVX2.
+# valgrind 3.19 knows no AVX-512, so the kernels are held at AVX2. test_confine starts its own program anew, which under
+# valgrind is valgrind.
 set -euo pipefail
 build=$1
 export PYTHIA_CPU=avx2
@@ -14,6 +15,6 @@ while read -r test; do
         echo "FAILED $name (see $build/valgrind-$name.log)"
         failed=$((failed + 1))
     fi
-done < <(find "$build/tests" -maxdepth 1 -type f -executable -name 'test_*' | sort)
+done < <(find "$build/tests" -maxdepth 1 -type f -executable -name 'test_*' ! -name 'test_confine_*' | sort)
 echo "$failed failed"
 exit $((failed > 0))
