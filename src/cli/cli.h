@@ -115,6 +115,7 @@ Err cmd_model_pull(Cli *cli);
 Err cmd_model_distill(Cli *cli);
 Err cmd_model_verify(Cli *cli);
 Err cmd_rerank(Cli *cli);
+Err cmd_runs_cancel(Cli *cli);
 Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);
 Err cmd_search(Cli *cli);

@@ -1,4 +1,4 @@
-/* cmd_runs.c - `pythia runs list|show`. */
+/* cmd_runs.c - `pythia runs list|show|cancel`. */
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -59,23 +59,39 @@ Err cmd_runs_list(Cli *cli) {
     return ERR_OK;
 }
 
-Err cmd_runs_show(Cli *cli) {
-    cli->json = args_has(&cli->args, "json");
+/* ID, of the command line. */
+static Err run_id(Cli *cli, int64_t *id) {
     Str text = cli->args.words[0];
-    int64_t id = 0;
-    if (!str_to_i64(text, &id) || id < 1)
-        return err_fix(err_set(ERR_USAGE, "a run's id is a number, not '%.*s'", STR_FMT(text)), "pythia runs");
-    Pythia *p = NULL;
-    PythiaRun *runs = NULL;
-    size_t n = 0, at = 0;
-    TRY(cli_engine(cli, &p));
-    TRY(pythia_runs(p, &cli->arena, (size_t)RUNS_MAX, &runs, &n));
-    while (at < n && runs[at].id != id) at++;
-    if (at == n) return err_fix(err_set(ERR_NO_DOCUMENT, "there is no run '%lld'", (long long)id), "pythia runs");
-    if (!cli->json) return runs_table(cli, &runs[at], 1);
+    cli->json = args_has(&cli->args, "json");
+    if (str_to_i64(text, id) && *id >= 1) return ERR_OK;
+    return err_fix(err_set(ERR_USAGE, "a run's id is a number, not '%.*s'", STR_FMT(text)), "pythia runs");
+}
+
+static Err run_show(Cli *cli, const PythiaRun *run) {
+    if (!cli->json) return runs_table(cli, run, 1);
     JsonOut j = cli_json_begin(cli);
     jout_key(&j, "run");
-    reply_run(&j, &runs[at]);
+    reply_run(&j, run);
     cli_json_end(cli, &j);
     return ERR_OK;
+}
+
+Err cmd_runs_show(Cli *cli) {
+    Pythia *p = NULL;
+    PythiaRun run;
+    int64_t id = 0;
+    TRY(run_id(cli, &id));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_run(p, &cli->arena, id, &run));
+    return run_show(cli, &run);
+}
+
+Err cmd_runs_cancel(Cli *cli) {
+    Pythia *p = NULL;
+    PythiaRun run;
+    int64_t id = 0;
+    TRY(run_id(cli, &id));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_run_cancel(p, &cli->arena, id, &run));
+    return run_show(cli, &run);
 }

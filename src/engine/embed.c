@@ -2,7 +2,9 @@
  *
  * The store knows which hashes have none; they are taken in order of chunk id, EMBED_BATCH at a time: texts read back
  * from their files and checked by hash, vectors appended to the index and synced, then one transaction that names their
- * slots and the new row count. So a kill at any moment costs at most one batch, and the next run goes on from there.
+ * slots and the new row count. Reading, computing and writing overlap: while one batch is computed on all cores, the one before
+ * it is written and the next one's texts are read. So a kill at any moment costs at most two batches, and the next run goes
+ * on from there.
  * A hash that any other collection already has for this model is copied, not computed; so is one whose vector was swept
  * not long ago (attic.h).
  */
@@ -120,56 +122,110 @@ static Err known_row(EmbedJob *j, const ChunkHash *hash, float *row, bool *found
     return ERR_OK;
 }
 
-/* Rows [kept] of a batch whose text or vector could be had, in order; hashes moved along. */
-static Err fill_batch(EmbedJob *j, Arena *a, StorePending *pending, size_t n, float *rows, size_t *kept) {
-    Str *texts = arena_array(a, Str, n);
-    size_t *place = arena_array(a, size_t, n), n_texts = 0;
-    float *fresh = arena_array(a, float, n * j->dim);
-    EmbedInfo *info = arena_array(a, EmbedInfo, n);
-    Pool *pool = NULL;
-    Deadline stop = engine_deadline(j->p, 0);
-    if (!texts || !place || !fresh || !info) return arena_error();
-    *kept = 0;
+/* ---- one batch ---- */
+
+typedef struct {
+    Arena arena;
+    EmbedJob *job;
+    StorePending *pending; /* [kept] of which text or vector could be had, in order */
+    float *rows;           /* [kept, dim] */
+    size_t taken, kept;    /* hashes that the store gave; of them still here */
+    Str *texts;            /* [n_texts] to be computed, text t for row place[t] */
+    size_t *place, n_texts;
+    float *fresh; /* [n_texts, dim] */
+    EmbedInfo *info;
+    Pool *pool;
+    Deadline stop;
+    double seconds;
+    Thread *thread; /* computes; NULL: nothing to wait for */
+} Batch;
+
+static Err batch_room(Batch *b, size_t most) {
+    Arena *a = &b->arena;
+    arena_reset(a);
+    b->taken = b->kept = b->n_texts = 0;
+    b->seconds = 0;
+    b->pending = arena_array(a, StorePending, most);
+    b->rows = arena_array(a, float, most * b->job->dim);
+    b->texts = arena_array(a, Str, most);
+    b->place = arena_array(a, size_t, most);
+    b->fresh = arena_array(a, float, most * b->job->dim);
+    b->info = arena_array(a, EmbedInfo, most);
+    return b->pending && b->rows && b->texts && b->place && b->fresh && b->info ? ERR_OK : arena_error();
+}
+
+/* The next pending hashes with their texts, or with their vectors where those are known. taken 0: there are none left. */
+static Err batch_take(Batch *b, size_t most, int64_t *after) {
+    EmbedJob *j = b->job;
+    size_t n = 0;
+    TRY(batch_room(b, most));
+    TRY(store_pending(j->store, j->c->id, &j->c->model_id, *after, b->pending, most, &n));
+    b->taken = n;
+    if (n) *after = b->pending[n - 1].chunk;
     for (size_t i = 0; i < n; i++) {
         bool found = false;
-        TRY(known_row(j, &pending[i].hash, rows + *kept * j->dim, &found));
+        const StorePending one = b->pending[i];
+        TRY(known_row(j, &one.hash, b->rows + b->kept * j->dim, &found));
         if (found) {
             j->report->reused++;
             core_count_chunks(j->p->core, 1, 0);
         } else {
-            TRY(chunk_text(j, a, &pending[i], &texts[n_texts]));
-            if (!texts[n_texts].p) {
+            TRY(chunk_text(j, &b->arena, &one, &b->texts[b->n_texts]));
+            if (!b->texts[b->n_texts].p) {
                 j->report->lost++;
                 continue;
             }
-            place[n_texts++] = *kept;
+            b->place[b->n_texts++] = b->kept;
         }
-        pending[(*kept)++] = pending[i];
+        b->pending[b->kept++] = one;
     }
-    if (n_texts == 0) return ERR_OK;
-    TRY(engine_pool_under(j->p, SCHED_BACKGROUND, j->pressure, &pool));
-    EmbedOpts opts = {.kind = EMBED_DOCUMENT, .deadline = &stop};
-    int64_t start = clock_mono_ns();
-    TRY(sched_embed(core_sched(j->p->core), SCHED_BACKGROUND, j->model, pool, texts, n_texts, &opts, fresh, info));
-    j->report->seconds += (double)(clock_mono_ns() - start) * 1e-9;
-    for (size_t t = 0; t < n_texts; t++) {
-        memcpy(rows + place[t] * j->dim, fresh + t * j->dim, j->dim * sizeof *fresh);
-        j->report->tokens += info[t].tokens;
-    }
-    j->report->embedded += (int64_t)n_texts;
-    core_count_chunks(j->p->core, 0, n_texts);
     return ERR_OK;
 }
 
-static Err write_batch(EmbedJob *j, const StorePending *pending, size_t n, const float *rows) {
+/* On a thread of its own: touches nothing but the batch, the model and the pool. */
+static Err batch_compute(void *ctx) {
+    Batch *b = ctx;
+    const EmbedOpts opts = {.kind = EMBED_DOCUMENT, .deadline = &b->stop};
+    const int64_t start = clock_mono_ns();
+    const Err err = sched_embed(core_sched(b->job->p->core), SCHED_BACKGROUND, b->job->model, b->pool, b->texts,
+                                b->n_texts, &opts, b->fresh, b->info);
+    b->seconds = (double)(clock_mono_ns() - start) * 1e-9;
+    return err;
+}
+
+static Err batch_start(Batch *b) {
+    if (b->n_texts == 0) return ERR_OK;
+    b->stop = engine_deadline(b->job->p, 0);
+    TRY(engine_pool_under(b->job->p, SCHED_BACKGROUND, b->job->pressure, &b->pool));
+    return thread_start(&b->thread, batch_compute, b);
+}
+
+/* Waits for the vectors and puts them in their places. */
+static Err batch_join(Batch *b) {
+    EmbedJob *j = b->job;
+    Thread *t = b->thread;
+    b->thread = NULL;
+    if (!t) return ERR_OK;
+    TRY(thread_join(t));
+    j->report->seconds += b->seconds;
+    for (size_t i = 0; i < b->n_texts; i++) {
+        memcpy(b->rows + b->place[i] * j->dim, b->fresh + i * j->dim, j->dim * sizeof *b->fresh);
+        j->report->tokens += b->info[i].tokens;
+    }
+    j->report->embedded += (int64_t)b->n_texts;
+    core_count_chunks(j->p->core, 0, b->n_texts);
+    return ERR_OK;
+}
+
+static Err batch_write(EmbedJob *j, const Batch *b) {
     uint32_t first = 0, count = 0;
-    if (n == 0) return ERR_OK;
-    TRY(vec_add(j->index, rows, n, &first));
+    if (b->kept == 0) return ERR_OK;
+    TRY(vec_add(j->index, b->rows, b->kept, &first));
     TRY(vec_sync(j->index, &count));
     TRY(store_begin(j->store));
     Err err = ERR_OK;
-    for (size_t i = 0; !err && i < n; i++)
-        err = store_embedding_put(j->store, j->c->id, &j->c->model_id, &pending[i].hash, first + (uint32_t)i);
+    for (size_t i = 0; !err && i < b->kept; i++)
+        err = store_embedding_put(j->store, j->c->id, &j->c->model_id, &b->pending[i].hash, first + (uint32_t)i);
     uint32_t before = j->c->rows;
     j->c->rows = count;
     if (!err) err = store_collection_put(j->store, j->c);
@@ -178,34 +234,71 @@ static Err write_batch(EmbedJob *j, const StorePending *pending, size_t n, const
     return err;
 }
 
-static Err embed_all(EmbedJob *j, const EmbedHow *how, bool *paused) {
-    StoreCounts counts;
-    Arena a = {0};
-    Err err = ERR_OK;
-    int64_t after = 0, done = 0;
-    TRY(store_counts(j->store, j->c->id, &j->c->model_id, &counts));
-    if (how->beat && counts.pending) TRY(how->beat(how->ctx, 0, counts.pending, 0)); /* the first batch takes seconds */
-    Deadline stop = engine_deadline(j->p, 0);
-    for (;;) {
-        j->pressure = engine_pressure(j->p);
-        size_t n = 0, kept = 0, most = memory_shared(how->pause ? PAUSE_BATCH : EMBED_BATCH, j->pressure);
-        if ((*paused = how->pause && how->pause(how->pause_ctx))) break;
-        StorePending *pending = arena_array(&a, StorePending, most);
-        float *rows = arena_array(&a, float, most * j->dim);
-        if (!pending || !rows) {
-            err = arena_error();
-            break;
-        }
-        if ((err = deadline_check(&stop))) break;
-        if ((err = store_pending(j->store, j->c->id, &j->c->model_id, after, pending, most, &n)) || n == 0) break;
-        after = pending[n - 1].chunk;
-        if ((err = fill_batch(j, &a, pending, n, rows, &kept))) break;
-        if ((err = write_batch(j, pending, kept, rows))) break;
-        done += (int64_t)n;
-        if (how->beat && (err = how->beat(how->ctx, done, counts.pending, j->report->tokens))) break;
-        arena_reset(&a);
+/* ---- batch after batch ---- */
+
+typedef struct {
+    const EmbedHow *how;
+    Batch batches[2]; /* one is computed while the other is written, then filled */
+    int64_t after;    /* chunk id behind which the next batch begins */
+    int64_t done, total;
+    bool paused;
+} Line;
+
+static Err line_write(EmbedJob *j, Line *line, Batch *b) {
+    const EmbedHow *how = line->how;
+    if (b->taken == 0) return ERR_OK;
+    TRY(batch_write(j, b));
+    line->done += (int64_t)b->taken;
+    b->taken = b->kept = 0;
+    return how->beat ? how->beat(how->ctx, line->done, line->total, j->report->tokens) : ERR_OK;
+}
+
+static Err line_take(EmbedJob *j, Line *line, Batch *b) {
+    const EmbedHow *how = line->how;
+    const Deadline stop = engine_deadline(j->p, 0);
+    TRY(deadline_check(&stop));
+    line->paused = how->pause && how->pause(how->pause_ctx);
+    if (line->paused) return ERR_OK;
+    j->pressure = engine_pressure(j->p);
+    return batch_take(b, memory_shared(how->pause ? PAUSE_BATCH : EMBED_BATCH, j->pressure), &line->after);
+}
+
+/* Waits for the batch in work whatever happened meanwhile; the failure that came first is told. */
+static Err join_after(Batch *b, Err err) {
+    ErrInfo told;
+    if (!err) return batch_join(b);
+    err_save(&told, err);
+    const Err also = batch_join(b);
+    (void)also; /* one of the two can be told */
+    return err_restore(&told);
+}
+
+/* While the cores compute one batch, this thread writes the one before it and reads the texts of the next, so that they find
+ * the next one ready. */
+static Err embed_all(EmbedJob *j, Line *line) {
+    Batch *now = &line->batches[0], *other = &line->batches[1];
+    Err err = line_take(j, line, now);
+    while (!err && now->taken) {
+        err = batch_start(now);
+        if (!err) err = line_write(j, line, other);
+        if (!err) err = line_take(j, line, other);
+        err = join_after(now, err);
+        Batch *done = now;
+        now = other;
+        other = done;
     }
-    arena_free(&a);
+    return err ? err : line_write(j, line, other);
+}
+
+static Err embed_line(EmbedJob *j, const EmbedHow *how, bool *paused) {
+    StoreCounts counts;
+    TRY(store_counts(j->store, j->c->id, &j->c->model_id, &counts));
+    Line line = {.how = how, .batches = {{.job = j}, {.job = j}}, .total = counts.pending};
+    Err err =
+        how->beat && counts.pending ? how->beat(how->ctx, 0, counts.pending, 0) : ERR_OK; /* a batch takes seconds */
+    if (!err) err = embed_all(j, &line);
+    for (size_t i = 0; i < 2; i++) arena_free(&line.batches[i].arena);
+    *paused = line.paused;
     return err;
 }
 
@@ -225,7 +318,7 @@ Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m
     *out = (EmbedReport){0};
     TRY(engine_open_index(p, c, true, &j.index));
     Err err = attic_of(p, c, &j.attic);
-    if (!err) err = embed_all(&j, how, &paused);
+    if (!err) err = embed_line(&j, how, &paused);
     if (!err && !paused) err = build_index(&j);
     LOG(LOG_DEBUG, "engine", "embed computed=%lld known=%lld seconds=%.3f", (long long)out->embedded,
         (long long)out->reused, out->seconds);

@@ -122,6 +122,8 @@ MUST_USE Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSe
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 
+const char *run_state_name(RunState s); /* "queued" … */
+
 /* Appends a copy of path and reason to a list in the arena. */
 MUST_USE Err reason_add(Arena *a, PathReason **list, size_t *n, Str path, Str reason);
 

@@ -244,7 +244,11 @@ typedef struct {
     Str collection, state, stage, error;
     int64_t done, total, failures, queued_ms, started_ms, ended_ms;
 } PythiaRun;
-MUST_USE Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, size_t *n);
+MUST_USE Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, size_t *n); /* the newest first */
+MUST_USE Err pythia_run(Pythia *p, Arena *a, int64_t id, PythiaRun *out);                /* ERR_NO_DOCUMENT */
+/* The run stops at its next beat (some 64 files, or a second of embedding); what it has committed stays. ERR_INPUT when it is
+ * over, ERR_NO_DOCUMENT when there is none. */
+MUST_USE Err pythia_run_cancel(Pythia *p, Arena *a, int64_t id, PythiaRun *out);
 
 /* ---- models ---- */
 typedef struct {

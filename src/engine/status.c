@@ -1,4 +1,4 @@
-/* status.c - what is indexed, pending, skipped, stale, and why; collections and runs as lists. */
+/* status.c - what is indexed, pending, skipped, stale, and why; collections as lists. */
 #include <stdlib.h>
 
 #include "base/file.h"
@@ -10,7 +10,7 @@
 
 enum { STATUS_LIST_MAX = 1000 };
 
-static const char *run_state_name(RunState s) {
+const char *run_state_name(RunState s) {
     static const char *const names[] = {"queued", "running", "succeeded", "failed", "cancelled"};
     return names[s];
 }
@@ -357,36 +357,4 @@ Err pythia_why(Pythia *p, Arena *a, Str collection, Str path, PythiaWhy *out) {
     step(out, "ignore", passed, passed ? STR("no rule leaves it out") : entry.reason);
     if (passed) TRY(why_read(p, a, &c, &settings, relative, out));
     return why_stored(s, a, &c, relative, out);
-}
-
-/* ---- runs ---- */
-
-Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, size_t *n) {
-    Store *s = NULL;
-    StoreRun *runs = NULL;
-    StoreCollection *all = NULL;
-    size_t n_all = 0;
-    *n = 0;
-    TRY(engine_store(p, false, &s));
-    TRY(store_runs(s, a, 0, limit, &runs, n));
-    TRY(store_collections(s, a, &all, &n_all));
-    *out = arena_array(a, PythiaRun, *n);
-    if (!*out) return arena_error();
-    for (size_t i = 0; i < *n; i++) {
-        const StoreRun *r = &runs[i];
-        (*out)[i] = (PythiaRun){.id = r->id,
-                                .state = str_of(run_state_name(r->state)),
-                                .stage = r->stage,
-                                .error = r->error,
-                                .done = r->done,
-                                .total = r->total,
-                                .failures = r->failures,
-                                .queued_ms = r->queued_ms,
-                                .started_ms = r->started_ms,
-                                .ended_ms = r->ended_ms,
-                                .collection = STR("")};
-        for (size_t k = 0; k < n_all; k++)
-            if (all[k].id == r->collection) (*out)[i].collection = all[k].name;
-    }
-    return ERR_OK;
 }

@@ -67,6 +67,7 @@ struct StoreKind {
     Err (*text)(Store *s, Arena *a, int64_t doc, Str *out);
     Err (*counts)(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 
+    Err (*run_get)(Store *s, Arena *a, int64_t run, StoreRun *out);
     Err (*run_begin)(Store *s, int64_t collection, int64_t now_ms, int64_t *run);
     Err (*run_beat)(Store *s, int64_t run, Str stage, int64_t done, int64_t total, int64_t now_ms);
     Err (*run_end)(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);

@@ -435,6 +435,7 @@ const StoreKind store_local = {
     .chunk_slot = local_chunk_slot,
     .text = local_text,
     .counts = local_counts,
+    .run_get = local_run_get,
     .run_begin = local_run_begin,
     .run_beat = local_run_beat,
     .run_end = local_run_end,

@@ -181,6 +181,7 @@ MUST_USE Err local_chunk_slot(Store *s, int64_t collection, const Sha256 *model,
 MUST_USE Err local_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 
 /* ---- runs (local_runs.c) ---- */
+MUST_USE Err local_run_get(Store *s, Arena *a, int64_t run, StoreRun *out);
 MUST_USE Err local_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run);
 MUST_USE Err local_run_beat(Store *s, int64_t run, Str stage, int64_t done, int64_t total, int64_t now_ms);
 MUST_USE Err local_run_end(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);

@@ -1,17 +1,22 @@
 /* local_runs.c - ingestion runs: rows that are there before the work is, beat while it goes on, and tell how it ended.
  *
- * A run whose process was killed stops beating and is reaped. A process that only slept (a suspended laptop) beats
+ * A run whose process was killed is marked by the next run of its collection, or stops beating and is reaped. A process that only slept (a suspended laptop) beats
  * again, which takes the run back from `failed`; a cancelled run stays cancelled, and the beat says so to the process.
  */
 #include "store/local.h"
 
 static const int64_t QUEUED_MAX_MS = 60 * 60 * 1000;
 static const int64_t SILENT_MAX_MS = 15 * 60 * 1000;
+static const int64_t RUNS_KEPT = 1000; /* of a collection */
 
 Err local_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    const Err err = local_run(l, SQL_RUN_INSERT, SQL_VALUES(sql_int(collection), sql_int(now_ms)));
+    Err err =
+        local_run(l, SQL_RUN_ABANDON,
+                  SQL_VALUES(sql_int(collection), sql_int(now_ms), sql_text(STR("its process ended before it did"))));
+    if (!err) err = local_run(l, SQL_RUN_TRIM, SQL_VALUES(sql_int(collection), sql_int(RUNS_KEPT - 1)));
+    if (!err) err = local_run(l, SQL_RUN_INSERT, SQL_VALUES(sql_int(collection), sql_int(now_ms)));
     const int64_t id = sqlite3_last_insert_rowid(l->db);
     TRY(local_write_end(l, err));
     *run = id;
@@ -95,6 +100,18 @@ static Err run_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreRun *out) 
     }
     out->state = (RunState)state;
     return out->stage.p && out->error.p ? ERR_OK : arena_error();
+}
+
+Err local_run_get(Store *s, Arena *a, int64_t run, StoreRun *out) {
+    LocalStore *l = local_of(s);
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    TRY(local_use(l, SQL_RUN_BY_ID, &st, SQL_VALUES(sql_int(run))));
+    TRY(sql_next(l, st, &row));
+    if (!row) return err_fix(err_set(ERR_NO_DOCUMENT, "there is no run '%lld'", (long long)run), "pythia runs");
+    const Err err = run_of_row(l, a, st, out);
+    sql_done(st);
+    return err;
 }
 
 Err local_runs(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n) {

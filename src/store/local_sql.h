@@ -143,6 +143,13 @@
     X(RUN_INSERT, INDEXED, \
       "INSERT INTO ingestion_runs(collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, " \
       "ended_ms) VALUES (?1, 1, '', '', 0, 0, 0, ?2, ?2, ?2, 0)") \
+    X(RUN_ABANDON, INDEXED, \
+      "UPDATE ingestion_runs SET state = 3, ended_ms = ?2, error = ?3 WHERE collection = ?1 AND state = 1") \
+    /* one look from the newest on; a collection has few runs more than are kept */ \
+    X(RUN_TRIM, INDEXED, \
+      "DELETE FROM ingestion_runs WHERE collection = ?1 AND state > 1 AND id <= " \
+      "(SELECT id FROM ingestion_runs WHERE collection = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)") \
+    X(RUN_BY_ID, INDEXED, "SELECT " SQL_RUN_COLUMNS " FROM ingestion_runs WHERE id = ?1") \
     X(RUN_STATE, INDEXED, "SELECT state FROM ingestion_runs WHERE id = ?1") \
     X(RUN_BEAT, INDEXED, \
       "UPDATE ingestion_runs SET state = 1, stage = ?2, done = ?3, total = ?4, beat_ms = ?5, error = '', ended_ms = 0 " \

@@ -260,6 +260,11 @@ Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts 
 
 /* ---- runs ---- */
 
+Err store_run(Store *s, Arena *a, int64_t run, StoreRun *out) {
+    assert(s && a && out);
+    return s->kind->run_get(s, a, run, out);
+}
+
 Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run) {
     assert(s && collection > 0 && run);
     TRY(need_writable(s));

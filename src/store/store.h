@@ -205,7 +205,10 @@ typedef struct {
     int64_t done, total, failures;
     int64_t queued_ms, started_ms, beat_ms, ended_ms;
 } StoreRun;
-MUST_USE Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run); /* queued -> running */
+/* queued -> running. The caller has the collection to itself, so other runs of it that still count as running lost their
+ * process: they are marked failed. Old runs go: a collection keeps its last thousand. */
+MUST_USE Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run);
+MUST_USE Err store_run(Store *s, Arena *a, int64_t run, StoreRun *out); /* ERR_NO_DOCUMENT */
 /* ERR_INTERRUPT when the run was cancelled (by store_run_end from another process): stop working. A run that was reaped
  * while its process slept is taken back to running. */
 MUST_USE Err store_run_beat(Store *s, int64_t run, Str stage, int64_t done, int64_t total, int64_t now_ms);

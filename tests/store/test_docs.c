@@ -564,6 +564,33 @@ static void runs_begin_beat_and_end(void **state) {
     fixture_close(&f);
 }
 
+static void a_new_run_tells_that_the_one_before_lost_its_process(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    int64_t dead = 0, next = 0, other = 0;
+    StoreRun run;
+    CHECK_OK(store_run_begin(f.store, fixture_collection(&f, "other"), 900, &other));
+    CHECK_OK(store_run_begin(f.store, f.collection, 1000, &dead));
+    CHECK_OK(store_run_begin(f.store, f.collection, 2000, &next));
+    CHECK_OK(store_run(f.store, &f.arena, dead, &run));
+    CHECK(run.state == RUN_FAILED && run.ended_ms == 2000);
+    CHECK_STR(run.error, "its process ended before it did");
+    CHECK_OK(store_run(f.store, &f.arena, other, &run));
+    CHECK_INT(run.state, RUN_RUNNING);
+    CHECK_ERR(store_run(f.store, &f.arena, 999, &run), ERR_NO_DOCUMENT, "there is no run '999'");
+    for (int i = 0; i < 1200; i++) {
+        CHECK_OK(store_run_end(f.store, next, RUN_SUCCEEDED, STR(""), 0, 3000));
+        CHECK_OK(store_run_begin(f.store, f.collection, 3000, &next));
+    }
+    StoreRun *list = NULL;
+    size_t n = 0;
+    CHECK_OK(store_runs(f.store, &f.arena, f.collection, 5000, &list, &n));
+    CHECK_INT(n, 1000);
+    CHECK_INT(list[0].id, next);
+    fixture_close(&f);
+}
+
 static void silent_runs_are_reaped_and_a_beat_revives_them(void **state) {
     (void)state;
     Fixture f;
@@ -571,7 +598,7 @@ static void silent_runs_are_reaped_and_a_beat_revives_them(void **state) {
     const int64_t minute = 60 * 1000;
     int64_t dead = 0, live = 0, n_reaped = 0;
     CHECK_OK(store_run_begin(f.store, f.collection, 0, &dead));
-    CHECK_OK(store_run_begin(f.store, f.collection, 0, &live));
+    CHECK_OK(store_run_begin(f.store, fixture_collection(&f, "other"), 0, &live));
     CHECK_OK(store_run_beat(f.store, live, STR("walk"), 0, 0, 10 * minute));
     CHECK_OK(store_run_reap(f.store, 15 * minute, &n_reaped));
     CHECK_INT(n_reaped, 0);
@@ -628,6 +655,7 @@ int main(void) {
         cmocka_unit_test(sweep_lists_slots_that_no_chunk_needs),
         cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
         cmocka_unit_test(runs_begin_beat_and_end),
+        cmocka_unit_test(a_new_run_tells_that_the_one_before_lost_its_process),
         cmocka_unit_test(silent_runs_are_reaped_and_a_beat_revives_them),
         cmocka_unit_test(a_store_opened_for_reading_refuses_to_write),
     };
