@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-clients test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -12,7 +12,8 @@ help:
 	@printf '%s\n' \
 	  'make demo      set up, build, index real sources with the real model, show three searches' \
 	  'make test      set up, build, run every test' \
-	  'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
+	  'make test-clients  the server, driven by clients that others wrote (fetched once into .setup/venv)' \
+  'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
   'make           build build/pythia' \
 	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
 	  'make tsan      all tests under ThreadSanitizer' \
@@ -36,6 +37,12 @@ demo: build .setup/models/all-minilm-l6-v2.gguf
 
 test: build .setup/models/all-minilm-l6-v2.gguf
 	@ctest --test-dir build --output-on-failure --no-tests=error -j2
+
+# Clients from the Python package index: not part of `make test`, which needs Python's own library alone.
+test-clients: build .setup/models/all-minilm-l6-v2.gguf
+	@$(SETUP) clients
+	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
+	  .setup/venv/bin/python tests/clients/test_clients.py
 
 # An ARM machine tests itself. Kernels and their choice once as a CPU of each level, the rest with all levels at hand.
 ifeq ($(shell uname -m),aarch64)

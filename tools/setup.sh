@@ -7,6 +7,8 @@
 #                                  C sources in .setup/grammars; the build calls this when they are missing
 #   tools/setup.sh arm             for `make test-arm`: a cross compiler and qemu (packages), and the libraries of an arm64
 #                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
+#   tools/setup.sh clients         for `make test-clients`: a virtual environment in .setup/venv with the packages of
+#                                  tests/clients/requirements.txt, each pinned by its hash
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
 #   tools/setup.sh model BINARY    imports it with the built binary: .setup/models/all-minilm-l6-v2.gguf, for the tests,
 #                                  and into the user's models folder when there is none of that name
@@ -21,7 +23,7 @@ setup=$root/.setup
 
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
-    libcurl4-openssl-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data)
+    libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data)
 fuzz_packages=(clang libclang-rt-dev)
 arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 
@@ -143,6 +145,19 @@ step_arm_sysroot() {
     say "the libraries for arm64 lie in .setup/aarch64"
 }
 
+# ---- clients of the server that others wrote ----
+
+step_clients() {
+    local wanted=$root/tests/clients/requirements.txt
+    cmp -s "$wanted" "$setup/venv/.requirements" && return 0
+    say "fetching clients (MCP SDK, openai, prometheus_client and what they need) into .setup/venv"
+    rm -rf "$setup/venv"
+    python3 -m venv "$setup/venv" || fail "no virtual environment could be made; run: apt-get install python3-venv"
+    "$setup/venv/bin/python" -m pip --disable-pip-version-check -q install --require-hashes --only-binary :all: -r "$wanted" ||
+        fail "the clients could not be fetched (no network, or not CPython 3.11 on x86-64); run again: tools/setup.sh clients"
+    cp "$wanted" "$setup/venv/.requirements"
+}
+
 # ---- the model ----
 
 step_model_source() {
@@ -218,6 +233,7 @@ arm)
     install_packages "${arm_packages[@]}"
     step_arm_sysroot
     ;;
+clients) step_clients ;;
 model-source) step_model_source ;;
 model)
     [ $# = 2 ] || fail "usage: tools/setup.sh model BINARY"

@@ -101,6 +101,23 @@ Err clock_parse(Str s, int64_t now_ms, int64_t *out_ms) {
                    STR_FMT(s));
 }
 
+Err clock_parse_until(Str s, int64_t now_ms, int64_t *out_ms) {
+    static const int64_t DAY_MS = 86400000;
+    int64_t year = 0, month = 0;
+    char next[16] = "";
+    TRY(clock_parse(s, now_ms, out_ms));
+    if (s.n == 4 && str_to_i64(s, &year))
+        (void)snprintf(next, sizeof next, "%04lld", (long long)year + 1);
+    else if (s.n == 7 && str_to_i64(str_upto(s, 4), &year) && str_to_i64(str_from(s, 5), &month))
+        (void)snprintf(next, sizeof next, "%04lld-%02lld", (long long)year + month / 12, (long long)month % 12 + 1);
+    else if (s.n == 10 && s.p[4] == '-' && s.p[7] == '-')
+        *out_ms += DAY_MS - 1;
+    if (!next[0]) return ERR_OK;
+    TRY(clock_parse(str_of(next), 0, out_ms));
+    --*out_ms;
+    return ERR_OK;
+}
+
 Err clock_parse_duration(Str s, int64_t *out_ms) {
     static const struct {
         const char *unit;

@@ -18,6 +18,9 @@ void clock_iso(int64_t wall_ms, char out[32]);
  * forms "7d", "12h", "2w", "30m" (before now_ms) into Unix milliseconds. ERR_USAGE with the text otherwise. */
 MUST_USE Err clock_parse(Str s, int64_t now_ms, int64_t *out_ms);
 
+/* The same, but to the end of what is named: "2026-11" is the last millisecond of November. */
+MUST_USE Err clock_parse_until(Str s, int64_t now_ms, int64_t *out_ms);
+
 /* "150ms", "2s", "1.5s", "3m", "1h", plain digits are milliseconds. */
 MUST_USE Err clock_parse_duration(Str s, int64_t *out_ms);
 

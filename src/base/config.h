@@ -110,6 +110,29 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")               \
     X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")     \
     X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")     \
+    X(SERVE_HTTP, "serve", "http", STR, "127.0.0.1:8080", "", 0,                                                       \
+      "address that `serve` listens on; EMBEDDING_SERVER_PORT sets the port")                                          \
+    X(SERVE_SOCKET, "serve", "socket", STR, "", "", 0, "Unix socket of `serve` (none: no socket)")                     \
+    X(SERVE_TOKEN_FILE, "serve", "token_file", STR, "", "", 0,                                                         \
+      "file of hashed access tokens (default: tokens in the data folder)")                                             \
+    X(SERVE_ALLOWED_ORIGINS, "serve", "allowed_origins", STR, "", "", 0,                                               \
+      "web origins that may call `serve`, with commas between, such as https://app.example.org")                       \
+    X(SERVE_ALLOWED_ROOTS, "serve", "allowed_roots", STR, "", "", 0,                                                   \
+      "folders that callers may have indexed, with commas between, beside those of collections")                       \
+    X(SERVE_MAX_BODY, "serve", "max_body", BYTES, "4M", "", 0, "largest request body")                                 \
+    X(SERVE_MAX_UPLOAD, "serve", "max_upload", BYTES, "64M", "", 0,                                                    \
+      "largest body of calls that take many texts: index, embed, rerank")                                              \
+    X(SERVE_MAX_QUEUE, "serve", "max_queue", INT, "256", "", 0, "calls that may wait; more are answered 503")          \
+    X(SERVE_MAX_CONNECTIONS, "serve", "max_connections", INT, "1024", "", 0, "connections at a time")                  \
+    X(SERVE_TIMEOUT, "serve", "timeout", DURATION, "30s", "", 0, "close a connection that stands still for so long")   \
+    X(SERVE_WORKERS, "serve", "workers", INT, "0", "", 0, "calls answered at a time (0: two a core, 4 to 16)")         \
+    X(SERVE_INGEST_WORKERS, "serve", "ingest_workers", INT, "1", "", 0, "indexing runs at a time")                     \
+    X(SERVE_RATE_LIMIT, "serve", "rate_limit", INT, "0", "", 0,                                                        \
+      "requests a second of each token, or address without one (0: no limit)")                                         \
+    X(SERVE_IDLE_EXIT, "serve", "idle_exit", DURATION, "0", "", 0, "end after so long without a call (0: never)")      \
+    X(SERVE_TLS_CERT, "serve", "tls_cert", STR, "", "", 0, "certificate chain in PEM: HTTPS instead of HTTP")          \
+    X(SERVE_TLS_KEY, "serve", "tls_key", STR, "", "", 0, "its private key in PEM")                                     \
+    X(SERVE_LOG, "serve", "log", ENUM, "stderr", "stderr|none", 0, "one JSON line a request")                          \
     X(LOG_LEVEL, "log", "level", ENUM, "warn", "error|warn|info|debug|trace", 0, "what is logged on stderr")           \
     X(UI_COLOR, "ui", "color", ENUM, "auto", "auto|always|never", 0,                                                   \
       "colours and links on a terminal (NO_COLOR is honoured)")                                                        \

@@ -26,4 +26,7 @@ void sys_memory_groups(const char *root, Str cgroups, MemoryNow *out);
 /* Gives freed memory back to the system, where the allocator can. */
 void sys_memory_trim(void);
 
+/* "'name' (process 123)" of who listens on a TCP port of this machine; "" when that cannot be told. */
+void sys_port_owner(int port, char *out, size_t cap);
+
 #endif

@@ -56,34 +56,14 @@ static Err view_from_flags(Cli *cli, HitView *v) {
     return v->fusion && v->mode ? ERR_OK : arena_error();
 }
 
-static Err date_flag(const char *flag, Str text, int64_t *out) {
-    Err err = clock_parse(text, clock_wall_ms(), out);
+static Err date_flag(const char *flag, Str text, bool until, int64_t *out) {
+    int64_t now = clock_wall_ms();
+    Err err = until ? clock_parse_until(text, now, out) : clock_parse(text, now, out);
     if (err == ERR_USAGE)
         return err_set(err,
                        "'--%s' cannot be '%.*s'; valid: 2026, 2026-11, 2026-11-21, 2026-11-21T04:45Z, 30m, 12h, 7d, 2w",
                        flag, STR_FMT(text));
     return err;
-}
-
-/* "until 2026-11" means all of November: the last millisecond of the year, month or day that is named. */
-static Err until_flag(Cli *cli, Str text, int64_t *out) {
-    static const int64_t DAY_MS = 86400000;
-    TRY(date_flag("until", text, out));
-    int64_t year = 0, month = 0;
-    if (text.n == 4 && str_to_i64(text, &year)) {
-        Str next = arena_printf(&cli->arena, "%04lld", (long long)year + 1);
-        if (!next.p) return arena_error();
-        TRY(clock_parse(next, 0, out));
-        --*out;
-    } else if (text.n == 7 && str_to_i64(str_upto(text, 4), &year) && str_to_i64(str_from(text, 5), &month)) {
-        Str next = arena_printf(&cli->arena, "%04lld-%02lld", (long long)year + month / 12, (long long)month % 12 + 1);
-        if (!next.p) return arena_error();
-        TRY(clock_parse(next, 0, out));
-        --*out;
-    } else if (text.n == 10 && text.p[4] == '-' && text.p[7] == '-') {
-        *out += DAY_MS - 1;
-    }
-    return ERR_OK;
 }
 
 /* A question of several words without quotes looks like a query and paths: say so instead of "no collection". */
@@ -117,8 +97,8 @@ static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
     rq->langs = args_list(args, "lang", &rq->n_langs);
     rq->globs = args_list(args, "glob", &rq->n_globs);
     rq->kinds = args_list(args, "kind", &rq->n_kinds);
-    if (args_has(args, "since")) TRY(date_flag("since", args_str(args, "since"), &rq->since_ms));
-    if (args_has(args, "until")) TRY(until_flag(cli, args_str(args, "until"), &rq->until_ms));
+    if (args_has(args, "since")) TRY(date_flag("since", args_str(args, "since"), false, &rq->since_ms));
+    if (args_has(args, "until")) TRY(date_flag("until", args_str(args, "until"), true, &rq->until_ms));
     int64_t limit = config_int(cli->config, CONF_SEARCH_LIMIT);
     if (limit < 1) return err_set(ERR_USAGE, "search.limit cannot be '%lld'; valid: 1 or more", (long long)limit);
     rq->limit = (size_t)limit;

@@ -253,6 +253,25 @@ static const Flag bench_index_flags[] = {
 static const Flag config_set_flags[] = {
     {.name = "project", .help = "into ./.pythia.ini instead of your own file"}, FLAG_JSON, {0}};
 
+static const Flag serve_flags[] = {
+    {.name = "socket", .type = FLAG_VALUE, .arg = "PATH", .key = KEY(CONF_SERVE_SOCKET)},
+    {.name = "stdio", .help = "JSON-RPC 2.0 on stdin and stdout, one message a line"},
+    {.name = "http", .type = FLAG_VALUE, .arg = "ADDRESS", .key = KEY(CONF_SERVE_HTTP)},
+    {.name = "idle-exit", .type = FLAG_VALUE, .arg = "TIME", .key = KEY(CONF_SERVE_IDLE_EXIT)},
+    {.name = "tls-cert", .type = FLAG_VALUE, .arg = "FILE", .key = KEY(CONF_SERVE_TLS_CERT)},
+    {.name = "tls-key", .type = FLAG_VALUE, .arg = "FILE", .key = KEY(CONF_SERVE_TLS_KEY)},
+    {.name = "log", .type = FLAG_VALUE, .arg = "WHERE", .key = KEY(CONF_SERVE_LOG)},
+    {0}};
+static const Flag health_flags[] = {
+    {.name = "http", .type = FLAG_VALUE, .arg = "ADDRESS", .key = KEY(CONF_SERVE_HTTP)}, FLAG_JSON, {0}};
+static const Flag token_create_flags[] = {{.name = "role",
+                                           .type = FLAG_VALUE,
+                                           .arg = "ROLE",
+                                           .values = "read|write|admin",
+                                           .help = "what it may do: search, index too, everything (default read)"},
+                                          FLAG_JSON,
+                                          {0}};
+
 static const Flag help_flags[] = {{.name = "markdown", .help = "the whole manual as Markdown"}, {0}};
 
 const Command commands[] = {
@@ -619,6 +638,67 @@ const Command commands[] = {
      .needs = NEEDS_HOME,
      .run = cmd_config_trust,
      .examples = "pythia config trust"},
+    {.name = "serve",
+     .group = "serve",
+     .usage = "",
+     .summary = "REST, MCP and metrics over HTTP, a Unix socket, or JSON-RPC on stdio",
+     .text = "Writes {\"status\":\"ready\",\"http\":URL} when it accepts calls; /docs lists them. The model loads "
+             "meanwhile.\n"
+             "With --socket or --stdio, HTTP opens only when --http is given too.\n"
+             "On this machine alone no token is needed until there is one (pythia token create); on any other address\n"
+             "always. SIGTERM ends it in order: what was asked is answered, within ten seconds.",
+     .flags = serve_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_serve,
+     .examples = "pythia serve\npythia serve --http 127.0.0.1:9000 --idle-exit 30m\n"
+                 "curl -s 'http://127.0.0.1:8080/v1/search?q=retry+with+backoff' | jq -r '.results[].path'"},
+    {.name = "mcp",
+     .group = "serve",
+     .usage = "",
+     .summary = "the Model Context Protocol on stdin and stdout, for agents",
+     .text =
+         "Searches the collection that covers this folder, else all. Over HTTP the same is at /mcp of `pythia serve`.",
+     .needs = NEEDS_CONFIG,
+     .run = cmd_mcp,
+     .examples = "claude mcp add pythia -- pythia mcp\ncodex mcp add pythia -- pythia mcp"},
+    {.name = "health",
+     .group = "serve",
+     .usage = "",
+     .summary = "ask a running server whether it is well",
+     .text = "Exit code 1, and why, when it is not: what a container's health check wants.",
+     .flags = health_flags,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_health,
+     .examples = "pythia health --http 127.0.0.1:9000"},
+    {.name = "token create",
+     .group = "serve",
+     .usage = "NAME",
+     .summary = "make an access token; shown once, kept as a hash",
+     .flags = token_create_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_token_create,
+     .examples = "pythia token create ci --role write"},
+    {.name = "token list",
+     .group = "serve",
+     .usage = "",
+     .summary = "access tokens, without the tokens",
+     .flags = json_flags,
+     .needs = NEEDS_CONFIG,
+     .is_default = true,
+     .run = cmd_token_list,
+     .examples = "pythia token list"},
+    {.name = "token revoke",
+     .group = "serve",
+     .usage = "NAME | ID",
+     .summary = "no server takes it any more, from now on",
+     .flags = json_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_token_revoke,
+     .examples = "pythia token revoke ci"},
     {.name = "completion",
      .group = "setup",
      .usage = "bash|zsh|fish",

@@ -138,6 +138,7 @@ static const struct {
     const char *word, *summary;
 } family_summaries[] = {
     {"runs", "ingestion runs"},
+    {"token", "access tokens of the server"},
     {"collection", "collections"},
     {"model", "models: list, make from a folder, check"},
     {"eval", "retrieval quality on a BEIR folder"},

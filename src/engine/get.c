@@ -139,6 +139,31 @@ static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relat
     return err == ERR_NO_DOCUMENT ? file_read(a, real, GET_FILE_MAX, out) : err;
 }
 
+/* A document of a managed collection: its text is kept. */
+static Err get_kept(Pythia *p, Arena *a, const StoreCollection *c, Str path, PythiaText *out, Str *text) {
+    Store *s = NULL;
+    StoreDoc doc;
+    TRY(engine_store(p, false, &s));
+    TRY(store_document(s, a, c->id, path, &doc));
+    TRY(store_text(s, a, doc.id, text));
+    out->uri = doc.uri;
+    out->lang = doc.lang;
+    out->path = path;
+    out->collection = c->name;
+    out->freshness = freshness_name(FRESH);
+    return ERR_OK;
+}
+
+static Err is_managed(Pythia *p, Arena *a, Str name, StoreCollection *c, bool *managed) {
+    Store *s = NULL;
+    *managed = false;
+    if (name.n == 0) return ERR_OK;
+    TRY(engine_store(p, false, &s));
+    TRY(store_collection(s, a, name, c));
+    *managed = c->root.n == 0;
+    return ERR_OK;
+}
+
 static bool exists_here(Pythia *p, Arena *a, Str path) {
     FileInfo info;
     const char *z = arena_cstr(a, path), *full = z ? path_join(a, p->opts.cwd, z) : NULL;
@@ -153,7 +178,7 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
     *out = (PythiaText){0};
     if (what.n == 0)
         return err_set(ERR_USAGE, "nothing to get: give an id, PATH, PATH:LINE, PATH:LINE:COUNT or PATH#SYMBOL");
-    bool is_file = exists_here(p, a, what);
+    bool managed = false, is_file = exists_here(p, a, what);
     if (!is_file && chunk_id_read(what, &id)) return get_chunk(p, a, id, what, out);
     if (!is_file) {
         ptrdiff_t hash = str_rfind_char(what, '#');
@@ -162,15 +187,17 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
         else
             split_place(&path, &line, &count);
     }
-    TRY(find_file(p, a, collection, path, &c, &real));
-    Str relative = engine_relative(str_of(real), c.root);
+    TRY(is_managed(p, a, collection, &c, &managed));
+    if (!managed) TRY(find_file(p, a, collection, path, &c, &real));
+    Str relative = managed ? path : engine_relative(str_of(real), c.root);
     if (symbol.p) return get_symbol(p, a, &c, relative, symbol, out);
-    TRY(text_of_file(p, a, &c, relative, real, &text));
+    TRY(managed ? get_kept(p, a, &c, path, out, &text) : text_of_file(p, a, &c, relative, real, &text));
     out->content = lines_of(text, line ? line : 1, count, &out->end_line);
     out->start_line = line ? (int32_t)line : 1;
     if (!out->content.p && line)
         return err_set(ERR_NO_DOCUMENT, "'%.*s' has %d lines, not %lld", STR_FMT(path), out->end_line, (long long)line);
     if (!out->content.p) out->content = STR("");
+    if (managed) return ERR_OK;
     out->path = relative;
     out->collection = c.name;
     out->lang = lang_of(relative, text);

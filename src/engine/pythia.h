@@ -70,6 +70,8 @@ typedef struct {
     void *pause_ctx;
     IndexProgressFn progress;
     void *progress_ctx;
+    /* Told when a collection's run has begun: its row is there, for pythia_runs. NULL: nobody wants to know. */
+    void (*begun)(void *progress_ctx, int64_t run, Str collection);
 } IndexRequest;
 
 typedef struct {
@@ -118,6 +120,34 @@ typedef struct {
  * within a second, vectors follow, and whatever is still to be embedded waits for the changes. Errors: those of pythia_index
  * at the start; later ones are told as news, and `tell`'s own. */
 MUST_USE Err pythia_watch(Pythia *p, const WatchRequest *rq);
+
+/* ---- documents ---- */
+typedef struct {
+    Str uri, path, lang;
+    const char *state; /* "active", "skipped", "failed" */
+    Str reason;        /* of the latter two */
+    char sha256[65];   /* of its bytes, hex */
+    int64_t bytes, chunks /* of pythia_document only */, indexed_ms, modified_ms;
+} PythiaDocument;
+/* Of all states, by path, from behind `after` ({NULL,0}: the first), at most limit; *more: there are further ones. Cost: a
+ * pass over the collection's rows. */
+MUST_USE Err pythia_documents(Pythia *p, Arena *a, Str collection, Str after, size_t limit, PythiaDocument **out,
+                              size_t *n, bool *more);
+MUST_USE Err pythia_document(Pythia *p, Arena *a, Str collection, Str path, PythiaDocument *out); /* ERR_NO_DOCUMENT */
+
+typedef struct {
+    Str id;    /* the caller's; "": the text's own hash. The same id again replaces */
+    Str title; /* "": none */
+    Str text;
+} AddDocument;
+typedef struct {
+    int64_t documents, chunks, tokens;
+} AddReport;
+/* Puts texts that no file has into a managed collection, made when there is none of that name. Searchable when it returns.
+ * ERR_INPUT: the collection is a folder's; ERR_BUSY: another call is writing to it. */
+MUST_USE Err pythia_add(Pythia *p, Arena *a, Str collection, const AddDocument *docs, size_t n, AddReport *out);
+/* Of a managed collection. */
+MUST_USE Err pythia_document_remove(Pythia *p, Arena *a, Str collection, Str path);
 
 /* ---- search ---- */
 typedef struct {

@@ -1,0 +1,469 @@
+/* desk.c - see desk.h. Two lines (interactive, ingest), each a linked list under one lock with a condition of its own. */
+#include "serve/desk.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/pool.h"
+#include "serve/reply.h"
+
+enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256 };
+
+typedef enum { LINE_QUICK, LINE_INGEST, LINES } DeskLine;
+
+struct DeskWorker {
+    Desk *desk;
+    DeskLine line;
+    Pythia *engine;
+    Thread *thread;
+    Arena arena;
+    Call *call;          /* at work now; guarded by the desk's lock */
+    int64_t run;         /* of the call, once it has begun; likewise */
+    volatile int cancel; /* what the engine polls; atomic */
+};
+
+struct Desk {
+    DeskOpts opts;
+    Pythia *first; /* beside which the workers' stand */
+    DeskWorker workers[WORKERS_MAX + INGEST_MAX];
+    size_t n_workers;
+    Metrics metrics;
+    int64_t opened_ns;
+    pthread_mutex_t lock; /* guards all below, and call and run of the workers */
+    pthread_cond_t work[LINES], quiet;
+    Call *head[LINES], *tail[LINES];
+    size_t depth[LINES], busy; /* calls that wait; workers at work */
+    bool closing;
+    int64_t idle_since_ns;
+    ModelState model;
+    ErrInfo model_why;
+    char model_name[128];
+    int64_t model_dim;
+    Thread *warmer;
+    volatile int warm_cancel;
+};
+
+/* ---- answers ---- */
+
+void call_fail(Call *c, Err err) {
+    err_save(&c->error, err);
+    c->err = err;
+    c->status = err_status(err);
+    buf_clear(&c->body);
+    JsonOut j = jout_to(&c->body);
+    reply_error(&j, err);
+}
+
+void call_fail_as(Call *c, int status, const char *code, const char *message, const char *fix) {
+    c->err = status >= 500 ? ERR_INTERNAL : ERR_USAGE;
+    c->status = status;
+    buf_clear(&c->body);
+    JsonOut j = jout_to(&c->body);
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "status", "error");
+    jout_key(&j, "error");
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "code", code);
+    jout_kv_z(&j, "message", message);
+    jout_kv_z(&j, "fix", fix);
+    jout_end(&j, '}');
+    jout_end(&j, '}');
+}
+
+void call_clear(Call *c) {
+    buf_free(&c->body);
+    json_decref(c->params);
+    c->params = NULL;
+}
+
+/* An operation's reply is open while it runs: members, then the end. */
+static JsonOut reply_begin(Call *c) {
+    buf_clear(&c->body);
+    JsonOut j = jout_to(&c->body);
+    if (c->op->flags & OP_RAW) return j;
+    jout_begin(&j, '{');
+    if (!(c->op->flags & OP_PLAIN)) jout_kv_z(&j, "status", "ok");
+    return j;
+}
+
+static Err reply_end(Call *c, JsonOut *j) {
+    if (!(c->op->flags & OP_RAW)) jout_end(j, '}');
+    return buf_ok(&c->body);
+}
+
+static void call_count(Desk *d, const Call *c) {
+    size_t at = 0;
+    while (ops[at].name && &ops[at] != c->op) at++;
+    metrics_call(&d->metrics, ops[at].name ? at : SIZE_MAX, c->status, c->err,
+                 (double)(clock_mono_ns() - c->queued_ns) * 1e-9);
+}
+
+static void call_end(Desk *d, Call *c) {
+    call_count(d, c);
+    c->done(c); /* from here on it is its door's */
+}
+
+static void worker_leave(DeskWorker *w) {
+    Desk *d = w->desk;
+    (void)pthread_mutex_lock(&d->lock);
+    w->call = NULL;
+    w->run = 0;
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+Err call_answer_early(Call *c, JsonOut *j, int status) {
+    Desk *d = c->desk;
+    jout_end(j, '}');
+    TRY(buf_ok(&c->body));
+    c->status = status;
+    (void)pthread_mutex_lock(&d->lock);
+    c->worker->call = NULL; /* desk_cancel no longer ends the work: the run has its own cancel */
+    (void)pthread_mutex_unlock(&d->lock);
+    call_end(d, c);
+    return ERR_OK;
+}
+
+/* ---- workers ---- */
+
+static Call *line_take(Desk *d, DeskWorker *w) {
+    Call *c = NULL;
+    (void)pthread_mutex_lock(&d->lock);
+    while (!d->head[w->line] && !d->closing) (void)pthread_cond_wait(&d->work[w->line], &d->lock);
+    c = d->head[w->line];
+    if (c) {
+        d->head[w->line] = c->next;
+        if (!c->next) d->tail[w->line] = NULL;
+        d->depth[w->line]--;
+        d->busy++;
+        w->call = c;
+        /* Under the lock, so that a cancel comes either before or after. */
+        __atomic_store_n(&w->cancel, __atomic_load_n(&c->cancelled, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return c;
+}
+
+static void call_do(DeskWorker *w, Call *c) {
+    Desk *d = w->desk;
+    c->engine = w->engine;
+    c->arena = &w->arena;
+    c->worker = w;
+    c->started_ns = clock_mono_ns();
+    JsonOut j = reply_begin(c);
+    c->status = 200;
+    Err err = __atomic_load_n(&w->cancel, __ATOMIC_RELAXED) ? err_set(ERR_INTERRUPT, "cancelled") : c->op->run(c, &j);
+    (void)pthread_mutex_lock(&d->lock);
+    bool mine = w->call == c; /* else it was answered early, and may be gone */
+    (void)pthread_mutex_unlock(&d->lock);
+    if (!mine) {
+        if (err) LOG(LOG_WARN, "serve", "a run that was answered for failed: %s", err_text());
+        return;
+    }
+    if (!err) err = reply_end(c, &j);
+    if (err) call_fail(c, err);
+    worker_leave(w);
+    call_end(d, c);
+}
+
+static Err worker_body(void *ctx) {
+    DeskWorker *w = ctx;
+    Desk *d = w->desk;
+    Call *c;
+    while ((c = line_take(d, w))) {
+        call_do(w, c);
+        worker_leave(w);
+        arena_reset(&w->arena);
+        (void)pthread_mutex_lock(&d->lock);
+        if (--d->busy == 0 && !d->head[LINE_QUICK] && !d->head[LINE_INGEST]) {
+            d->idle_since_ns = clock_mono_ns();
+            (void)pthread_cond_broadcast(&d->quiet);
+        }
+        (void)pthread_mutex_unlock(&d->lock);
+    }
+    return ERR_OK;
+}
+
+/* ---- the model ---- */
+
+static Err warm_default(void *ctx, Pythia *p) {
+    Desk *d = ctx;
+    Arena a = {0};
+    Str text = STR("ready");
+    float *out = NULL;
+    size_t dim = 0;
+    int32_t *tokens = NULL;
+    bool *cut = NULL;
+    Err err = pythia_embed(p, &a, &(PythiaEmbed){.query = true}, &text, 1, &out, &dim, &tokens, &cut);
+    arena_free(&a);
+    (void)pthread_mutex_lock(&d->lock);
+    d->model_dim = (int64_t)dim;
+    (void)pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+static Err warm_body(void *ctx) {
+    Desk *d = ctx;
+    Pythia *p = NULL;
+    DeskOpts *o = &d->opts;
+    PythiaOpts opts = {.config = o->config,
+                       .home = o->home,
+                       .cwd = o->cwd,
+                       .environ = o->environ,
+                       .cancel = &d->warm_cancel,
+                       .beside = d->first};
+    Err err = pythia_open(&p, &opts);
+    if (!err) err = o->warm ? o->warm(o->warm_ctx, p) : warm_default(d, p);
+    pythia_close(p);
+    if (err && err != ERR_INTERRUPT) LOG(LOG_WARN, "serve", "the embedding model is not there: %s", err_text());
+    (void)pthread_mutex_lock(&d->lock);
+    if (err) err_save(&d->model_why, err);
+    d->model = err ? MODEL_FAILED : MODEL_READY;
+    (void)pthread_mutex_unlock(&d->lock);
+    return ERR_OK;
+}
+
+ModelState desk_model(Desk *d, ErrInfo *why, char name[128], int64_t *dim) {
+    (void)pthread_mutex_lock(&d->lock);
+    ModelState state = d->model;
+    if (why) *why = d->model_why;
+    if (name) memcpy(name, d->model_name, sizeof d->model_name);
+    if (dim) *dim = d->model_dim;
+    (void)pthread_mutex_unlock(&d->lock);
+    return state;
+}
+
+/* ---- opening and closing ---- */
+
+static Err worker_start(Desk *d, DeskLine line) {
+    DeskWorker *w = &d->workers[d->n_workers];
+    *w = (DeskWorker){.desk = d, .line = line};
+    PythiaOpts opts = {.config = d->opts.config,
+                       .home = d->opts.home,
+                       .cwd = d->opts.cwd,
+                       .environ = d->opts.environ,
+                       .reader = d->opts.reader,
+                       .cancel = &w->cancel,
+                       .beside = d->first};
+    TRY(pythia_open(&w->engine, &opts));
+    Err err = thread_start(&w->thread, worker_body, w);
+    if (err) {
+        pythia_close(w->engine);
+        return err;
+    }
+    d->n_workers++;
+    return ERR_OK;
+}
+
+static void opts_settle(DeskOpts *o) {
+    size_t twice = 2 * pool_cores();
+    if (o->workers == 0) o->workers = twice < 4 ? 4 : twice > 16 ? 16 : twice;
+    if (o->workers > WORKERS_MAX) o->workers = WORKERS_MAX;
+    if (o->ingest_workers == 0) o->ingest_workers = 1;
+    if (o->ingest_workers > INGEST_MAX) o->ingest_workers = INGEST_MAX;
+    if (o->queue_max == 0) o->queue_max = QUEUE_MAX;
+}
+
+Err desk_open(Desk **out, const DeskOpts *opts) {
+    *out = NULL;
+    Desk *d = calloc(1, sizeof *d);
+    if (!d) return err_set(ERR_NOMEM, "out of memory: cannot start");
+    d->opts = *opts;
+    opts_settle(&d->opts);
+    d->opened_ns = d->idle_since_ns = clock_mono_ns();
+    (void)pthread_mutex_init(&d->lock, NULL);
+    for (int i = 0; i < LINES; i++) (void)pthread_cond_init(&d->work[i], NULL);
+    pthread_condattr_t steady;
+    (void)pthread_condattr_init(&steady);
+    (void)pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&d->quiet, &steady);
+    (void)pthread_condattr_destroy(&steady);
+    Str name = config_text(opts->config, CONF_MODEL_EMBED);
+    (void)snprintf(d->model_name, sizeof d->model_name, "%.*s", STR_FMT(name));
+    PythiaOpts first = {
+        .config = opts->config, .home = opts->home, .cwd = opts->cwd, .environ = opts->environ, .reader = opts->reader};
+    Err err = pythia_open(&d->first, &first);
+    for (size_t i = 0; !err && i < d->opts.workers; i++) err = worker_start(d, LINE_QUICK);
+    for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_INGEST);
+    if (!err) err = thread_start(&d->warmer, warm_body, d);
+    if (err) {
+        ErrInfo told;
+        err_save(&told, err);
+        desk_close(d, 0);
+        return err_restore(&told);
+    }
+    *out = d;
+    return ERR_OK;
+}
+
+static struct timespec after_ms(int64_t ms) {
+    int64_t ns = clock_mono_ns() + ms * 1000000;
+    return (struct timespec){.tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000)};
+}
+
+/* Waits until nothing is in line or at work, ms at most; true when so. The lock is held. */
+static bool wait_quiet(Desk *d, int64_t ms) {
+    struct timespec until = after_ms(ms);
+    while (d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST])
+        if (pthread_cond_timedwait(&d->quiet, &d->lock, &until) == ETIMEDOUT) return false;
+    return true;
+}
+
+static void cancel_workers(Desk *d, DeskLine line, bool all) {
+    for (size_t i = 0; i < d->n_workers; i++) {
+        if (!all && d->workers[i].line != line) continue;
+        __atomic_store_n(&d->workers[i].cancel, 1, __ATOMIC_RELAXED);
+        if (d->workers[i].call) __atomic_store_n(&d->workers[i].call->cancelled, 1, __ATOMIC_RELAXED);
+    }
+    for (int l = 0; l < LINES; l++)
+        for (Call *c = d->head[l]; c && (all || l == (int)line); c = c->next)
+            __atomic_store_n(&c->cancelled, 1, __ATOMIC_RELAXED);
+}
+
+void desk_close(Desk *d, int64_t ms) {
+    if (!d) return;
+    (void)pthread_mutex_lock(&d->lock);
+    d->closing = true;
+    cancel_workers(d, LINE_INGEST, false);
+    for (int i = 0; i < LINES; i++) (void)pthread_cond_broadcast(&d->work[i]);
+    if (!wait_quiet(d, ms)) cancel_workers(d, LINE_QUICK, true);
+    (void)pthread_mutex_unlock(&d->lock);
+    __atomic_store_n(&d->warm_cancel, 1, __ATOMIC_RELAXED);
+    if (thread_join(d->warmer)) LOG(LOG_WARN, "serve", "%s", err_text());
+    for (size_t i = 0; i < d->n_workers; i++) {
+        if (thread_join(d->workers[i].thread)) LOG(LOG_WARN, "serve", "%s", err_text());
+        pythia_close(d->workers[i].engine);
+        arena_free(&d->workers[i].arena);
+    }
+    pythia_close(d->first);
+    for (int i = 0; i < LINES; i++) (void)pthread_cond_destroy(&d->work[i]);
+    (void)pthread_cond_destroy(&d->quiet);
+    (void)pthread_mutex_destroy(&d->lock);
+    free(d);
+}
+
+/* ---- calls ---- */
+
+Err desk_submit(Desk *d, Call *c) {
+    const DeskLine line = c->op->flags & OP_LONG ? LINE_INGEST : LINE_QUICK;
+    const size_t most = line == LINE_INGEST ? INGEST_QUEUE_MAX : d->opts.queue_max;
+    c->desk = d;
+    c->queued_ns = clock_mono_ns();
+    c->next = NULL;
+    if (!(c->op->flags & OP_LOOSE)) TRY(fields_check(c->op->fields, c->params));
+    if (c->op->flags & OP_NOW) {
+        JsonOut j = reply_begin(c);
+        c->status = 200;
+        TRY(c->op->run(c, &j));
+        TRY(reply_end(c, &j));
+        call_end(d, c);
+        return ERR_OK;
+    }
+    (void)pthread_mutex_lock(&d->lock);
+    Err err = ERR_OK;
+    if (d->closing)
+        err = err_set(ERR_INTERRUPT, "the server is shutting down");
+    else if (d->depth[line] >= most)
+        err = err_set(ERR_BUSY, "%zu calls are waiting already; try again", d->depth[line]);
+    if (!err) {
+        if (d->tail[line])
+            d->tail[line]->next = c;
+        else
+            d->head[line] = c;
+        d->tail[line] = c;
+        d->depth[line]++;
+        (void)pthread_cond_signal(&d->work[line]);
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return err;
+}
+
+typedef struct {
+    pthread_mutex_t lock;
+    pthread_cond_t cond;
+    bool done;
+} Wait;
+
+static void wait_done(Call *c) {
+    Wait *w = c->ctx;
+    (void)pthread_mutex_lock(&w->lock);
+    w->done = true;
+    (void)pthread_cond_signal(&w->cond);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+void desk_run(Desk *d, Call *c) {
+    Wait w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
+    c->done = wait_done;
+    c->ctx = &w;
+    Err err = desk_submit(d, c);
+    if (err) {
+        call_fail(c, err);
+        return;
+    }
+    (void)pthread_mutex_lock(&w.lock);
+    while (!w.done) (void)pthread_cond_wait(&w.cond, &w.lock);
+    (void)pthread_mutex_unlock(&w.lock);
+}
+
+void desk_cancel(Desk *d, Call *c) {
+    (void)pthread_mutex_lock(&d->lock);
+    __atomic_store_n(&c->cancelled, 1, __ATOMIC_RELAXED);
+    for (size_t i = 0; i < d->n_workers; i++)
+        if (d->workers[i].call == c) __atomic_store_n(&d->workers[i].cancel, 1, __ATOMIC_RELAXED);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+void desk_cancel_all(Desk *d) {
+    (void)pthread_mutex_lock(&d->lock);
+    cancel_workers(d, LINE_QUICK, true);
+    (void)pthread_mutex_unlock(&d->lock);
+}
+
+void desk_run_begun(DeskWorker *w, int64_t run) {
+    (void)pthread_mutex_lock(&w->desk->lock);
+    w->run = run;
+    (void)pthread_mutex_unlock(&w->desk->lock);
+}
+
+bool desk_run_cancel(Desk *d, int64_t run) {
+    bool found = false;
+    (void)pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->n_workers; i++) {
+        if (!run || d->workers[i].run != run) continue;
+        __atomic_store_n(&d->workers[i].cancel, 1, __ATOMIC_RELAXED);
+        found = true;
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    return found;
+}
+
+/* ---- what is asked of it ---- */
+
+int64_t desk_seconds(const Desk *d) { return (clock_mono_ns() - d->opened_ns) / 1000000000; }
+Metrics *desk_metrics(Desk *d) { return &d->metrics; }
+const DeskOpts *desk_opts(const Desk *d) { return &d->opts; }
+
+size_t desk_waiting(Desk *d, bool ingest) {
+    (void)pthread_mutex_lock(&d->lock);
+    size_t n = d->depth[ingest ? LINE_INGEST : LINE_QUICK];
+    (void)pthread_mutex_unlock(&d->lock);
+    return n;
+}
+
+int64_t desk_idle_ms(Desk *d) {
+    (void)pthread_mutex_lock(&d->lock);
+    bool busy = d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST];
+    int64_t ms = busy ? 0 : (clock_mono_ns() - d->idle_since_ns) / 1000000;
+    (void)pthread_mutex_unlock(&d->lock);
+    return ms;
+}
+
+Err desk_shutdown(Desk *d) {
+    if (!d->opts.on_shutdown) return err_set(ERR_UNSUPPORTED, "this server does not end by a call");
+    d->opts.on_shutdown(d->opts.shutdown_ctx);
+    return ERR_OK;
+}

@@ -1,0 +1,74 @@
+/* http_impl.h - a request as the files of the HTTP door share it: http.c (connections), http_checks.c (who may come in),
+ * http_request.c (what is asked, and the answer). */
+#ifndef PYTHIA_SERVE_HTTP_IMPL_H
+#define PYTHIA_SERVE_HTTP_IMPL_H
+
+#include "base/hash.h"
+#include "serve/guard.h"
+#include "serve/http.h"
+#include "serve/mhd.h"
+
+struct HttpDoor {
+    HttpDoorOpts opts;
+    const Mhd *mhd;
+    struct MHD_Daemon *daemon;
+    int fd;
+    bool tls, quiet; /* quiet: no line a request */
+    char url[128], host[64];
+    HostRules rules;
+    RateLimit rate;
+    Tokens *tokens;
+    size_t body_max, upload_max;
+    uint64_t seed;              /* of request ids */
+    atomic_uint_fast64_t count; /* requests so far */
+    atomic_int open;            /* requests under way */
+    atomic_bool stopping;
+};
+
+typedef enum { REQUEST_NEW, REQUEST_BODY, REQUEST_WAITING, REQUEST_ANSWERED } RequestState;
+
+typedef struct {
+    HttpDoor *door;
+    struct MHD_Connection *connection;
+    RequestState state;
+    char id[65], method[12], who[64];
+    char *target; /* as it came: "/v1/search?q=a%20b"; owned */
+    Str path;     /* decoded, in path_buf */
+    Buf path_buf, body;
+    size_t body_max;
+    bool too_large, cors, close;
+    const Op *op;
+    Call call;
+    char origin[256], allow[64];
+    int retry_after;                  /* seconds; 0: none */
+    const char *content_type, *route; /* route: of what is no operation */
+    int64_t start_ns;
+    size_t bytes_in;
+} Request;
+
+#define REQUEST_DRAIN_MAX ((size_t)8 << 20)
+
+/* ---- http_checks.c ---- */
+/* Everything that can be told from the headers. False: the request is refused, its answer is in r->call. */
+bool request_admit(Request *r);
+void request_refuse(Request *r, int status, const char *code, const char *message, const char *fix);
+/* May this role call that operation? Refuses if not. */
+bool request_may(Request *r, Role needs);
+bool request_too_large(Request *r);                     /* refuses: false */
+Str request_header(const Request *r, const char *name); /* {NULL,0}: missing */
+
+/* ---- http_request.c ---- */
+/* Percent-decodes, strictly: a bad escape or a NUL is false. plus: '+' is a blank. */
+bool url_decode(Str s, bool plus, Buf *out);
+/* Body and target are there: finds the operation, fills the call, and hands it in. True: it is answered already; false: the
+ * connection is suspended, and resumed when it is. */
+bool request_dispatch(Request *r);
+bool request_is_json(const Request *r);
+/* Queues the answer of r->call. */
+enum MHD_Result request_answer(Request *r);
+void request_free(Request *r);
+
+/* ---- mcp_http.c ---- */
+bool request_mcp(Request *r); /* as request_dispatch, for /mcp */
+
+#endif

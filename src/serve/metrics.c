@@ -1,0 +1,189 @@
+/* metrics.c - see metrics.h. Exposition format: prometheus.io/docs/instrumenting/exposition_formats, version 0.0.4. */
+#include "serve/metrics.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "serve/ops.h"
+
+static const double bounds[METRIC_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                              0.1,    0.25,  0.5,    1,     2.5,  5,     10};
+static const char *const search_modes[4] = {"hybrid", "semantic", "lexical", "other"};
+
+static uint64_t read_of(atomic_uint_fast64_t *v) { return atomic_load_explicit(v, memory_order_relaxed); }
+static void add_to(atomic_uint_fast64_t *v, uint64_t n) { (void)atomic_fetch_add_explicit(v, n, memory_order_relaxed); }
+
+void histogram_add(Histogram *h, double seconds) {
+    size_t i = 0;
+    while (i < METRIC_BUCKETS && seconds > bounds[i]) i++;
+    add_to(&h->count[i], 1);
+    add_to(&h->sum_us, seconds > 0 ? (uint64_t)(seconds * 1e6) : 0);
+}
+
+void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds) {
+    size_t hundreds = status >= 100 && status < 600 ? (size_t)status / 100 : 0;
+    if (op >= METRIC_OPS) {
+        add_to(&m->unrouted[hundreds], 1);
+    } else {
+        add_to(&m->calls[op][hundreds], 1);
+        histogram_add(&m->seconds[op], seconds);
+    }
+    if (err && err < ERR_COUNT) add_to(&m->errors[err], 1);
+}
+
+/* ---- text ---- */
+
+static void head(Buf *b, const char *name, const char *type, const char *help) {
+    buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
+}
+
+static void gauge(Buf *b, const char *name, const char *help, double v) {
+    head(b, name, "gauge", help);
+    buf_printf(b, "%s %.17g\n", name, v);
+}
+
+static void counter(Buf *b, const char *name, const char *help, double v) {
+    head(b, name, "counter", help);
+    buf_printf(b, "%s %.17g\n", name, v);
+}
+
+static void histogram_text(Buf *b, const char *name, const char *label, const char *value, Histogram *h) {
+    char labels[96] = "";
+    if (label) (void)snprintf(labels, sizeof labels, "%s=\"%s\"", label, value);
+    uint64_t all = 0;
+    for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
+        all += read_of(&h->count[i]);
+        buf_printf(b, "%s_bucket{%s%sle=\"", name, labels, label ? "," : "");
+        if (i < METRIC_BUCKETS)
+            buf_printf(b, "%g\"} %llu\n", bounds[i], (unsigned long long)all);
+        else
+            buf_printf(b, "+Inf\"} %llu\n", (unsigned long long)all);
+    }
+    const char *open = label ? "{" : "", *close = label ? "}" : "";
+    buf_printf(b, "%s_sum%s%s%s %.6f\n", name, open, labels, close, (double)read_of(&h->sum_us) / 1e6);
+    buf_printf(b, "%s_count%s%s%s %llu\n", name, open, labels, close, (unsigned long long)all);
+}
+
+static void calls_text(Buf *b, Metrics *m) {
+    head(b, "pythia_requests_total", "counter", "Calls answered, by operation and class of status.");
+    for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++)
+        for (size_t s = 0; s < METRIC_STATUSES; s++) {
+            uint64_t n = read_of(&m->calls[i][s]);
+            if (n)
+                buf_printf(b, "pythia_requests_total{route=\"%s\",code=\"%zuxx\"} %llu\n", ops[i].name, s,
+                           (unsigned long long)n);
+        }
+    for (size_t s = 0; s < METRIC_STATUSES; s++) {
+        uint64_t n = read_of(&m->unrouted[s]);
+        if (n) buf_printf(b, "pythia_requests_total{route=\"-\",code=\"%zuxx\"} %llu\n", s, (unsigned long long)n);
+    }
+    head(b, "pythia_request_seconds", "histogram", "Time from a request's arrival to its answer.");
+    for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++) {
+        uint64_t any = 0;
+        for (size_t s = 0; s < METRIC_STATUSES; s++) any += read_of(&m->calls[i][s]);
+        if (any) histogram_text(b, "pythia_request_seconds", "route", ops[i].name, &m->seconds[i]);
+    }
+    head(b, "pythia_search_seconds", "histogram", "Time of searches within the engine.");
+    for (size_t i = 0; i < 4; i++) histogram_text(b, "pythia_search_seconds", "mode", search_modes[i], &m->search[i]);
+    head(b, "pythia_embed_seconds", "histogram", "Time of embedding calls within the engine.");
+    histogram_text(b, "pythia_embed_seconds", NULL, NULL, &m->embed);
+    head(b, "pythia_errors_total", "counter", "Errors, by kind.");
+    for (size_t e = 1; e < ERR_COUNT; e++)
+        buf_printf(b, "pythia_errors_total{kind=\"%s\"} %llu\n", err_name((Err)e),
+                   (unsigned long long)read_of(&m->errors[e]));
+}
+
+static double cpu_seconds(void) {
+    struct timespec t = {0};
+    (void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+void metrics_prometheus(Metrics *m, const MetricsNow *now, Buf *b) {
+    calls_text(b, m);
+    counter(b, "pythia_embed_tokens_total", "Tokens of texts embedded by request.", (double)read_of(&m->embed_tokens));
+    counter(b, "pythia_cache_hits_total", "Queries whose vector was cached.", (double)now->memory.cache_hits);
+    counter(b, "pythia_cache_misses_total", "Queries whose vector was computed.", (double)now->memory.cache_misses);
+    head(b, "pythia_queue_depth", "gauge", "Calls that wait or work, by class.");
+    buf_printf(b, "pythia_queue_depth{class=\"interactive\"} %lld\npythia_queue_depth{class=\"background\"} %lld\n",
+               (long long)now->waiting, (long long)now->ingest_waiting);
+    head(b, "pythia_documents", "gauge", "Documents, by state.");
+    buf_printf(b,
+               "pythia_documents{state=\"active\"} %lld\npythia_documents{state=\"skipped\"} %lld\n"
+               "pythia_documents{state=\"failed\"} %lld\n",
+               (long long)now->documents, (long long)now->skipped, (long long)now->failed);
+    gauge(b, "pythia_chunks", "Chunks in all collections.", (double)now->chunks);
+    head(b, "pythia_index_bytes", "gauge", "Bytes of index files.");
+    buf_printf(b, "pythia_index_bytes{part=\"vectors\"} %lld\n", (long long)now->index_bytes);
+    gauge(b, "pythia_memory_pressure", "Memory pressure: 0 calm to 3 critical.", now->memory.level);
+    gauge(b, "pythia_model_loaded", "1 when the embedding model is ready.", now->model_loaded);
+    gauge(b, "pythia_uptime_seconds", "Seconds since the start.", now->uptime_s);
+    counter(b, "pythia_connections_total", "HTTP connections accepted.", (double)read_of(&m->connections));
+    counter(b, "pythia_rate_limited_total", "Requests refused by the rate limit.", (double)read_of(&m->refused_rate));
+    counter(b, "process_cpu_seconds_total", "CPU time of this process.", cpu_seconds());
+    gauge(b, "process_resident_memory_bytes", "Memory of this process.", (double)now->memory.resident);
+    gauge(b, "process_start_time_seconds", "Unix time of the start.", (double)clock_wall_ms() / 1000 - now->uptime_s);
+}
+
+/* ---- JSON ---- */
+
+static void histogram_json(JsonOut *j, const char *key, Histogram *h) {
+    uint64_t all = 0, seen = 0;
+    for (size_t i = 0; i <= METRIC_BUCKETS; i++) all += read_of(&h->count[i]);
+    jout_key(j, key);
+    jout_begin(j, '{');
+    jout_kv_i64(j, "count", (int64_t)all);
+    jout_kv_f64(j, "mean_ms", all ? (double)read_of(&h->sum_us) / 1000 / (double)all : 0);
+    static const double shares[3] = {0.5, 0.95, 0.99};
+    static const char *const names[3] = {"p50_ms_at_most", "p95_ms_at_most", "p99_ms_at_most"};
+    size_t next = 0;
+    for (size_t i = 0; i <= METRIC_BUCKETS && next < 3; i++) {
+        seen += read_of(&h->count[i]);
+        while (next < 3 && all && (double)seen >= shares[next] * (double)all) {
+            jout_key(j, names[next++]);
+            if (i < METRIC_BUCKETS)
+                jout_f64(j, bounds[i] * 1000);
+            else
+                jout_null(j);
+        }
+    }
+    jout_end(j, '}');
+}
+
+void metrics_json(Metrics *m, const MetricsNow *now, Buf *out) {
+    JsonOut j = jout_to(out);
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "status", "ok");
+    jout_kv_f64(&j, "uptime_s", now->uptime_s);
+    jout_kv_bool(&j, "model_loaded", now->model_loaded);
+    jout_key(&j, "requests");
+    jout_begin(&j, '{');
+    for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++) {
+        uint64_t all = 0, bad = 0;
+        for (size_t s = 0; s < METRIC_STATUSES; s++) all += read_of(&m->calls[i][s]);
+        for (size_t s = 4; s < METRIC_STATUSES; s++) bad += read_of(&m->calls[i][s]);
+        if (!all) continue;
+        jout_key(&j, ops[i].name);
+        jout_begin(&j, '{');
+        jout_kv_i64(&j, "total", (int64_t)all);
+        jout_kv_i64(&j, "failed", (int64_t)bad);
+        histogram_json(&j, "time", &m->seconds[i]);
+        jout_end(&j, '}');
+    }
+    jout_end(&j, '}');
+    jout_kv_i64(&j, "embed_tokens", (int64_t)read_of(&m->embed_tokens));
+    jout_kv_i64(&j, "cache_hits", now->memory.cache_hits);
+    jout_kv_i64(&j, "cache_misses", now->memory.cache_misses);
+    jout_kv_i64(&j, "queue_interactive", now->waiting);
+    jout_kv_i64(&j, "queue_background", now->ingest_waiting);
+    jout_kv_i64(&j, "documents", now->documents);
+    jout_kv_i64(&j, "chunks", now->chunks);
+    jout_kv_i64(&j, "index_bytes", now->index_bytes);
+    jout_kv_i64(&j, "memory_pressure", now->memory.level);
+    jout_kv_i64(&j, "resident_bytes", now->memory.resident);
+    jout_kv_f64(&j, "cpu_seconds", cpu_seconds());
+    jout_end(&j, '}');
+}

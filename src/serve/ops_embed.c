@@ -1,0 +1,250 @@
+/* ops_embed.c - the model by request: embed, embeddings, models, rerank, tokenize. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "serve/desk.h"
+#include "serve/reply.h"
+
+enum { TOKENS_OF_ALL_MAX = 4 << 20 };
+
+/* A model is asked for by its name alone: a path would let a caller have any file of the machine opened. */
+static Err model_name_check(Str name) {
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("._-:", c);
+        if (!fine || c == 0 || name.p[0] == '.')
+            return err_fix(err_set(ERR_NO_MODEL, "there is no model '%.*s'", STR_FMT(name)), "GET /v1/models");
+    }
+    return ERR_OK;
+}
+
+typedef struct {
+    Str model;
+    bool query, truncate;
+    int64_t dimensions;
+    float *vectors; /* [n, dim], cut to dimensions */
+    size_t n, dim;
+    int32_t *tokens;
+    bool *cut;
+    int64_t all_tokens;
+    bool any_cut;
+} Embedding;
+
+/* Matryoshka: the first so many, at unit length again. */
+static void shorten(float *v, size_t n, size_t from, size_t to) {
+    for (size_t i = 0; i < n; i++) {
+        const float *in = v + i * from;
+        float *out = v + i * to;
+        double sum = 0;
+        for (size_t d = 0; d < to; d++) sum += (double)in[d] * (double)in[d];
+        float scale = sum > 0 ? (float)(1 / sqrt(sum)) : 1;
+        for (size_t d = 0; d < to; d++) out[d] = in[d] * scale;
+    }
+}
+
+static Err embedding_make(Call *c, const Str *texts, size_t n, Embedding *e) {
+    int64_t start = clock_mono_ns();
+    TRY(model_name_check(e->model));
+    e->n = n;
+    TRY(pythia_embed(c->engine, c->arena, &(PythiaEmbed){.model = e->model, .query = e->query}, texts, n, &e->vectors,
+                     &e->dim, &e->tokens, &e->cut));
+    for (size_t i = 0; i < n; i++) {
+        e->all_tokens += e->tokens[i];
+        e->any_cut |= e->cut[i];
+        if (e->cut[i] && !e->truncate)
+            return err_fix(err_set(ERR_LIMIT, "text %zu has more than the model's %d tokens", i, e->tokens[i]),
+                           "\"truncate\": true");
+    }
+    if (e->dimensions > (int64_t)e->dim)
+        return err_set(ERR_USAGE, "'dimensions' cannot be %lld; valid: 1 to %zu", (long long)e->dimensions, e->dim);
+    if (e->dimensions && e->dimensions < (int64_t)e->dim) {
+        shorten(e->vectors, n, e->dim, (size_t)e->dimensions);
+        e->dim = (size_t)e->dimensions;
+    }
+    Metrics *m = desk_metrics(c->desk);
+    histogram_add(&m->embed, clock_ms_since(start) / 1000);
+    (void)atomic_fetch_add_explicit(&m->embed_tokens, (uint64_t)e->all_tokens, memory_order_relaxed);
+    return ERR_OK;
+}
+
+static Str model_shown(const Call *c, Str asked) {
+    return asked.n ? asked : config_text(desk_opts(c->desk)->config, CONF_MODEL_EMBED);
+}
+
+Err op_embed(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    const Str *texts = NULL;
+    Str one = field_str(p, "text", NULL);
+    size_t n = 0;
+    TRY(field_strs(c->arena, p, "texts", &texts, &n));
+    bool many = json_object_get(p, "texts") != NULL;
+    if (many == (one.p != NULL)) return err_set(ERR_USAGE, "give either 'text' or 'texts'");
+    if (!field_bool(p, "normalize", true))
+        return err_set(ERR_UNSUPPORTED, "'normalize' cannot be false: vectors have unit length");
+    Embedding e = {.model = field_str(p, "model", ""),
+                   .query = str_is(field_str(p, "kind", "document"), "query"),
+                   .truncate = field_bool(p, "truncate", true),
+                   .dimensions = field_i64(p, "dimensions", 0)};
+    TRY(embedding_make(c, many ? texts : &one, many ? n : 1, &e));
+    if (many) {
+        jout_key(j, "embeddings");
+        jout_begin(j, '[');
+        for (size_t i = 0; i < n; i++) reply_vector(j, NULL, e.vectors + i * e.dim, e.dim);
+        jout_end(j, ']');
+    } else {
+        reply_vector(j, "embedding", e.vectors, e.dim);
+    }
+    jout_kv_str(j, "model", model_shown(c, e.model));
+    jout_kv_i64(j, "dimension", (int64_t)e.dim);
+    jout_kv_i64(j, "tokens", e.all_tokens);
+    jout_kv_bool(j, "truncated", e.any_cut);
+    return ERR_OK;
+}
+
+/* RFC 4648. Little-endian bytes of the floats, whatever this machine's order. */
+static void base64_floats(Buf *b, const float *v, size_t n) {
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    uint32_t hold = 0;
+    unsigned bits = 0;
+    size_t bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        uint32_t word;
+        memcpy(&word, &v[i], sizeof word);
+        for (unsigned k = 0; k < 4; k++, bytes++) {
+            hold = hold << 8 | (word >> 8 * k & 0xFF);
+            for (bits += 8; bits >= 6; bits -= 6) buf_char(b, letters[hold >> (bits - 6) & 63]);
+        }
+    }
+    if (bits) buf_char(b, letters[hold << (6 - bits) & 63]);
+    for (; bytes % 3; bytes++) buf_char(b, '=');
+}
+
+Err op_embeddings(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    const Str *texts = NULL;
+    size_t n = 0;
+    TRY(field_strs(c->arena, p, "input", &texts, &n));
+    Embedding e = {.model = field_str(p, "model", ""), .truncate = true, .dimensions = field_i64(p, "dimensions", 0)};
+    TRY(embedding_make(c, texts, n, &e));
+    bool base64 = str_is(field_str(p, "encoding_format", "float"), "base64");
+    jout_kv_z(j, "object", "list");
+    jout_key(j, "data");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        const float *v = e.vectors + i * e.dim;
+        jout_begin(j, '{');
+        jout_kv_z(j, "object", "embedding");
+        jout_kv_i64(j, "index", (int64_t)i);
+        if (base64) {
+            jout_key(j, "embedding");
+            jout_raw(j, STR("\""));
+            base64_floats(j->buf, v, e.dim);
+            buf_char(j->buf, '"');
+        } else {
+            reply_vector(j, "embedding", v, e.dim);
+        }
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+    jout_kv_str(j, "model", e.model);
+    jout_key(j, "usage");
+    jout_begin(j, '{');
+    jout_kv_i64(j, "prompt_tokens", e.all_tokens);
+    jout_kv_i64(j, "total_tokens", e.all_tokens);
+    jout_end(j, '}');
+    return ERR_OK;
+}
+
+Err op_models(Call *c, JsonOut *j) {
+    PythiaModel *list = NULL;
+    size_t n = 0;
+    TRY(pythia_models(c->engine, c->arena, &list, &n));
+    jout_kv_z(j, "object", "list");
+    jout_key(j, "data");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        if (list[i].problem.n) continue;
+        jout_begin(j, '{');
+        jout_kv_str(j, "id", list[i].name);
+        jout_kv_z(j, "object", "model");
+        jout_kv_i64(j, "created", 0);
+        jout_kv_z(j, "owned_by", "pythia");
+        jout_kv_positive(j, "dimension", list[i].dim);
+        jout_kv_positive(j, "max_tokens", list[i].max_tokens);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+    return ERR_OK;
+}
+
+/* ---- rerank ---- */
+
+static Err rerank_texts(Call *c, const Str **out, size_t *n) {
+    const json_t *list = json_object_get(c->params, "documents");
+    if (json_is_string(json_array_get(list, 0))) return field_strs(c->arena, c->params, "documents", out, n);
+    *n = json_array_size(list);
+    Str *texts = arena_array(c->arena, Str, *n);
+    if (!texts) return arena_error();
+    for (size_t i = 0; i < *n; i++) texts[i] = field_str(json_array_get(list, i), "text", "");
+    *out = texts;
+    return ERR_OK;
+}
+
+static int better(const void *x, const void *y, void *ctx) {
+    const PythiaRanked *r = ctx;
+    size_t a = *(const size_t *)x, b = *(const size_t *)y;
+    if (r[a].score != r[b].score) return r[a].score < r[b].score ? 1 : -1;
+    return a < b ? -1 : 1;
+}
+
+Err op_rerank(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    const Str *texts = NULL;
+    size_t n = 0;
+    PythiaRanked *ranked = NULL;
+    Str model = field_str(p, "model", "");
+    TRY(model_name_check(model));
+    TRY(rerank_texts(c, &texts, &n));
+    TRY(pythia_rerank(c->engine, c->arena, &(PythiaRerank){.model = model, .query = field_str(p, "query", "")}, texts,
+                      n, &ranked));
+    size_t *order = arena_array(c->arena, size_t, n);
+    if (!order) return arena_error();
+    for (size_t i = 0; i < n; i++) order[i] = i;
+    qsort_r(order, n, sizeof *order, better, ranked);
+    int64_t top = field_i64(p, "top_n", (int64_t)n);
+    bool with_text = field_bool(p, "return_documents", false);
+    jout_kv_z(j, "id", "rerank");
+    jout_key(j, "results");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n && (int64_t)i < top; i++) {
+        jout_begin(j, '{');
+        jout_kv_i64(j, "index", (int64_t)order[i]);
+        jout_kv_f64(j, "relevance_score", ranked[order[i]].score);
+        if (with_text) {
+            jout_key(j, "document");
+            jout_begin(j, '{');
+            jout_kv_str(j, "text", texts[order[i]]);
+            jout_end(j, '}');
+        }
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+    jout_kv_str(j, "model", model.n ? model : config_text(desk_opts(c->desk)->config, CONF_MODEL_RERANK));
+    return ERR_OK;
+}
+
+Err op_tokenize(Call *c, JsonOut *j) {
+    int32_t *ids = NULL;
+    size_t n = 0;
+    Str model = field_str(c->params, "model", ""), text = field_str(c->params, "text", "");
+    TRY(model_name_check(model));
+    if (text.n > TOKENS_OF_ALL_MAX)
+        return err_set(ERR_LIMIT, "'text' has %zu bytes; at most %d are taken", text.n, TOKENS_OF_ALL_MAX);
+    TRY(pythia_tokenize(c->engine, c->arena, model, text, &ids, &n));
+    jout_key(j, "ids");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) jout_i64(j, ids[i]);
+    jout_end(j, ']');
+    jout_kv_i64(j, "tokens", (int64_t)n);
+    return ERR_OK;
+}

@@ -1,0 +1,183 @@
+/* ops_search.c - finding and reading. What a caller may read is what was indexed: a path is looked up in the collection's
+ * rows before the file is opened, so that an ignored file (".env") or one outside the root is none. */
+#include "base/file.h"
+#include "serve/desk.h"
+#include "serve/reply.h"
+
+enum { READ_BYTES_MAX = 1 << 20, COLLECTIONS_MAX = 64 };
+
+/* ---- search ---- */
+
+/* Lists of the request itself and of its filters, one behind the other. */
+static Err list_of(Call *c, const char *outer, const char *inner, const Str **out, size_t *n) {
+    const json_t *filters = json_object_get(c->params, "filters");
+    const Str *a = NULL, *b = NULL;
+    size_t na = 0, nb = 0;
+    if (outer) TRY(field_strs(c->arena, c->params, outer, &a, &na));
+    TRY(field_strs(c->arena, filters, inner, &b, &nb));
+    *out = na ? a : b;
+    *n = na + nb;
+    if (!na || !nb) return ERR_OK;
+    Str *both = arena_array(c->arena, Str, na + nb);
+    if (!both) return arena_error();
+    memcpy(both, a, na * sizeof *a);
+    memcpy(both + na, b, nb * sizeof *b);
+    *out = both;
+    return ERR_OK;
+}
+
+static Err date_of(const json_t *filters, const char *name, bool until, int64_t *out) {
+    Str text = field_str(filters, name, NULL);
+    if (!text.p) return ERR_OK;
+    int64_t now = clock_wall_ms();
+    Err err = until ? clock_parse_until(text, now, out) : clock_parse(text, now, out);
+    if (err == ERR_USAGE)
+        return err_set(err,
+                       "'filters.%s' cannot be '%.*s'; valid: 2026, 2026-11, 2026-11-21, 2026-11-21T04:45Z, 12h, 7d",
+                       name, STR_FMT(text));
+    return err;
+}
+
+/* No collection named: the one of the caller's folder, or all there are. */
+static Err all_collections(Call *c, const Str **out, size_t *n) {
+    PythiaCollection *list = NULL, here;
+    Err err =
+        desk_opts(c->desk)->own_folder ? pythia_collection(c->engine, c->arena, STR(""), &here) : ERR_NO_COLLECTION;
+    if (err && err != ERR_NO_COLLECTION) return err;
+    if (!err) {
+        Str *one = arena_new(c->arena, Str);
+        if (!one) return arena_error();
+        *one = here.name;
+        *out = one;
+        *n = 1;
+        return ERR_OK;
+    }
+    TRY(pythia_collections(c->engine, c->arena, &list, n));
+    if (*n == 0) return err_fix(err_set(ERR_NO_COLLECTION, "nothing is indexed yet"), "pythia index");
+    if (*n > COLLECTIONS_MAX)
+        return err_set(ERR_USAGE, "there are %zu collections; name at most %d in 'collections'", *n, COLLECTIONS_MAX);
+    Str *names = arena_array(c->arena, Str, *n);
+    if (!names) return arena_error();
+    for (size_t i = 0; i < *n; i++) names[i] = list[i].name;
+    *out = names;
+    return ERR_OK;
+}
+
+static Err search_request(Call *c, PythiaSearch *rq) {
+    const json_t *p = c->params, *filters = json_object_get(p, "filters");
+    const Config *config = desk_opts(c->desk)->config;
+    *rq = (PythiaSearch){.query = field_str(p, "query", ""),
+                         .limit = (size_t)field_i64(p, "limit", config_int(config, CONF_SEARCH_LIMIT)),
+                         .min_score = field_f64(p, "min_score", -1),
+                         .deadline_ms = field_i64(p, "deadline_ms", -1)};
+    rq->mode = arena_cstr(c->arena, field_str(p, "mode", config_text(config, CONF_SEARCH_MODE).p));
+    if (!rq->mode) return arena_error();
+    TRY(field_strs(c->arena, p, "collections", &rq->collections, &rq->n_collections));
+    TRY(list_of(c, "path", "path", &rq->paths, &rq->n_paths));
+    TRY(list_of(c, "lang", "lang", &rq->langs, &rq->n_langs));
+    TRY(list_of(c, NULL, "glob", &rq->globs, &rq->n_globs));
+    TRY(list_of(c, NULL, "kind", &rq->kinds, &rq->n_kinds));
+    TRY(date_of(filters, "since", false, &rq->since_ms));
+    TRY(date_of(filters, "until", true, &rq->until_ms));
+    return rq->n_collections ? ERR_OK : all_collections(c, &rq->collections, &rq->n_collections);
+}
+
+Err op_search(Call *c, JsonOut *j) {
+    static const char *const modes[] = {"hybrid", "semantic", "lexical"};
+    PythiaSearch rq;
+    PythiaReply reply;
+    TRY(search_request(c, &rq));
+    TRY(pythia_search(c->engine, c->arena, &rq, &reply));
+    size_t mode = 0;
+    while (mode < 3 && strcmp(modes[mode], reply.mode) != 0) mode++;
+    histogram_add(&desk_metrics(c->desk)->search[mode], reply.took_ms / 1000);
+    return reply_search(j, &reply, field_bool(c->params, "explain", false));
+}
+
+/* ---- read ---- */
+
+/* The collection's name and the path in it. A path may also be absolute or a file:// URI below a collection's root. */
+static Err place_find(Call *c, Str path, Str *collection, Str *relative) {
+    PythiaCollection *list = NULL;
+    PythiaDocument doc;
+    size_t n = 0;
+    Str wanted = *collection;
+    if (str_starts(path, STR("file://"))) path = str_from(path, 7);
+    TRY(pythia_collections(c->engine, c->arena, &list, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (wanted.n && !str_eq(list[i].name, wanted)) continue;
+        bool below = path.n && path.p[0] == '/' && list[i].root.n && path_within(path, list[i].root);
+        *relative = below ? str_from(path, list[i].root.n + (list[i].root.n > 1)) : path;
+        Err err = pythia_document(c->engine, c->arena, list[i].name, *relative, &doc);
+        if (err == ERR_NO_DOCUMENT) continue;
+        TRY(err);
+        if (strcmp(doc.state, "active") != 0) continue;
+        *collection = list[i].name;
+        return ERR_OK;
+    }
+    if (wanted.n) {
+        PythiaCollection one;
+        TRY(pythia_collection(c->engine, c->arena, wanted, &one)); /* ERR_NO_COLLECTION names those there are */
+    }
+    return err_set(ERR_NO_DOCUMENT, "no indexed document is called '%.*s'", STR_FMT(str_upto(path, 500)));
+}
+
+/* Lines [first, first + count) of the text; count 0: to the end. */
+static Err lines_cut(PythiaText *t, int64_t first, int64_t count) {
+    Str rest = t->content, line;
+    int64_t number = t->start_line > 0 ? t->start_line : 1, last = number;
+    const char *from = NULL, *to = t->content.p + t->content.n;
+    for (; str_line(&rest, &line); number++) {
+        if (number == first) from = line.p;
+        last = number;
+        if (count && number == first + count - 1) {
+            to = rest.p;
+            break;
+        }
+    }
+    if (!from)
+        return err_set(ERR_NO_DOCUMENT, "'%.*s' has no line %lld here (last: %lld)", STR_FMT(t->path), (long long)first,
+                       (long long)last);
+    t->content = str_make(from, (size_t)(to - from));
+    t->start_line = (int32_t)first;
+    t->end_line = (int32_t)last;
+    return ERR_OK;
+}
+
+/* At most READ_BYTES_MAX, whole lines. */
+static bool text_limit(PythiaText *t) {
+    if (t->content.n <= READ_BYTES_MAX) return false;
+    Str kept = str_upto(t->content, READ_BYTES_MAX);
+    ptrdiff_t end = str_rfind_char(kept, '\n');
+    if (end > 0) kept = str_upto(kept, (size_t)end + 1);
+    int32_t lines = 0;
+    for (size_t i = 0; i < kept.n; i++) lines += kept.p[i] == '\n';
+    t->content = kept;
+    if (t->start_line > 0 && lines > 0) t->end_line = t->start_line + lines - 1;
+    return true;
+}
+
+Err op_read(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    Str id = field_str(p, "id", ""), path = field_str(p, "path", ""), symbol = field_str(p, "symbol", "");
+    Str collection = field_str(p, "collection", ""), relative = {NULL, 0}, what = id;
+    int64_t first = field_i64(p, "start_line", 0), count = field_i64(p, "lines", 0);
+    PythiaText text;
+    if ((id.n > 0) == (path.n > 0)) return err_set(ERR_USAGE, "give either 'id' or 'path'");
+    if (id.n && memchr(id.p, '/', id.n)) return err_set(ERR_USAGE, "'id' is a hit's, such as k3f9a2; give 'path'");
+    if (path.n) {
+        TRY(place_find(c, path, &collection, &relative));
+        what = symbol.n ? arena_printf(c->arena, "%.*s#%.*s", (int)relative.n, relative.p, (int)symbol.n, symbol.p)
+                        : relative;
+        if (!what.p) return arena_error();
+    }
+    TRY(pythia_get(c->engine, c->arena, collection, what, &text));
+    if (first || count) TRY(lines_cut(&text, first ? first : text.start_line > 0 ? text.start_line : 1, count));
+    bool cut = text_limit(&text);
+    jout_key(j, "results");
+    jout_begin(j, '[');
+    reply_text(j, &text);
+    jout_end(j, ']');
+    jout_kv_bool(j, "truncated", cut);
+    return ERR_OK;
+}

@@ -1,0 +1,185 @@
+/* server.c - see server.h. */
+#include "serve/server.h"
+
+#include <stdatomic.h>
+#include <time.h>
+
+#include "base/file.h"
+#include "base/http.h"
+#include "base/log.h"
+#include "serve/http.h"
+#include "serve/rpc.h"
+#include "serve/socket.h"
+#include "serve/stdio.h"
+
+enum { LOOK_MS = 100 };
+
+typedef struct {
+    const ServerOpts *opts;
+    Arena arena;
+    Desk *desk;
+    HttpDoor *http;
+    SocketDoor *socket;
+    Mcp *mcp;
+    atomic_bool asked; /* an admin asked for the end */
+} Server;
+
+static const char *env_get(char **environ_, const char *name) {
+    size_t n = strlen(name);
+    for (char **e = environ_; e && *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1]) return *e + n + 1;
+    return NULL;
+}
+
+Err server_address(Arena *a, const Config *c, char **environ_, const char **out) {
+    Str address = config_text(c, CONF_SERVE_HTTP);
+    const char *port = env_get(environ_, "EMBEDDING_SERVER_PORT");
+    bool given = strncmp(config_origin(c, CONF_SERVE_HTTP), "flag", 4) == 0; /* a flag is over the environment */
+    ptrdiff_t colon = str_rfind_char(address, ':');
+    int64_t number = 0;
+    if (port && !given) {
+        if (!str_to_i64(str_of(port), &number) || number < 0 || number > 65535)
+            return err_set(ERR_USAGE, "EMBEDDING_SERVER_PORT cannot be '%.100s'; valid: 0 to 65535", port);
+        *out = arena_printf(a, "%.*s:%s", colon < 0 ? (int)address.n : (int)colon, address.p, port).p;
+    } else {
+        *out = arena_cstr(a, address);
+    }
+    return *out ? ERR_OK : arena_error();
+}
+
+Err server_token_file(Arena *a, const Config *c, const char *home, const char **out) {
+    Str file = config_text(c, CONF_SERVE_TOKEN_FILE);
+    *out = file.n ? arena_cstr(a, file) : path_join(a, home, "tokens");
+    return *out ? ERR_OK : arena_error();
+}
+
+static void on_shutdown(void *ctx) {
+    Server *s = ctx;
+    atomic_store(&s->asked, true);
+}
+
+static Err doors_open(Server *s) {
+    const ServerOpts *o = s->opts;
+    const char *address = NULL, *file = NULL, *internal = env_get(o->environ, "INTERNAL_AUTH_TOKEN");
+    if (o->socket) TRY(socket_door_open(&s->socket, s->desk, o->socket));
+    if (!o->http) return ERR_OK;
+    TRY(server_address(&s->arena, o->config, o->environ, &address));
+    TRY(server_token_file(&s->arena, o->config, o->home, &file));
+    HttpDoorOpts http = {.desk = s->desk,
+                         .mcp = s->mcp,
+                         .config = o->config,
+                         .address = address,
+                         .token_file = file,
+                         .internal_token = str_of(internal ? internal : "")};
+    return http_door_open(&s->http, &http);
+}
+
+static Err ready_tell(Server *s) {
+    Buf line = {0};
+    JsonOut j = jout_to(&line);
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "status", "ready");
+    if (s->http) jout_kv_z(&j, "http", http_door_url(s->http));
+    if (s->socket) jout_kv_z(&j, "socket", s->opts->socket);
+    jout_end(&j, '}');
+    buf_char(&line, '\n');
+    Err err = buf_ok(&line);
+    if (!err) s->opts->ready(s->opts->ctx, buf_str(&line));
+    buf_free(&line);
+    return err;
+}
+
+/* Looks every LOOK_MS: a signal may have come to any thread. */
+static void wait_for_end(Server *s) {
+    int64_t idle_ms = config_int(s->opts->config, CONF_SERVE_IDLE_EXIT);
+    for (;;) {
+        if (s->opts->cancel && __atomic_load_n(s->opts->cancel, __ATOMIC_RELAXED)) return;
+        if (atomic_load(&s->asked)) return;
+        if (idle_ms > 0 && desk_idle_ms(s->desk) >= idle_ms) {
+            LOG(LOG_INFO, "serve", "nothing was asked for %lld ms: ending", (long long)idle_ms);
+            return;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+}
+
+static void on_rpc(void *ctx, Peer *p, Str line) {
+    (void)ctx;
+    rpc_message(p, true, line);
+}
+
+static void on_mcp(void *ctx, Peer *p, Str line) { mcp_message(ctx, p, line); }
+
+/* The reader of stdin is the one who waits. */
+static Err stdio_serve(Server *s) {
+    const ServerOpts *o = s->opts;
+    return stdio_run(&(StdioOpts){.desk = s->desk,
+                                  .message = o->mcp ? on_mcp : on_rpc,
+                                  .ctx = s->mcp,
+                                  .cancel = o->cancel,
+                                  .asked = &s->asked,
+                                  .grace_ms = o->mcp ? SERVER_MCP_GRACE_MS : SERVER_GRACE_MS});
+}
+
+Err server_run(const ServerOpts *opts) {
+    Server s = {.opts = opts};
+    const Config *c = opts->config;
+    DeskOpts desk = {.config = opts->config,
+                     .home = opts->home,
+                     .cwd = opts->cwd,
+                     .environ = opts->environ,
+                     .reader = opts->reader,
+                     .workers = (size_t)config_int(c, CONF_SERVE_WORKERS),
+                     .ingest_workers = (size_t)config_int(c, CONF_SERVE_INGEST_WORKERS),
+                     .queue_max = (size_t)config_int(c, CONF_SERVE_MAX_QUEUE),
+                     .own_folder = opts->mcp,
+                     .on_shutdown = on_shutdown,
+                     .shutdown_ctx = &s};
+    Err err = desk_open(&s.desk, &desk);
+    if (!err) err = mcp_open(&s.mcp, s.desk);
+    if (!err) err = doors_open(&s);
+    if (!err && !opts->mcp) err = ready_tell(&s);
+    if (!err && (opts->stdio || opts->mcp))
+        err = stdio_serve(&s);
+    else if (!err)
+        wait_for_end(&s);
+    ErrInfo told = {0};
+    if (err) err_save(&told, err);
+    /* In this order: no new calls, the old ones answered, the answers sent. */
+    http_door_stop(s.http);
+    socket_door_stop(s.socket);
+    desk_close(s.desk, err || opts->mcp ? 0 : SERVER_GRACE_MS);
+    socket_door_close(s.socket, SERVER_SEND_MS);
+    http_door_close(s.http, SERVER_SEND_MS);
+    mcp_close(s.mcp);
+    arena_free(&s.arena);
+    return err ? err_restore(&told) : ERR_OK;
+}
+
+/* ---- asking another server ---- */
+
+static Err ask(Http *h, Arena *a, const char *url, const char *path, HttpReply *reply) {
+    Str full = arena_printf(a, "%s%s", url, path);
+    if (!full.p) return arena_error();
+    HttpRequest rq = {.method = "GET", .url = full.p, .connect_ms = 2000, .stall_ms = 5000};
+    return http_send(h, a, &rq, reply);
+}
+
+Err server_health(Arena *a, const char *url) {
+    Http *h = NULL;
+    HttpReply up = {0}, ready = {0};
+    json_t *v = NULL;
+    TRY(http_open(&h));
+    Err err = ask(h, a, url, "/health", &up);
+    if (!err && up.status != 200) err = err_set(ERR_NETWORK, "'%s' answers /health with status %d", url, up.status);
+    if (!err) err = ask(h, a, url, "/ready", &ready);
+    if (!err && ready.status != 200) {
+        Str message = STR("it is not ready");
+        if (!json_read(ready.body, "reply", &v))
+            message = field_str(json_object_get(v, "error"), "message", "it is not ready");
+        err = err_set(ERR_BUSY, "%.*s", STR_FMT(message));
+        json_decref(v);
+    }
+    http_close(h);
+    return err;
+}

@@ -1,0 +1,600 @@
+"""`pythia serve` over HTTP: every route, every refusal, and clients that do not behave."""
+import base64
+import concurrent.futures
+import http.client
+import json
+import os
+import re
+import socket
+import struct
+import time
+import urllib.parse
+
+from harness import BINARY, LIMIT_S, MODEL_NAME, PythiaTest, main, signal, subprocess
+
+
+class Reply:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+class ServeTest(PythiaTest):
+    """One server a test, on a free port."""
+    indexed = True
+    shared = None  # flags of one server for all tests of the class, which then leave everything as it is
+    world = None
+
+    def setUp(self):
+        kind = type(self)
+        if kind.world:
+            self.__dict__.update(kind.world)
+            return
+        super().setUp()
+        if self.indexed:
+            self.make_tree()
+            self.index()
+        if self.shared is not None:
+            self.serve(*self.shared)
+            self.wait_ready()
+            kind.world = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+            for function, args, kwargs in self._cleanups:
+                kind.addClassCleanup(function, *args, **kwargs)
+            self._cleanups.clear()
+
+    def serve(self, *flags, env=None, cwd=None):
+        """Starts a server; its ready line is in self.ready."""
+        self.log = open(self.dir / "log", "ab+")
+        self.addCleanup(self.log.close)
+        process = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", *flags], cwd=cwd or self.dir,
+                                   env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=self.log)
+        self.addCleanup(self.end, process)
+        line = process.stdout.readline()
+        self.assertTrue(line, "no ready line: " + (self.dir / "log").read_text())
+        self.ready = json.loads(line)
+        self.assertEqual(self.ready["status"], "ready")
+        self.port = urllib.parse.urlsplit(self.ready["http"]).port
+        self.server = process
+        return process
+
+    def end(self, process):
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        process.stdout.close()
+
+    def wait_ready(self, token=None):
+        deadline = time.monotonic() + LIMIT_S
+        while self.call("GET", "/ready").status != 200:
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+
+    def call(self, method, path, body=None, headers=None, token=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        headers = dict(headers or {})
+        if token:
+            headers["Authorization"] = "Bearer " + token
+        if body is not None and not isinstance(body, bytes):
+            body = json.dumps(body).encode()
+            headers.setdefault("Content-Type", "application/json")
+        connection.request(method, path, body, headers)
+        reply = connection.getresponse()
+        result = Reply(reply.status, {k.lower(): v for k, v in reply.getheaders()}, reply.read())
+        connection.close()
+        return result
+
+    def post(self, path, body, **how):
+        return self.call("POST", path, body, **how)
+
+    def ok(self, reply, status=200):
+        self.assertEqual(reply.status, status, reply.body)
+        return reply.json
+
+    def refused(self, reply, status, *parts):
+        self.assertEqual(reply.status, status, reply.body)
+        error = reply.json
+        self.assertEqual(error["status"], "error")
+        for part in parts:
+            self.assertIn(part, error["error"]["message"])
+        return error["error"]
+
+    def raw(self, data, timeout=LIMIT_S, shut=False):
+        """Sends bytes, returns everything that comes until the server closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=timeout) as s:
+            s.sendall(data)
+            if shut:
+                s.shutdown(socket.SHUT_WR)
+            got = b""
+            try:
+                while piece := s.recv(65536):
+                    got += piece
+            except (ConnectionResetError, TimeoutError):
+                pass
+            return got
+
+
+class Routes(ServeTest):
+    shared = []
+
+    def test_health_and_ready(self):
+        self.assertEqual(self.ok(self.call("GET", "/health"))["status"], "ok")
+        ready = self.ok(self.call("GET", "/ready"))
+        self.assertEqual((ready["model"], ready["dimension"]), (MODEL_NAME, 384))
+        self.assertEqual(self.pythia("health", "--http", "127.0.0.1:%d" % self.port, code=0).out, "healthy\n")
+        self.pythia("health", "--http", "127.0.0.1:1", code=1)
+
+    def test_a_search_is_the_command_lines_envelope(self):
+        by_cli = self.search("exponential backoff", "-m", "2", "--explain")
+        by_http = self.ok(self.post("/v1/search", {"query": "exponential backoff", "limit": 2, "explain": True}))
+        by_url = self.ok(self.call("GET", "/v1/search?q=exponential+backoff&limit=2&explain=true"))
+        for envelope in (by_cli, by_http, by_url):
+            del envelope["took_ms"]
+        self.assertEqual(by_cli, by_http)
+        self.assertEqual(by_http, by_url)
+        self.assertEqual(by_http["results"][0]["symbol"] or by_http["results"][0]["path"], by_http["results"][0]["symbol"]
+                         or "src/net/retry.c")
+
+    def test_searches_are_narrowed(self):
+        def paths(**rq):
+            return [hit["path"] for hit in self.ok(self.post("/v1/search", rq))["results"]]
+        self.assertEqual(paths(query="parse a date", filters={"lang": "python"}), ["src/dates.py"])
+        self.assertEqual(paths(query="soup", filters={"path": ["src"]}, mode="lexical"), [])
+        self.assertEqual(paths(query="soup", filters={"glob": "*.txt"})[0], "docs/soup.txt")
+        self.assertEqual(paths(query="soup", filters={"until": "2001"}), [])
+        self.assertEqual(paths(query="soup", threshold=1), [])
+        self.assertEqual(paths(query="soup", collections="tree", path="docs", limit=1), ["docs/soup.txt"])
+        self.refused(self.post("/v1/search", {"query": "x", "filters": {"since": "soon"}}), 400, "filters.since")
+        self.refused(self.post("/v1/search", {"query": "x", "collections": ["none"]}), 404, "none")
+
+    def test_embeddings_in_all_shapes(self):
+        line = json.dumps({"text": "read it"}).encode() + b"\n"
+        by_cli = self.pythia("embed", "-", stdin=line, code=0).json
+        one = self.ok(self.post("/embed", {"text": "read it"}))
+        self.assertEqual(one["embedding"], by_cli["embedding"])
+        self.assertEqual((one["dimension"], one["tokens"], one["truncated"]), (384, by_cli["tokens"], False))
+        many = self.ok(self.post("/embed", {"texts": ["read it", "soup"]}))
+        self.assertEqual(many["embeddings"][0], one["embedding"])
+        floats = self.ok(self.post("/v1/embeddings", {"input": ["read it"], "model": MODEL_NAME}))
+        self.assertEqual(floats["data"][0]["embedding"], one["embedding"])
+        coded = self.ok(self.post("/v1/embeddings", {"input": "read it", "model": MODEL_NAME, "user": "u",
+                                                     "encoding_format": "base64"}))
+        data = base64.b64decode(coded["data"][0]["embedding"])
+        self.assertEqual(list(struct.unpack("<384f", data)),
+                         [struct.unpack("<f", struct.pack("<f", v))[0] for v in one["embedding"]])
+        self.assertEqual(coded["usage"]["total_tokens"], by_cli["tokens"])
+        short = self.ok(self.post("/embed", {"text": "read it", "dimensions": 8}))
+        self.assertEqual(len(short["embedding"]), 8)
+        self.assertAlmostEqual(sum(v * v for v in short["embedding"]), 1, places=5)
+        self.assertEqual(len(self.ok(self.post("/embed", {"texts": []}))["embeddings"]), 0)
+
+    def test_embeddings_refused(self):
+        for body, part in [({}, "either"), ({"text": "a", "texts": ["b"]}, "either"), ({"text": 7}, "a string"),
+                           ({"texts": [1]}, "array of strings"), ({"text": "a", "kind": "x"}, "query|document"),
+                           ({"text": "a", "dimensions": 385}, "1 to 384"), ({"text": "a", "dimensions": 0}, "dimensions"),
+                           ({"text": "a", "normalize": False}, "unit length"), ({"txet": "a"}, "unknown field 'txet'")]:
+            self.refused(self.post("/embed", body), 400, part)
+        self.refused(self.post("/embed", {"text": "word " * 2000, "truncate": False}), 413, "tokens")
+        self.refused(self.post("/v1/embeddings", {"input": "a", "model": "../../etc/passwd"}), 404, "no model")
+        self.refused(self.post("/v1/embeddings", {"input": "a", "model": "text-embedding-3-small"}), 404,
+                     "text-embedding-3-small")
+        self.refused(self.post("/v1/embeddings", {"input": [], "model": MODEL_NAME}), 400, "empty")
+
+    def test_models_and_tokens(self):
+        models = self.ok(self.call("GET", "/v1/models"))
+        self.assertEqual(models["data"][0]["id"], MODEL_NAME)
+        ids = self.pythia("tokenize", "-", stdin=b'{"text":"read it"}\n', code=0).json["ids"]
+        self.assertEqual(self.ok(self.post("/tokenize", {"text": "read it"}))["ids"], ids)
+        self.refused(self.post("/v1/rerank", {"query": "q", "documents": ["a"]}), 404, "ms-marco")
+
+    def test_documents_are_listed_page_by_page(self):
+        names, after = [], None
+        while True:
+            query = "?collection=tree&limit=2" + ("&after=" + urllib.parse.quote(after) if after else "")
+            page = self.ok(self.call("GET", "/v1/documents" + query))
+            names += [d["path"] for d in page["documents"]]
+            if not page["has_more"]:
+                break
+            after = names[-1]
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn("src/net/retry.c", names)
+        self.assertEqual(names, sorted(names))
+
+    def test_the_table_is_described(self):
+        api = self.ok(self.call("GET", "/openapi.json"))
+        self.assertEqual(api["openapi"], "3.1.0")
+        self.assertEqual(set(api["paths"]["/v1/search"]), {"get", "post"})
+        body = api["paths"]["/v1/search"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        self.assertEqual(body["required"], ["query"])
+        self.assertFalse(body["additionalProperties"])
+        page = self.call("GET", "/docs")
+        self.assertIn("text/html", page.headers["content-type"])
+        for path in api["paths"]:
+            self.assertIn(path, page.body.decode())
+        self.assertEqual(self.call("GET", "/").status, 200)
+
+    def test_metrics_count(self):
+        before = self.ok(self.call("GET", "/metrics?format=json"))["requests"].get("search_get", {"total": 0, "failed": 0})
+        self.ok(self.call("GET", "/v1/search?q=soup"))
+        self.refused(self.call("GET", "/v1/search?nope=1"), 400)
+        self.call("GET", "/no/such/path")
+        text = self.call("GET", "/metrics")
+        self.assertIn("version=0.0.4", text.headers["content-type"])
+        lines = text.body.decode().splitlines()
+        good = before["total"] - before["failed"] + 1
+        self.assertIn('pythia_requests_total{route="search_get",code="2xx"} %d' % good, lines)
+        self.assertIn('pythia_requests_total{route="search_get",code="4xx"} %d' % (before["failed"] + 1), lines)
+        self.assertTrue([l for l in lines if l.startswith('pythia_requests_total{route="-",code="4xx"} ')])
+        self.assertIn('pythia_request_seconds_count{route="search_get"} %d' % (before["total"] + 2), lines)
+        self.assertIn("pythia_model_loaded 1", lines)
+        counted = self.ok(self.call("GET", "/metrics?format=json"))
+        self.assertEqual(counted["requests"]["search_get"]["total"], before["total"] + 2)
+        self.assertEqual(counted["requests"]["search_get"]["failed"], before["failed"] + 1)
+
+    def test_each_reply_has_an_id_and_a_line_in_the_log(self):
+        self.assertEqual(self.call("GET", "/health", headers={"X-Request-Id": "mine-1"}).headers["x-request-id"], "mine-1")
+        made = self.call("GET", "/health", headers={"X-Request-Id": "bad id\t"}).headers["x-request-id"]
+        self.assertEqual(len(made), 16)
+        self.call("GET", "/v1/search?q=a+secret+query", headers={"X-Request-Id": "mine-2"})
+        log = (self.dir / "log").read_text()
+        line = [json.loads(l) for l in log.splitlines() if '"mine-2"' in l][0]
+        self.assertEqual((line["method"], line["route"], line["status"]), ("GET", "/v1/search", 200))
+        self.assertNotIn("secret", log)
+
+    def test_methods_and_paths(self):
+        reply = self.call("PUT", "/v1/search")
+        self.refused(reply, 405)
+        self.assertEqual(reply.headers["allow"], "POST, GET")
+        self.assertEqual(self.call("OPTIONS", "/v1/search").status, 204)
+        head = self.call("HEAD", "/health")
+        self.assertEqual((head.status, head.body), (200, b""))
+        for path in ["/v1/searching", "/v1", "/v1/runs/", "//health", "/health/", "/../health", "/%2e%2e/health"]:
+            self.assertEqual(self.call("GET", path).status, 404, path)
+        for path in ["/%00", "/health?%", "/v1/search?q=%f", "/v1/search?q=%00"]:
+            self.assertEqual(self.call("GET", path).status, 400, path)
+        self.refused(self.call("GET", "/v1/search?q=a&q=b"), 400, "twice")
+        self.refused(self.call("GET", "/v1/search?q=%ff"), 400, "UTF-8")
+
+    def test_bodies_that_are_no_requests(self):
+        json_type = {"Content-Type": "application/json"}
+        for body, part in [(b"{", "JSON"), (b"[]", "object"), (b'"a"', "object"), (b'{"query":"a","query":"b"}', "duplicate"),
+                           (b"[" * 100000, "JSON"), (b'{"a":' * 3000 + b"1" + b"}" * 3000, "JSON"), (b"\xff\xfe", "JSON"),
+                           (b'{"query":"\xff"}', "JSON"), (b"null", "object"), (b"{} {}", "JSON"), (b"\0", "JSON"),
+                           (b'{"query":"a","limit":1e999}', "JSON"), (b'{"query":"a","limit":1001}', "1 to 1000"),
+                           (b'{"query":"a","limit":1.5}', "integer"), (b'{"query":"a","limit":"5"}', "integer"),
+                           (b'{"query":["a"]}', "a string"), (b'{"query":""}', "empty"), (b'{"query":null}', "missing"),
+                           (b'{"query":"a","filters":[]}', "an object"),
+                           (b'{"query":"a","filters":{"lang":[1]}}', "filters.lang"),
+                           (b'{"query":"a","explain":1}', "true or false")]:
+            self.refused(self.post("/v1/search", body, headers=json_type), 400, part)
+        self.refused(self.post("/v1/search", b"query=a", headers={"Content-Type": "text/plain"}), 415)
+        self.refused(self.post("/v1/search", b'{"query":"a"}', headers={}), 415)
+        self.ok(self.post("/v1/search", b'{"query":"a"}', headers={"Content-Type": "Application/JSON; charset=utf-8"}))
+        self.refused(self.post("/v1/search", None), 400, "missing")
+        self.refused(self.post("/v1/search", {"query": "a" * 70000}), 413, "65536")
+        self.refused(self.post("/v1/search", {"query": "a", "filters": {"lang": ["c"] * 65}}), 413, "65 items")
+        self.refused(self.post("/v1/search", b" " * (5 << 20), headers=json_type), 413, "4194304")
+        self.assertIn(b" 413 ", self.raw(b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000000000\r\n\r\n"))
+
+    def test_hosts_and_origins(self):
+        def get(**headers):
+            return self.call("GET", "/health", headers={k.replace("_", "-"): v for k, v in headers.items()}).status
+        for host in ["localhost", "localhost:%d" % self.port, "127.0.0.1:1", "[::1]:8080", "LOCALHOST", "127.9.9.9"]:
+            self.assertEqual(get(Host=host), 200, host)
+        for host in ["evil.com", "localhost.evil.com", "127.0.0.1.evil.com", "127.evil.com", "user@localhost",
+                     "localhost:x", "localhost/", "", "[::1", "0x7f.1"]:
+            self.assertIn(get(Host=host), (400, 421), host)
+        for origin in ["http://localhost:3000", "http://127.0.0.1:%d" % self.port, "https://localhost", "http://[::1]:5"]:
+            self.assertEqual(get(Origin=origin), 200, origin)
+        for origin in ["null", "http://evil.com", "http://localhost.evil.com", "http://localhost@evil.com", "file://",
+                       "http://127.0.0.1.nip.io", "chrome-extension://abc", "http://localhost:1/x", ""]:
+            self.assertEqual(get(Origin=origin), 403, origin)
+        reply = self.call("GET", "/health", headers={"Origin": "http://localhost:3000"})
+        self.assertEqual(reply.headers["access-control-allow-origin"], "http://localhost:3000")
+
+    def test_many_clients_at_once(self):
+        def one(i):
+            if i % 3 == 0:
+                return self.post("/embed", {"text": "text number %d" % i}).status
+            return self.call("GET", "/v1/search?q=soup+%d" % i).status
+        with concurrent.futures.ThreadPoolExecutor(24) as pool:
+            self.assertEqual(set(pool.map(one, range(96))), {200})
+
+
+class Changes(ServeTest):
+    """What leaves another state behind: a server each."""
+
+    def setUp(self):
+        super().setUp()
+        self.serve()
+        self.wait_ready()
+
+    def test_documents_go_in_are_found_read_and_removed(self):
+        put = self.ok(self.post("/v1/index", {"documents": [
+            {"id": "letters/1", "text": "The lighthouse keeper wrote about whales.", "title": "Whales"},
+            {"text": "A note without a name about glaciers."}]}))
+        self.assertEqual((put["collection"], put["documents"], put["chunks"]), ("documents", 2, 2))
+        found = self.ok(self.post("/v1/search", {"query": "whales at sea", "collections": ["documents"]}))
+        self.assertEqual(found["results"][0]["path"], "letters/1")
+        self.assertIn("lighthouse", found["results"][0]["content"])
+        read = self.ok(self.post("/v1/read", {"path": "letters/1", "collection": "documents"}))["results"][0]
+        self.assertEqual(read["content"], "The lighthouse keeper wrote about whales.")
+        one = self.ok(self.call("GET", "/v1/documents/letters%2F1?collection=documents"))["document"]
+        self.assertEqual((one["id"], one["state"], one["chunks"]), ("letters/1", "active", 1))
+        self.ok(self.post("/v1/index", {"documents": [{"id": "letters/1", "text": "Now about volcanoes."}]}))
+        self.assertEqual(self.ok(self.post("/v1/search", {"query": "whales", "collections": ["documents"],
+                                                          "mode": "lexical"}))["total"], 0)
+        self.ok(self.call("DELETE", "/v1/documents/letters%2F1?collection=documents"))
+        self.refused(self.call("GET", "/v1/documents/letters%2F1?collection=documents"), 404, "letters/1")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x"}], "collection": "tree"}), 400, "folder")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x", "metadata": {}}]}), 400,
+                     "unknown field 'documents[0].metadata'; valid: id, text, title")
+        self.refused(self.call("DELETE", "/v1/documents/docs%2Fsoup.txt?collection=tree"), 400, "remove the file")
+
+    def test_only_what_is_indexed_can_be_read(self):
+        self.write(".env", "SECRET=1")
+        outside = self.write("outside.txt", "not yours", root=self.dir)
+        (self.tree / "link.txt").symlink_to(outside)
+        text = self.ok(self.post("/v1/read", {"path": "docs/soup.txt", "collection": "tree"}))["results"][0]
+        self.assertIn("Tomato", text["content"])
+        lines = self.ok(self.post("/v1/read", {"path": "src/net/retry.c", "start_line": 4, "lines": 2}))["results"][0]
+        self.assertEqual((lines["start_line"], lines["end_line"]), (4, 5))
+        self.assertTrue(lines["content"].startswith("static int backoff_next"))
+        full = self.ok(self.post("/v1/read", {"path": str(self.tree / "docs/soup.txt")}))["results"][0]
+        self.assertEqual(full["content"], text["content"])
+        hit = self.ok(self.post("/v1/search", {"query": "backoff"}))["results"][0]
+        self.assertEqual(self.ok(self.post("/v1/read", {"id": hit["id"]}))["results"][0]["content"], hit["content"])
+        for path in [".env", "../outside.txt", "link.txt", str(outside), "/etc/passwd", "docs/../.env", "build/generated.c",
+                     "file:///etc/passwd", "docs/soup.txt/../../../outside.txt"]:
+            self.refused(self.post("/v1/read", {"path": path}), 404)
+        self.refused(self.post("/v1/read", {"id": "/etc/passwd"}), 400)
+        self.refused(self.post("/v1/read", {"id": "k00000"}), 404)
+        self.refused(self.post("/v1/read", {"path": "docs/soup.txt", "start_line": 99}), 404, "99")
+
+    def test_an_indexed_file_that_became_a_link_is_not_followed_out(self):
+        outside = self.write("outside.txt", "not yours", root=self.dir)
+        (self.tree / "docs/soup.txt").unlink()
+        (self.tree / "docs/soup.txt").symlink_to(outside)
+        reply = self.post("/v1/read", {"path": "docs/soup.txt", "collection": "tree"})
+        self.assertEqual(reply.status, 404, reply.body)
+
+    def test_folders_are_indexed_as_runs(self):
+        self.write("docs/new.txt", "A text about penguins.")
+        run = self.ok(self.post("/v1/index", {"path": str(self.tree)}), 202)["run"]
+        deadline = time.monotonic() + LIMIT_S
+        while (state := self.ok(self.call("GET", "/v1/runs/%d" % run))["run"])["state"] in ("queued", "running"):
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        self.assertEqual(state["state"], "succeeded")
+        self.assertEqual(self.ok(self.call("GET", "/v1/search?q=penguins&limit=1"))["results"][0]["path"], "docs/new.txt")
+        waited = self.ok(self.post("/v1/index", {"path": str(self.tree), "wait": True}))
+        self.assertEqual(waited["report"]["unchanged"], self.ok(self.call("GET", "/v1/status"))["collections"][0]["documents"])
+        self.refused(self.post("/v1/index", {"path": str(self.dir)}), 404, "no folder that may be indexed")
+        self.refused(self.post("/v1/index", {"path": "/etc"}), 404)
+        self.refused(self.post("/v1/index", {"path": "tree"}), 400, "absolute")
+        self.refused(self.post("/v1/index", {}), 400, "either")
+        self.refused(self.call("DELETE", "/v1/runs/%d" % run), 400, "ended")
+        self.refused(self.call("GET", "/v1/runs/no"), 400, "id")
+        self.assertGreaterEqual(len(self.ok(self.call("GET", "/v1/runs?limit=5"))["runs"]), 2)
+
+    def test_collections_are_renamed_and_forgotten(self):
+        self.assertEqual([c["name"] for c in self.ok(self.call("GET", "/v1/collections"))["collections"]], ["tree"])
+        self.assertEqual(self.ok(self.call("PATCH", "/v1/collections/tree", {"to": "wood"}))["collection"]["name"], "wood")
+        self.refused(self.call("GET", "/v1/collections/tree"), 404, "tree")
+        self.refused(self.call("PATCH", "/v1/collections/wood", {"name": "a", "to": "b"}), 400, "path already")
+        self.ok(self.call("DELETE", "/v1/collections/wood"))
+        self.refused(self.post("/v1/search", {"query": "soup"}), 404, "nothing is indexed")
+
+    def test_status_tells_what_is_stale(self):
+        self.write("docs/soup.txt", "Pumpkin soup.")
+        s = self.ok(self.call("GET", "/v1/status?collection=tree&check=true"))
+        self.assertEqual(s["model"]["state"], "ready")
+        self.assertEqual([f["path"] for f in s["collections"][0]["stale_files"]], ["docs/soup.txt"])
+        self.refused(self.call("GET", "/v1/status?collection=none"), 404, "none")
+
+
+class Lines(ServeTest):
+    """Raw bytes: framing, slowness, half-closed connections."""
+    shared = ["--config", "serve.timeout=1s"]
+
+    def status_lines(self, data, **how):
+        got = self.raw(data, **how)
+        # libmicrohttpd 0.9.75 writes the head of its own refusals twice, in one piece, and closes.
+        got = re.sub(rb"(HTTP/1\.1 (?:[^\r\n]+\r\n)+\r\n)\1", rb"\1", got)
+        return re.findall(rb"HTTP/1\.1 (\d\d\d)", got)
+
+    def test_smuggling_is_refused_and_the_connection_closed(self):
+        hidden = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        body = b'{"query":"a"}'
+        for heads in [b"Content-Length: 13\r\nTransfer-Encoding: chunked\r\n", b"Content-Length: 13\r\nContent-Length: 14\r\n",
+                      b"Content-Length: 13\r\nContent-Length: 13\r\n", b"Content-Length: +13\r\n", b"Content-Length: -1\r\n",
+                      b"Content-Length: 99999999999999999999999\r\n", b"Content-Length: 13, 13\r\n",
+                      b"Content-Length: 0x0d\r\n", b"Content-Length: 1 3\r\n", b"Transfer-Encoding: xchunked\r\n",
+                      b"Transfer-Encoding: chunked, identity\r\n", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
+                      b"Transfer-Encoding: identity\r\nContent-Length: 13\r\n"]:
+            request = (b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + heads + b"\r\n" +
+                       body + hidden)
+            got = self.status_lines(request)
+            self.assertIn(got, ([b"400"], [b"413"], []), heads)
+
+    def test_bodies_of_methods_that_want_none_are_drained(self):
+        for method in (b"GET", b"DELETE", b"HEAD"):
+            body = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            request = method + b" /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+            request += b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+            got = self.status_lines(request)
+            first = b"405" if method == b"DELETE" else b"200"
+            self.assertEqual(got, [first, b"200"])
+
+    def test_requests_behind_each_other_are_answered_in_order(self):
+        one = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        last = b"GET /nope HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        self.assertEqual(self.status_lines(one * 5 + last), [b"200"] * 5 + [b"404"])
+
+    def test_chunked_bodies_and_continue(self):
+        body = b'{"query":"soup","mode":"lexical"}'
+        chunks = b"".join(b"%x\r\n%s\r\n" % (len(body[i:i + 5]), body[i:i + 5]) for i in range(0, len(body), 5)) + b"0\r\n\r\n"
+        head = b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nConnection: close\r\n"
+        self.assertEqual(self.status_lines(head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks), [b"200"])
+        self.assertEqual(self.status_lines(head + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(body) + body),
+                         [b"100", b"200"])
+        for bad in [b"zz\r\nabc\r\n", b"-1\r\nabc\r\n", b"ffffffffffffffffff\r\nabc\r\n"]:
+            self.assertIn(self.status_lines(head + b"Transfer-Encoding: chunked\r\n\r\n" + bad), ([b"400"], [b"413"], []))
+
+    def test_requests_that_are_none(self):
+        for data in [b"\r\n\r\n", b"GET\r\n\r\n", b"GET /health\r\n\r\n", b"GET /health HTTP/9.9\r\nHost: localhost\r\n\r\n",
+                     b"\0\0\0\0\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc", b"GET /health HTTP/1.1\r\n\r\n",
+                     b"GET http://evil.com/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
+                     b"GET /" + b"a" * 100000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 100000 + b"\r\n\r\n"]:
+            got = self.status_lines(data)
+            self.assertTrue(all(s[:1] in (b"4", b"5") for s in got) and len(got) <= 1, (data[:40], got))
+        self.assertEqual(self.call("GET", "/health").status, 200)
+
+    def test_slow_and_half_clients_are_dropped_and_hold_nobody_up(self):
+        slow = [socket.create_connection(("127.0.0.1", self.port)) for _ in range(20)]
+        for i, s in enumerate(slow):
+            s.sendall(b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"[:10 + 4 * i])
+        self.assertEqual(self.call("GET", "/v1/search?q=soup").status, 200)
+        for s in slow:
+            s.settimeout(LIMIT_S)
+            try:
+                while s.recv(4096):
+                    pass
+            except ConnectionResetError:
+                pass
+            s.close()
+
+    def test_half_closed_clients_get_their_answer(self):
+        request = b"GET /v1/search?q=soup HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        self.assertEqual(self.status_lines(request, shut=True), [b"200"])
+
+    def test_clients_that_go_away_leave_no_trace(self):
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", self.port)) as s:
+                s.sendall(b"GET /v1/search?q=soup HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.assertEqual(self.call("GET", "/v1/search?q=soup").status, 200)
+
+
+class Tokens(ServeTest):
+    def test_roles(self):
+        read = self.pythia("token", "create", "reader", code=0).out.strip()
+        write = self.pythia("token", "create", "writer", "--role", "write", "--json", code=0).json["token"]
+        self.assertFails(self.pythia("token", "create", "reader"), 2, "there is a token called 'reader'")
+        kept = (self.home / "tokens").read_text()
+        self.assertNotIn(read, kept)
+        self.assertEqual((self.home / "tokens").stat().st_mode & 0o777, 0o600)
+        self.assertEqual([t["role"] for t in self.pythia("token", "list", "--json", code=0).json["tokens"]], ["read", "write"])
+        self.serve(env={"INTERNAL_AUTH_TOKEN": "internal-secret"})
+        self.wait_ready()
+        self.assertEqual(self.call("GET", "/health").status, 200)
+        reply = self.call("GET", "/v1/search?q=soup")
+        self.refused(reply, 401, "token")
+        self.assertIn("Bearer", reply.headers["www-authenticate"])
+        self.refused(self.call("GET", "/v1/search?q=soup", token="pyt_wrong"), 401)
+        self.refused(self.call("GET", "/v1/search?q=soup", headers={"Authorization": "Basic abc"}), 401)
+        self.ok(self.call("GET", "/v1/search?q=soup", token=read))
+        documents = {"documents": [{"text": "x"}]}
+        self.refused(self.post("/v1/index", documents, token=read), 403, "write")
+        self.ok(self.post("/v1/index", documents, token=write))
+        self.refused(self.call("DELETE", "/v1/collections/documents", token=write), 403, "admin")
+        self.ok(self.call("DELETE", "/v1/collections/documents", token="internal-secret"))
+        self.pythia("token", "revoke", "reader", code=0)
+        self.refused(self.call("GET", "/v1/search?q=soup", token=read), 401)
+        self.pythia("token", "revoke", "writer", code=0)
+        self.refused(self.call("GET", "/v1/search?q=soup"), 401)  # an empty list is not an open door
+        self.assertFails(self.pythia("token", "revoke", "writer"), 3, "no token 'writer'")
+        self.assertNotIn("internal-secret", (self.dir / "log").read_text())
+
+    def test_other_addresses_need_a_token(self):
+        run = self.pythia("serve", "--http", "0.0.0.0:0")
+        self.assertFails(run, 2, "open to other machines", "pythia token create")
+        self.assertFails(self.pythia("serve", "--http", "nonsense"), 2, "no address")
+        self.assertFails(self.pythia("serve", "--http", "127.0.0.1:70000"), 2, "no address")
+
+    def test_a_damaged_token_file_opens_no_door(self):
+        (self.home / "tokens").write_text("not json\n")
+        self.assertFails(self.pythia("serve", "--http", "127.0.0.1:0"), 2, "tokens")
+
+
+class Life(ServeTest):
+    def test_a_taken_port_is_told_with_its_owner(self):
+        self.serve()
+        run = self.pythia("serve", "--http", "127.0.0.1:%d" % self.port)
+        self.assertFails(run, 6, "port %d is taken by '%s' (process %d)" % (self.port, os.path.basename(BINARY)[:15], self.server.pid),
+                         "--http 127.0.0.1:%d" % (self.port + 1))
+
+    def test_the_environment_sets_the_port(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        process = subprocess.Popen([BINARY, "serve"], env={**self.env, "EMBEDDING_SERVER_PORT": str(port)}, cwd=self.dir,
+                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.end, process)
+        self.assertEqual(json.loads(process.stdout.readline())["http"], "http://127.0.0.1:%d" % port)
+        self.assertFails(self.pythia("serve", env={"EMBEDDING_SERVER_PORT": "x"}), 2, "EMBEDDING_SERVER_PORT")
+
+    def test_it_ends_in_order(self):
+        process = self.serve()
+        self.wait_ready()
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        connection.request("POST", "/embed", json.dumps({"texts": ["a text of some words %d" % i for i in range(300)]}),
+                           {"Content-Type": "application/json"})
+        time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        self.assertIn(connection.getresponse().status, (200, 503))
+        started = time.monotonic()
+        self.assertEqual(process.wait(timeout=LIMIT_S), 0)
+        self.assertLess(time.monotonic() - started, 60)  # ten seconds, but for sanitizers
+
+    def test_it_ends_when_idle(self):
+        process = self.serve("--idle-exit", "300ms")
+        self.assertEqual(process.wait(timeout=LIMIT_S), 0)
+
+    def test_a_rate_limit(self):
+        self.serve("--config", "serve.rate_limit=2")
+        statuses = [self.call("GET", "/health") for _ in range(12)]
+        limited = [r for r in statuses if r.status == 429]
+        self.assertTrue(limited)
+        self.assertGreaterEqual(int(limited[0].headers["retry-after"]), 1)
+        self.assertEqual(statuses[0].status, 200)
+
+    def test_allowed_origins_and_roots(self):
+        other = self.dir / "other"
+        self.write("a.txt", "A text about owls.", root=other)
+        self.serve("--config", "serve.allowed_origins=https://app.example.org", "--config", "serve.allowed_roots=%s" % other)
+        self.wait_ready()
+        reply = self.call("OPTIONS", "/v1/search", headers={"Origin": "https://app.example.org"})
+        self.assertEqual(reply.status, 204)
+        self.assertEqual(reply.headers["access-control-allow-origin"], "https://app.example.org")
+        self.assertEqual(self.call("GET", "/health", headers={"Origin": "https://app.example.org.evil"}).status, 403)
+        self.ok(self.post("/v1/index", {"path": str(other), "wait": True}))
+        (other / "out").symlink_to(self.tree)
+        self.write("b.txt", "x", root=self.dir / "third")
+        (other / "third").symlink_to(self.dir / "third")
+        self.refused(self.post("/v1/index", {"path": str(other / "third")}), 404)
+
+
+class NoModel(ServeTest):
+    needs_model = False
+    indexed = False
+
+    def test_a_missing_model_is_told(self):
+        self.serve()
+        deadline = time.monotonic() + LIMIT_S
+        while "not there" not in (reply := self.call("GET", "/ready")).body.decode():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        self.refused(reply, 503, MODEL_NAME)
+        self.assertEqual(self.call("GET", "/health").status, 200)
+        self.refused(self.post("/embed", {"text": "a"}), 404, MODEL_NAME)
+        self.pythia("health", "--http", "127.0.0.1:%d" % self.port, code=1)
+        self.assertEqual(self.ok(self.call("GET", "/v1/status"))["model"]["state"], "failed")
+
+
+if __name__ == "__main__":
+    main()
