@@ -107,10 +107,8 @@ Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);
 Err cmd_bench_index(Cli *cli);
 Err cmd_get(Cli *cli);
-Err cmd_health(Cli *cli);
 Err cmd_help(Cli *cli);
 Err cmd_index(Cli *cli);
-Err cmd_mcp(Cli *cli);
 Err cmd_model_import(Cli *cli);
 Err cmd_model_list(Cli *cli);
 Err cmd_model_pull(Cli *cli);
@@ -121,16 +119,20 @@ Err cmd_runs_cancel(Cli *cli);
 Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);
 Err cmd_search(Cli *cli);
-Err cmd_serve(Cli *cli);
 Err cmd_status(Cli *cli);
-Err cmd_token_create(Cli *cli);
-Err cmd_token_list(Cli *cli);
-Err cmd_token_revoke(Cli *cli);
 Err cmd_tokenize(Cli *cli);
 Err cmd_verify(Cli *cli);
 Err cmd_version(Cli *cli);
 Err cmd_watch(Cli *cli);
 Err cmd_why(Cli *cli);
+
+/* The server: cmd_serve.c. */
+Err cmd_health(Cli *cli);
+Err cmd_mcp(Cli *cli);
+Err cmd_serve(Cli *cli);
+Err cmd_token_create(Cli *cli);
+Err cmd_token_list(Cli *cli);
+Err cmd_token_revoke(Cli *cli);
 
 /* Help of one command, or of a group; ERR_USAGE when there is none. */
 MUST_USE Err help_command(Cli *cli, const char *word, const char *second);

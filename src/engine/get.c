@@ -139,35 +139,44 @@ static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relat
     return err == ERR_NO_DOCUMENT ? file_read(a, real, GET_FILE_MAX, out) : err;
 }
 
-/* A document of a managed collection: its text is kept. */
-static Err get_kept(Pythia *p, Arena *a, const StoreCollection *c, Str path, PythiaText *out, Str *text) {
-    Store *s = NULL;
-    StoreDoc doc;
-    TRY(engine_store(p, false, &s));
-    TRY(store_document(s, a, c->id, path, &doc));
-    TRY(store_text(s, a, doc.id, text));
-    out->uri = doc.uri;
-    out->lang = doc.lang;
-    out->path = path;
-    out->collection = c->name;
-    out->freshness = freshness_name(FRESH);
-    return ERR_OK;
-}
-
-static Err is_managed(Pythia *p, Arena *a, Str name, StoreCollection *c, bool *managed) {
-    Store *s = NULL;
-    *managed = false;
-    if (name.n == 0) return ERR_OK;
-    TRY(engine_store(p, false, &s));
-    TRY(store_collection(s, a, name, c));
-    *managed = c->root.n == 0;
-    return ERR_OK;
-}
-
 static bool exists_here(Pythia *p, Arena *a, Str path) {
     FileInfo info;
     const char *z = arena_cstr(a, path), *full = z ? path_join(a, p->opts.cwd, z) : NULL;
     return full && file_info(full, true, &info) == ERR_OK && info.type == FILE_REGULAR;
+}
+
+/* A document of a managed collection has no file: its text is kept. *found false: it is none such. */
+static Err get_kept(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out, bool *found) {
+    Store *s = NULL;
+    StoreCollection c;
+    StoreDoc doc;
+    Str path = what, text;
+    int64_t line = 0, count = 0;
+    *found = false;
+    if (collection.n == 0) return ERR_OK;
+    TRY(engine_store(p, false, &s));
+    TRY(store_collection(s, a, collection, &c));
+    if (c.root.n) return ERR_OK;
+    Err err = store_document(s, a, c.id, path, &doc);
+    if (err == ERR_NO_DOCUMENT) {
+        split_place(&path, &line, &count);
+        err = store_document(s, a, c.id, path, &doc);
+    }
+    if (err == ERR_NO_DOCUMENT) return ERR_OK; /* perhaps a hit's id */
+    TRY(err);
+    TRY(store_text(s, a, doc.id, &text));
+    *out = (PythiaText){.uri = doc.uri,
+                        .path = doc.path,
+                        .collection = c.name,
+                        .lang = doc.lang,
+                        .freshness = freshness_name(FRESH),
+                        .start_line = line ? (int32_t)line : 1};
+    out->content = lines_of(text, line ? line : 1, count, &out->end_line);
+    if (!out->content.p && line)
+        return err_set(ERR_NO_DOCUMENT, "'%.*s' has %d lines, not %lld", STR_FMT(path), out->end_line, (long long)line);
+    if (!out->content.p) out->content = STR("");
+    *found = true;
+    return ERR_OK;
 }
 
 Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
@@ -178,7 +187,10 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
     *out = (PythiaText){0};
     if (what.n == 0)
         return err_set(ERR_USAGE, "nothing to get: give an id, PATH, PATH:LINE, PATH:LINE:COUNT or PATH#SYMBOL");
-    bool managed = false, is_file = exists_here(p, a, what);
+    bool kept = false;
+    TRY(get_kept(p, a, collection, what, out, &kept));
+    if (kept) return ERR_OK;
+    bool is_file = exists_here(p, a, what);
     if (!is_file && chunk_id_read(what, &id)) return get_chunk(p, a, id, what, out);
     if (!is_file) {
         ptrdiff_t hash = str_rfind_char(what, '#');
@@ -187,17 +199,15 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
         else
             split_place(&path, &line, &count);
     }
-    TRY(is_managed(p, a, collection, &c, &managed));
-    if (!managed) TRY(find_file(p, a, collection, path, &c, &real));
-    Str relative = managed ? path : engine_relative(str_of(real), c.root);
+    TRY(find_file(p, a, collection, path, &c, &real));
+    Str relative = engine_relative(str_of(real), c.root);
     if (symbol.p) return get_symbol(p, a, &c, relative, symbol, out);
-    TRY(managed ? get_kept(p, a, &c, path, out, &text) : text_of_file(p, a, &c, relative, real, &text));
+    TRY(text_of_file(p, a, &c, relative, real, &text));
     out->content = lines_of(text, line ? line : 1, count, &out->end_line);
     out->start_line = line ? (int32_t)line : 1;
     if (!out->content.p && line)
         return err_set(ERR_NO_DOCUMENT, "'%.*s' has %d lines, not %lld", STR_FMT(path), out->end_line, (long long)line);
     if (!out->content.p) out->content = STR("");
-    if (managed) return ERR_OK;
     out->path = relative;
     out->collection = c.name;
     out->lang = lang_of(relative, text);
