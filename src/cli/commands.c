@@ -641,7 +641,7 @@ const Command commands[] = {
     {.name = "serve",
      .group = "serve",
      .usage = "",
-     .summary = "REST, MCP and metrics over HTTP, a Unix socket, or JSON-RPC on stdio",
+     .summary = "REST and MCP over HTTP; socket; JSON-RPC",
      .text = "Writes {\"status\":\"ready\",\"http\":URL} when it accepts calls; /docs lists them. The model loads "
              "meanwhile.\n"
              "With --socket or --stdio, HTTP opens only when --http is given too.\n"
@@ -655,7 +655,7 @@ const Command commands[] = {
     {.name = "mcp",
      .group = "serve",
      .usage = "",
-     .summary = "the Model Context Protocol on stdin and stdout, for agents",
+     .summary = "search for agents: MCP on stdin, stdout",
      .text =
          "Searches the collection that covers this folder, else all. Over HTTP the same is at /mcp of `pythia serve`.",
      .needs = NEEDS_CONFIG,

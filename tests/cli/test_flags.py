@@ -10,10 +10,10 @@ import unittest
 from harness import PythiaTest, main
 
 COMMANDS = ["search", "get", "index", "status", "why", "runs", "collection", "model", "embed", "tokenize", "eval", "bench", "doctor",
-            "verify", "config", "completion", "help", "version"]
+            "verify", "serve", "mcp", "health", "token", "config", "completion", "help", "version"]
 LEAVES = ["search", "get", "index", "status", "why", "runs list", "runs show", "runs cancel", "collection list", "collection show",
           "collection rename", "collection rm", "model list", "model import", "model verify", "embed", "tokenize", "watch", "eval run",
-          "bench embed", "doctor", "verify", "config list", "config get", "config set", "config path", "config trust", "completion", "help",
+          "bench embed", "serve", "mcp", "health", "token list", "token create", "token revoke", "doctor", "verify", "config list", "config get", "config set", "config path", "config trust", "completion", "help",
           "version"]
 
 
