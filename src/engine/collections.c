@@ -49,6 +49,18 @@ Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out) {
         "pythia index --collection '%.*s' --model '%.*s' --force", STR_FMT(c->name), STR_FMT(info->path));
 }
 
+Err engine_lock_collection(Pythia *p, const StoreCollection *c, int *fd) {
+    Arena a = {0};
+    const char *dir = path_join(&a, p->opts.home, "locks");
+    Err err = dir ? file_make_dirs(dir, 0755) : arena_error();
+    Str path = dir ? arena_printf(&a, "%s/%lld.lock", dir, (long long)c->id) : (Str){0};
+    if (!err) err = path.p ? file_lock(path.p, fd) : arena_error();
+    if (err == ERR_BUSY)
+        err = err_fix(err_set(ERR_BUSY, "another pythia is indexing '%.*s'", STR_FMT(c->name)), "pythia runs");
+    arena_free(&a);
+    return err;
+}
+
 const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c) {
     return arena_printf(a, "%s/index/%lld", p->opts.home, (long long)c->id).p;
 }

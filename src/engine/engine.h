@@ -84,6 +84,9 @@ MUST_USE Err engine_covering(Store *s, Arena *a, Str path, StoreCollection *out)
 MUST_USE Err engine_find_collection(Pythia *p, Store *s, Arena *a, Str name, StoreCollection *out);
 /* The collection's model, opened; checks that the file is still the one that the collection was made with. */
 MUST_USE Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out);
+/* One writer a collection at a time, in whatever process: a lock file named after it. ERR_BUSY when there is another; the lock
+ * goes with file_unlock. What was read of the collection before may have changed. */
+MUST_USE Err engine_lock_collection(Pythia *p, const StoreCollection *c, int *fd);
 /* Folder of a collection's index files. */
 const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
 MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out);

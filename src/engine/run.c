@@ -215,16 +215,21 @@ static Err save_collection(IndexJob *j) {
     return anew ? vec_drop(dir, old) : ERR_OK;
 }
 
-/* One `index` a collection at a time: a lock file named after it. */
+/* The row was read before the lock was had, and choosing a model takes its time: what a run that ended in between has changed
+ * of it is taken over, or this run would write back the old counts. */
 static Err lock_collection(IndexJob *j) {
-    const char *dir = path_join(&j->scratch, j->p->opts.home, "locks");
-    if (!dir) return arena_error();
-    TRY(file_make_dirs(dir, 0755));
-    Str path = arena_printf(&j->scratch, "%s/%lld.lock", dir, (long long)j->c.id);
-    if (!path.p) return arena_error();
-    Err err = file_lock(path.p, &j->lock_fd);
-    if (err != ERR_BUSY) return err;
-    return err_fix(err_set(ERR_BUSY, "another pythia is indexing '%.*s'", STR_FMT(j->c.name)), "pythia runs");
+    StoreCollection now;
+    TRY(engine_lock_collection(j->p, &j->c, &j->lock_fd));
+    TRY(store_collection(j->store, &j->scratch, j->c.name, &now));
+    j->c.generation = now.generation;
+    j->c.rows = now.rows;
+    j->c.lex_generation = now.lex_generation;
+    j->c.lex_count = now.lex_count;
+    j->c.chunks = now.chunks;
+    j->c.pending_known = now.pending_known;
+    j->c.pending = now.pending;
+    j->c.pending_files = now.pending_files;
+    return ERR_OK;
 }
 
 /* ---- the run ---- */

@@ -112,18 +112,27 @@ Err pythia_collection(Pythia *p, Arena *a, Str name, PythiaCollection *out) {
     return describe(p, a, s, &c, out);
 }
 
+/* A collection as it is while nobody indexes it: its row has counts that an index run moves on. */
+static Err collection_hold(Pythia *p, Arena *a, Str name, Store **s, StoreCollection *c, int *lock) {
+    TRY(engine_store(p, true, s));
+    TRY(store_collection(*s, a, name, c));
+    TRY(engine_lock_collection(p, c, lock));
+    return store_collection(*s, a, name, c);
+}
+
 Err pythia_collection_rename(Pythia *p, Str from, Str to) {
     Arena a = {0};
     Store *s = NULL;
     StoreCollection c;
+    int lock = -1;
     if (to.n == 0 || to.n > 128) return err_set(ERR_USAGE, "'%.*s' is no name for a collection", STR_FMT(to));
-    Err err = engine_store(p, true, &s);
-    if (!err) err = store_collection(s, &a, from, &c);
+    Err err = collection_hold(p, &a, from, &s, &c, &lock);
     if (!err) {
         c.name = to;
         err = store_begin(s);
         if (!err) err = engine_commit(s, store_collection_put(s, &c));
     }
+    file_unlock(&lock);
     arena_free(&a);
     return err;
 }
@@ -132,8 +141,8 @@ Err pythia_collection_remove(Pythia *p, Str name) {
     Arena a = {0};
     Store *s = NULL;
     StoreCollection c;
-    Err err = engine_store(p, true, &s);
-    if (!err) err = store_collection(s, &a, name, &c);
+    int lock = -1;
+    Err err = collection_hold(p, &a, name, &s, &c, &lock);
     if (err) goto done;
     const char *dir = engine_index_dir(p, &a, &c);
     if (!dir) {
@@ -144,6 +153,7 @@ Err pythia_collection_remove(Pythia *p, Str name) {
     if ((err = engine_commit(s, store_collection_remove(s, c.id)))) goto done;
     err = file_remove_tree(dir); /* after the commit: files without a row are garbage, a row without files is damage */
 done:
+    file_unlock(&lock);
     arena_free(&a);
     return err;
 }

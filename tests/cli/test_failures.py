@@ -76,6 +76,43 @@ class Failures(PythiaTest):
         self.assertEqual(self.answers(), self.answers(fresh))
         self.pythia("verify", code=0)
 
+    def test_kills_while_words_are_written_and_joined_end_in_the_undisturbed_state(self):
+        """Every batch of files is a segment of the lexical index; from the ninth on they are joined."""
+        self.make_many(1200)
+        lexical = lambda env: [strip(self.search(q, "-m", "20", "--mode", "lexical", env=env)) for q in QUERIES]
+        fresh = {"PYTHIA_HOME": str(self.new_home(self.dir / "fresh"))}
+        self.index("--lex-only", env=fresh)
+        wanted = lexical(fresh)
+        env = {"PYTHIA_HOME": str(self.new_home(self.dir / "home"))}
+        for done in (64, 128, 384, 192, 64):  # of what is left each time: in the end all were read
+            self.assertEqual(self.index_until("read", signal.SIGKILL, "--lex-only", env=env, done=done).code, -signal.SIGKILL)
+            self.pythia("verify", env=env, code=0)
+        self.index("--lex-only", env=env)
+        self.assertEqual(lexical(env), wanted)
+        self.pythia("verify", env=env, code=0)
+        self.assertEqual(self.index("--lex-only", env=env)["unchanged"], 1200)
+
+    def test_damaged_words_are_named_and_mended(self):
+        self.make_many(60)
+        self.index("--lex-only")
+        wanted = strip(self.search("warehouse", "--mode", "lexical"))
+        for harm in ("flip", "cut", "gone"):
+            [path] = [f for f in glob.glob(str(self.home / "index" / "**"), recursive=True) if f.endswith(".seg")]
+            data = bytearray(pathlib.Path(path).read_bytes())
+            data[len(data) // 3] ^= 0x10
+            if harm == "gone":
+                os.unlink(path)
+            else:
+                pathlib.Path(path).write_bytes(data if harm == "flip" else data[:len(data) // 2])
+            code = 3 if harm == "gone" else 5
+            for args in (["search", "shelf", "--mode", "lexical"], ["search", "shelf"], ["index", "--lex-only"], ["verify"]):
+                run = self.pythia(*args)
+                self.assertEqual(run.code, code, (harm, args, run.err))
+                self.assertIn("--force", run.err + run.out)
+            self.index("--lex-only", "--force")
+            self.assertEqual(strip(self.search("warehouse", "--mode", "lexical")), wanted)
+            self.pythia("verify", code=0)
+
     # ---- locks ----
 
     def test_a_locked_database_is_exit_6(self):

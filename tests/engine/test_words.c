@@ -502,6 +502,27 @@ static void verify_finds_what_the_store_and_the_words_do_not_share(void **state)
     fix_close(&f);
 }
 
+/* The row of a collection has the counts of its indexes: who writes it back while they move on would undo a commit. */
+static void a_collection_that_is_being_indexed_is_neither_renamed_nor_removed(void **state) {
+    (void)state;
+    Fix f;
+    StoreCollection c;
+    int lock = -1;
+    fix_open(&f);
+    put(&f, "a.txt", "a giraffe stands here\n");
+    index_now(&f);
+    collection_of(&f, &c);
+    CHECK_OK(engine_lock_collection(f.p, &c, &lock));
+    CHECK_ERR(pythia_collection_rename(f.p, c.name, STR("other")), ERR_BUSY, "another pythia is indexing");
+    CHECK_ERR(pythia_collection_remove(f.p, c.name), ERR_BUSY, "another pythia is indexing");
+    CHECK_ERR(index_as(&f, false, NULL), ERR_BUSY, "another pythia is indexing");
+    file_unlock(&lock);
+    CHECK_OK(pythia_collection_rename(f.p, c.name, STR("other")));
+    CHECK_STR(found(&f, "giraffe", 9), "a.txt");
+    CHECK_OK(pythia_collection_remove(f.p, STR("other")));
+    fix_close(&f);
+}
+
 /* ---- writes that fail ---- */
 
 static void second_state(Fix *f) {
@@ -625,6 +646,7 @@ int main(void) {
         cmocka_unit_test(a_damaged_or_missing_index_is_named_and_mended_by_the_command_named),
         cmocka_unit_test(a_collection_without_words_gets_them_by_the_next_index),
         cmocka_unit_test(verify_finds_what_the_store_and_the_words_do_not_share),
+        cmocka_unit_test(a_collection_that_is_being_indexed_is_neither_renamed_nor_removed),
         cmocka_unit_test_setup_teardown(the_nth_failing_write_is_no_loss, fault_vfs_start, fault_vfs_stop),
         cmocka_unit_test(searches_go_on_while_words_come_and_go),
     };
