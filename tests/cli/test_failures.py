@@ -83,7 +83,7 @@ class Failures(PythiaTest):
         fresh = {"PYTHIA_HOME": str(self.new_home(self.dir / "fresh"))}
         self.index("--lex-only", env=fresh)
         wanted = lexical(fresh)
-        env = {"PYTHIA_HOME": str(self.new_home(self.dir / "home"))}
+        env = {"PYTHIA_HOME": str(self.new_home(self.dir / "killed"))}
         for done in (64, 128, 384, 192, 64):  # of what is left each time: in the end all were read
             self.assertEqual(self.index_until("read", signal.SIGKILL, "--lex-only", env=env, done=done).code, -signal.SIGKILL)
             self.pythia("verify", env=env, code=0)
@@ -97,7 +97,7 @@ class Failures(PythiaTest):
         self.index("--lex-only")
         wanted = strip(self.search("warehouse", "--mode", "lexical"))
         for harm in ("flip", "cut", "gone"):
-            [path] = [f for f in glob.glob(str(self.home / "index" / "**"), recursive=True) if f.endswith(".seg")]
+            path = max((f for f in glob.glob(str(self.home / "index" / "**"), recursive=True) if f.endswith(".seg")), key=os.path.getsize)
             data = bytearray(pathlib.Path(path).read_bytes())
             data[len(data) // 3] ^= 0x10
             if harm == "gone":

@@ -570,7 +570,7 @@ static void the_nth_failing_write_is_no_loss(void **state) {
     for (int kind = 0; kind < 4; kind++) {
         bool more = true;
         long nth = 1;
-        for (; more && nth < 400; nth += 1 + nth / 30) fail_nth(nth, kind % 2, kind >= 2, &more);
+        for (; more && nth < 400; nth += 1 + nth / 12) fail_nth(nth, kind % 2, kind >= 2, &more);
         CHECK(nth > 5 && !more);
     }
 }
