@@ -43,8 +43,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "embeddings of queries kept by a long-lived process")                                                            \
     X(MEMORY_THRESHOLD, "memory", "pressure_threshold", FLOAT, "60", "0..100", 0,                                      \
       "percent of model.memory from which work is done by fewer workers")                                              \
-    X(INDEX_KIND, "index", "kind", ENUM, "flat", "flat|exact|hnsw|ivfpq|compact", CONFIG_PROJECT,                      \
-      "how vectors are searched")                                                                                      \
+    X(INDEX_KIND, "index", "kind", ENUM, "auto", "auto|flat|exact|hnsw|ivfpq|compact", CONFIG_PROJECT,                 \
+      "how vectors are searched; auto: flat, from a million vectors on hnsw")                                          \
     X(INDEX_GRAPH_DEGREE, "index", "graph_degree", INT, "0", "", CONFIG_PROJECT,                                       \
       "hnsw: neighbours of a node (0: 16); compact needs no graph")                                                    \
     X(INDEX_SEARCH_COMPLEXITY, "index", "search_complexity", INT, "64", "", CONFIG_PROJECT,                            \

@@ -34,6 +34,8 @@ void index_report_json(JsonOut *j, const IndexReport *r) {
     jout_kv_str(j, "collection", r->collection);
     jout_kv_str(j, "root", r->root);
     jout_kv_text(j, "model", r->model);
+    jout_kv_text(j, "index", r->index_kind);
+    jout_kv_text(j, "index_why", r->index_why);
     jout_kv_positive(j, "run", r->run);
     jout_kv_i64(j, "files_seen", r->files_seen);
     jout_kv_i64(j, "added", r->added);
@@ -164,6 +166,7 @@ static Err report_text(Cli *cli, const IndexReport *r) {
     work_add(b, r);
     TRY(skips_add(cli, b, r));
     failures_add(b, r);
+    if (r->index_why.n) buf_printf(b, "  index %.*s: %.*s\n", STR_FMT(r->index_kind), STR_FMT(r->index_why));
     return ERR_OK;
 }
 

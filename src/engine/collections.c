@@ -206,6 +206,7 @@ Err settings_read(Arena *a, Str text, IndexSettings *out) {
     if ((err = json_get_bool(v, "no_ignore", &out->no_ignore))) goto done;
     if ((err = json_get_bool(v, "secrets", &out->secrets))) goto done;
     if ((err = json_get_bool(v, "keep_noise", &out->keep_noise))) goto done;
+    if ((err = json_get_bool(v, "auto_kind", &out->auto_kind))) goto done;
     if ((err = json_get_i64(v, "max_file_size", &out->max_file_size))) goto done;
     if ((err = json_get_i64(v, "max_tokens", &out->max_tokens))) goto done;
     if ((err = json_get_str(v, "readers", &out->readers))) goto done;
@@ -241,6 +242,7 @@ Err settings_write(Arena *a, const IndexSettings *s, Str *out) {
     jout_kv_bool(&j, "no_ignore", s->no_ignore);
     jout_kv_bool(&j, "secrets", s->secrets);
     jout_kv_bool(&j, "keep_noise", s->keep_noise);
+    jout_kv_bool(&j, "auto_kind", s->auto_kind);
     jout_kv_i64(&j, "max_file_size", s->max_file_size);
     jout_kv_i64(&j, "max_tokens", s->max_tokens);
     jout_kv_str(&j, "readers", s->readers.p ? s->readers : STR(""));

@@ -92,6 +92,8 @@ const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
 MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out);
 /* The same to search in: vectors that the index does not keep are computed by r, which lives as long as the index. */
 MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
+/* index.kind, with auto resolved for so many rows. */
+Str engine_index_kind(const Pythia *p, size_t rows);
 /* index.search_complexity; ERR_USAGE when it cannot be. */
 MUST_USE Err engine_recompute_most(const Pythia *p, size_t *out);
 /* The lexical index; besides what lex_open finds, ERR_NO_INDEX when there is none though there are chunks, and for a writer
@@ -104,6 +106,7 @@ Str engine_relative(Str path, Str root);
 /* How a collection was walked and cut; kept in its row so that a later `index` and `status` do the same. */
 typedef struct {
     bool hidden, no_ignore;
+    bool auto_kind;           /* of index: by the collection's size */
     bool secrets, keep_noise; /* ingest/noise.h */
     int64_t max_file_size;
     int64_t max_tokens; /* of a chunk; 0: made without a model */

@@ -215,7 +215,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
                              .model_name = info->name,
                              .model_id = info->id,
                              .dim = (int64_t)info->dim,
-                             .index_kind = config_text(e->p->opts.config, CONF_INDEX_KIND),
+                             .index_kind = engine_index_kind(e->p, e->n_docs),
                              .generation = 1,
                              .lex_generation = 1,
                              .settings = STR("")};

@@ -39,6 +39,7 @@ typedef struct {
     const char *root;
     Str scope; /* relative folder or file to which the job is limited; "" everything */
     IndexSettings settings;
+    Str wanted_kind; /* of index; another one than the collection's is changed to before the work */
     Model *model; /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
@@ -65,6 +66,13 @@ MUST_USE Err index_look(IndexJob *j);     /* walk, load, compare: fills todo and
 MUST_USE Err index_plan(IndexJob *j);     /* dry run: fills the report's plan */
 MUST_USE Err index_read_all(IndexJob *j); /* todo -> documents, chunks, words */
 MUST_USE Err index_remove_vanished(IndexJob *j);
+/* kind.c. After the settings are read. */
+MUST_USE Err index_kind_choose(IndexJob *j);
+bool index_vectors_stay(IndexJob *j);
+/* Takes the rows over into an index of another kind. ERR_UNSUPPORTED when they cannot be: nothing is changed. */
+MUST_USE Err index_kind_change(IndexJob *j, Str kind);
+/* At the end of a run: changes the kind of a collection that has the one that serves its size best. */
+MUST_USE Err index_kind_by_size(IndexJob *j);
 void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished);
 
 #endif

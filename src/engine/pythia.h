@@ -80,6 +80,7 @@ typedef struct {
 
 typedef struct {
     Str collection, root, model;
+    Str index_kind, index_why; /* why: of a kind that was chosen by the collection's size; "" else */
     int64_t run;
     int64_t files_seen, added, changed, renamed, removed, unchanged, skipped, failed;
     int64_t chunks, embedded, reused, tokens, text_bytes;
@@ -229,6 +230,7 @@ MUST_USE Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaTex
 /* ---- status ---- */
 typedef struct {
     Str name, root, describe, model, index_kind, store;
+    Str index_why; /* of a kind that was chosen by the collection's size; "": by the user */
     int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, updated_ms;
     int64_t index_bytes, lexical_bytes; /* of the vector index and of the lexical index, on disk */
     int64_t dim;

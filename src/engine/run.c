@@ -51,7 +51,7 @@ static Err new_collection(IndexJob *j, Str name, Str root) {
     if (!name.n) TRY(free_name(j, root, &name));
     j->c = (StoreCollection){.name = name,
                              .root = root,
-                             .index_kind = config_text(j->p->opts.config, CONF_INDEX_KIND),
+                             .index_kind = engine_index_kind(j->p, 0),
                              .generation = 1,
                              .lex_generation = 1,
                              .created_ms = j->now_ms};
@@ -171,41 +171,20 @@ static Err choose_model(IndexJob *j) {
     return ERR_OK;
 }
 
-/* A collection keeps its kind of index until --index names another one with --force. */
-static Err choose_kind(IndexJob *j) {
-    Str wanted = config_text(j->p->opts.config, CONF_INDEX_KIND);
-    bool asked = strncmp(config_origin(j->p->opts.config, CONF_INDEX_KIND), "flag", 4) == 0;
-    if (j->created || !asked || str_eq(wanted, j->c.index_kind)) return ERR_OK;
-    if (!j->rq->force)
-        return err_fix(err_set(ERR_FORMAT, "collection '%.*s' has an index of kind '%.*s', not '%.*s'",
-                               STR_FMT(j->c.name), STR_FMT(j->c.index_kind), STR_FMT(wanted)),
-                       "pythia index --collection '%.*s' --index %.*s --force", STR_FMT(j->c.name), STR_FMT(wanted));
-    j->c.index_kind = wanted;
-    return ERR_OK;
-}
-
-/* A text has one vector of a model, so --force computes none again that is there and sound. A service's may be another one
- * by now. */
-static bool vectors_stay(IndexJob *j) {
-    VecIndex *ix = NULL;
-    Buf report = {0};
-    if (!j->same_model || engine_is_remote(j->c.model_name)) return false;
-    if (engine_open_index(j->p, &j->c, false, &ix)) return false;
-    bool sound = vec_check(ix, &report) == ERR_OK;
-    buf_free(&report);
-    vec_close(ix);
-    return sound;
-}
-
 /* The collection's row, before any work; with --force vectors of another model, or damaged ones, begin anew as the next
  * generation. */
 static Err save_collection(IndexJob *j) {
     uint64_t old = j->c.generation;
-    bool anew = !j->created && j->rq->force && !vectors_stay(j);
+    bool anew = !j->created && j->rq->force && !index_vectors_stay(j);
     TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
     j->c.updated_ms = j->now_ms;
     j->c.pending_known = false; /* until the run ends; a killed one leaves it so */
-    if (anew) j->c.generation++, j->c.rows = 0;
+    if (!anew && !str_eq(j->wanted_kind, j->c.index_kind)) {
+        Err err = index_kind_change(j, j->wanted_kind);
+        if (err != ERR_UNSUPPORTED) return err;
+        anew = true;
+    }
+    if (anew) j->c.generation++, j->c.rows = 0, j->c.index_kind = j->wanted_kind;
     TRY(store_begin(j->store));
     Err err = anew ? store_embedding_clear(j->store, j->c.id) : ERR_OK;
     if (!err) err = store_collection_put(j->store, &j->c);
@@ -241,6 +220,15 @@ static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
     return store_run_beat(j->store, j->report->run, STR("embed"), done, total, clock_wall_ms());
 }
 
+static Err kind_tell(IndexJob *j) {
+    const char *why = "", *kind = arena_cstr(j->out, j->c.index_kind);
+    if (!kind) return arena_error();
+    if (j->settings.auto_kind) (void)vec_kind_auto(j->c.rows, kind, &why);
+    j->report->index_kind = str_of(kind);
+    j->report->index_why = str_of(why);
+    return ERR_OK;
+}
+
 /* Documents, chunks and words, as the files are now. */
 static Err take_in(IndexJob *j) {
     TRY(words_open(&j->words, j->p, j->store, &j->c, j->rq->force));
@@ -265,7 +253,9 @@ static Err do_work(IndexJob *j) {
         j->report->embed_seconds = e.seconds;
         TRY(err);
     }
-    return engine_sweep(j->p, j->store, &j->c);
+    TRY(engine_sweep(j->p, j->store, &j->c));
+    TRY(index_kind_by_size(j));
+    return kind_tell(j);
 }
 
 /* So that searches need not count. */
@@ -310,8 +300,8 @@ static Err is_needed(IndexJob *j, bool *needed) {
 static Err index_path(IndexJob *j, Str path) {
     TRY(choose_collection(j, path));
     TRY(choose_model(j));
-    TRY(choose_kind(j));
     TRY(choose_settings(j));
+    TRY(index_kind_choose(j));
     j->root = arena_cstr(&j->scratch, j->c.root);
     j->report->collection = arena_str(j->out, j->c.name);
     j->report->root = arena_str(j->out, j->c.root);

@@ -50,6 +50,17 @@ static bool model_is_missing(Pythia *p, Arena *a, const StoreCollection *c) {
     return c->dim > 0 && dir && model_resolve(a, dir, c->model_name, &path) != ERR_OK;
 }
 
+/* Why the collection has its kind of index, when that was left to its size. */
+static Err kind_why(Arena *a, const StoreCollection *c, Str *out) {
+    IndexSettings settings;
+    const char *why = "", *kind = arena_cstr(a, c->index_kind);
+    TRY(settings_read(a, c->settings, &settings));
+    if (!kind) return arena_error();
+    if (settings.auto_kind) (void)vec_kind_auto(c->rows, kind, &why);
+    *out = str_of(why);
+    return ERR_OK;
+}
+
 static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, PythiaCollection *out) {
     StoreCounts n;
     StoreRun *runs = NULL;
@@ -76,6 +87,7 @@ static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, Pyt
                               .last_run_error = STR("")};
     TRY(index_bytes(p, c, &out->index_bytes));
     TRY(words_bytes(p, c, &out->lexical_bytes));
+    TRY(kind_why(a, c, &out->index_why));
     if (c->root.n) {
         const char *root = arena_cstr(a, c->root);
         if (!root) return arena_error();

@@ -108,6 +108,9 @@ typedef struct {
 /* Names of all kinds, NULL behind the last; and the error for a name that is none of them. */
 const char *const *vec_kind_names(void);
 MUST_USE Err vec_kind_unknown(const char *kind);
+/* The kind that serves n rows best, and why, in words; both are literals. current: what they are in now, NULL: nothing yet; near a
+ * border it stays, so that a collection does not go back and forth. */
+const char *vec_kind_auto(size_t n, const char *current, const char **why);
 
 /* Missing files with committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the command that
  * rebuilds. committed 0 without files is an empty index. */
