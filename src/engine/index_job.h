@@ -40,7 +40,7 @@ typedef struct {
     Str scope; /* relative folder or file to which the job is limited; "" everything */
     IndexSettings settings;
     Str wanted_kind; /* of index; another one than the collection's is changed to before the work */
-    Model *model; /* NULL: words only */
+    Model *model;    /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
     bool same_model;   /* as the collection was made with */

@@ -117,6 +117,35 @@ class Index(PythiaTest):
         first, second = self.search("parse a date"), self.search("parse a date", cwd=self.dir / "worktree")
         self.assertEqual([(h["path"], h["score"]) for h in first["results"]], [(h["path"], h["score"]) for h in second["results"]])
 
+    def test_the_kind_of_index_is_chosen_by_size_and_says_why(self):
+        made = self.index()
+        why = "codes, all looked at, as there are fewer than 20,000 vectors"
+        self.assertEqual((made["index"], made["index_why"]), ("flat", why))
+        shown = self.pythia("collection", "show", "--json", code=0).json["collection"]
+        self.assertEqual((shown["index"], shown["index_why"]), ("flat", why))
+        self.assertIn("auto: " + why, self.pythia("status", code=0).out)
+        self.assertIn("index flat: " + why, self.pythia("index", code=0).out)
+        self.assertEqual(self.index("--index", "hnsw", "--force")["index_why"], None)
+        self.assertEqual(self.index()["index"], "hnsw")  # who chose it keeps it
+        back = self.index("--index", "auto")
+        self.assertEqual((back["index"], back["index_why"], back["embedded"]), ("flat", why, 0))
+
+    def test_another_kind_of_index_takes_the_vectors_over(self):
+        self.index()
+        before = self.search("parse a date", "--mode", "semantic")["results"]
+        self.write("docs/soup.txt", "Another soup: leeks and potatoes.\n")  # so that a slot is out of use
+        self.age("docs/soup.txt")
+        self.index()
+        for kind in ("hnsw", "ivfpq", "compact", "flat"):  # compact keeps rows until there are enough of them
+            report = self.index("--index", kind, "--force")
+            self.assertEqual((report["index"], report["embedded"]), (kind, 0))
+            self.assertEqual(self.pythia("verify").code, 0)
+            found = self.search("parse a date", "--mode", "semantic")["results"]
+            self.assertEqual(found[0]["path"], before[0]["path"])
+            self.assertAlmostEqual(found[0]["score"], before[0]["score"], places=2)
+        self.assertGreater(self.index("--index", "exact", "--force")["embedded"], 0)  # every bit, not the bytes of flat
+        self.assertEqual(len(list((self.home / "index").glob("*/vec-*.rows"))), 1)
+
     def test_a_collection_keeps_its_kind_of_index_until_force_names_another(self):
         self.index()
         before = [h["path"] for h in self.search("parse a date", "--mode", "semantic")["results"]]
@@ -126,7 +155,7 @@ class Index(PythiaTest):
             self.index("--index", kind, "--force")
             self.index()
             shown = self.pythia("collection", "show", "--json", code=0).json["collection"]
-            self.assertEqual(shown["index"], kind)
+            self.assertEqual((shown["index"], shown["index_why"]), (kind, None))
             found = [h["path"] for h in self.search("parse a date", "--mode", "semantic")["results"]]
             self.assertEqual(found[0], before[0])
             self.assertEqual(set(found), set(before))

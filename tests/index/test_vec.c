@@ -485,8 +485,27 @@ static void searches_run_beside_the_writer_of_the_same_handle(void **state) {
     free(rows);
 }
 
+static void the_kind_follows_the_number_of_rows_and_says_why(void **state) {
+    (void)state;
+    const char *why, *again;
+    CHECK_STR(str_of(vec_kind_auto(0, NULL, &why)), "flat");
+    CHECK(strstr(why, "fewer than 20,000"));
+    CHECK_STR(str_of(vec_kind_auto(20000, "flat", &why)), "flat");
+    CHECK(strstr(why, "partitions"));
+    CHECK_STR(str_of(vec_kind_auto(999999, "flat", &again)), "flat");
+    CHECK(again == why);
+    CHECK_STR(str_of(vec_kind_auto(1000000, "flat", &why)), "hnsw");
+    CHECK(strstr(why, "a million"));
+    CHECK_STR(str_of(vec_kind_auto(800000, "hnsw", &why)), "hnsw"); /* not back and forth */
+    CHECK_STR(str_of(vec_kind_auto(700000, "hnsw", &why)), "flat");
+    CHECK_STR(str_of(vec_kind_auto(800000, NULL, &why)), "flat");
+    CHECK_STR(str_of(vec_kind_auto(1000, "compact", &why)), "flat");
+    for (const char *const *name = vec_kind_names(); *name; name++) CHECK(strcmp(*name, "auto") != 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_kind_follows_the_number_of_rows_and_says_why),
         cmocka_unit_test(search_finds_what_comparing_every_row_finds),
         cmocka_unit_test(a_filter_is_applied_before_the_best_are_taken),
         cmocka_unit_test(equal_scores_come_in_order_of_slots),
