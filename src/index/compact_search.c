@@ -1,6 +1,6 @@
 /* compact_search.c - an estimate for every row, then exact scores of the best until the rest is ruled out.
  *
- * Estimates come from tables of the query, one look-up for four components, some 20 ns a row; they go into a heap. The best of
+ * Estimates come from tables of the query, one look-up for four components, some 76 ns a row; they go into a heap. The best of
  * it are computed anew, a batch at a time, as long as the next estimate and BOUND errors on top could still be among the k.
  *
  * When a deadline or the budget ends a search, rows that were estimated but not computed fill what is missing of the k, with
