@@ -216,7 +216,7 @@ static Err codes_score(Search *s, const Built *b, const uint32_t *slots, size_t 
 }
 
 static Err waiting_score(Search *s, const uint32_t *slots, size_t n, float *scores, bool *had) {
-    void *memory;
+    void *memory = NULL;
     TRY(vec_scratch_need(s->of.q->scratch, s->of.dim * sizeof(float), &memory));
     for (size_t i = 0; i < n; i++) {
         TRY(rows8_floats(s->of.rows, s->of.v, slots[i], memory));

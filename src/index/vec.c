@@ -164,7 +164,7 @@ Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit
 
 static Err score_rows(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
                       float *scores, bool *had) {
-    void *row;
+    void *row = NULL;
     TRY(vec_scratch_need(q->scratch, ix->dim * sizeof(float), &row));
     for (size_t i = 0; i < n; i++) {
         TRY(ix->kind->row(ix, slots[i], row));
