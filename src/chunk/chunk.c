@@ -203,6 +203,31 @@ static const Chunker *chunker_of(Str lang) {
     return c;
 }
 
+/* Headings as symbols: a section reaches to the next heading. */
+static Err headings_take(const Plan *p, DocChunks *out) {
+    out->symbols = arena_array(p->arena, Symbol, p->sections.n);
+    if (!out->symbols) return arena_error();
+    const Unit *units = units_at(&p->units, 0);
+    for (size_t i = 0, next; i < p->units.n; i = next) {
+        for (next = i + 1; next < p->units.n && units[next].section == units[i].section;) next++;
+        const Str path = section_path(&p->sections, units[i].section);
+        if (path.n == 0 || !(units[i].flags & UNIT_HEADING) || out->n_symbols == p->sections.n) continue;
+        Str name = path;
+        for (ptrdiff_t at; (at = str_find(name, STR(" > "))) >= 0;) name = str_from(name, (size_t)at + 3);
+        if (name.n == 0) name = path;
+        out->symbols[out->n_symbols++] = (Symbol){.path = path,
+                                                  .name = name,
+                                                  .kind = STR("section"),
+                                                  .signature = STR(""),
+                                                  .start = units[i].start,
+                                                  .end = units[next - 1].end,
+                                                  .line = (int32_t)units[i].line,
+                                                  .start_line = (int32_t)units[i].line,
+                                                  .end_line = (int32_t)units[next - 1].line};
+    }
+    return ERR_OK;
+}
+
 /* The chunks into the arena, with what is known of them. */
 static Err plan_take(Plan *p, const Chunker *chunker, DocChunks *out) {
     *out = (DocChunks){
@@ -210,6 +235,7 @@ static Err plan_take(Plan *p, const Chunker *chunker, DocChunks *out) {
     if (!out->chunks) return arena_error();
     if (p->n_chunks) memcpy(out->chunks, p->chunks.p, p->n_chunks * sizeof *out->chunks);
     if (chunker->headings || p->doc->n_marks) out->by = "headings";
+    if (chunker->headings && !p->doc->n_marks) return headings_take(p, out);
     if (!p->outline.parsed) return ERR_OK;
     out->by = "tree";
     out->symbols = p->outline.symbols, out->n_symbols = p->outline.n_symbols;

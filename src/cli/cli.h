@@ -107,6 +107,7 @@ Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);
 Err cmd_bench_index(Cli *cli);
 Err cmd_get(Cli *cli);
+Err cmd_symbols(Cli *cli);
 Err cmd_help(Cli *cli);
 Err cmd_index(Cli *cli);
 Err cmd_model_import(Cli *cli);

@@ -102,6 +102,7 @@ static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
     int64_t limit = config_int(cli->config, CONF_SEARCH_LIMIT);
     if (limit < 1) return err_set(ERR_USAGE, "search.limit cannot be '%lld'; valid: 1 or more", (long long)limit);
     rq->limit = (size_t)limit;
+    rq->full = args_has(args, "full");
     rq->min_score = config_float(cli->config, CONF_SEARCH_MIN_SCORE);
     rq->deadline_ms = config_int(cli->config, CONF_SEARCH_DEADLINE);
     rq->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));

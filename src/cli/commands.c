@@ -126,6 +126,18 @@ static const Flag search_flags[] = {
 };
 
 static const Flag get_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
+static const Flag symbols_flags[] = {
+    {.name = "refs", .help = "of a name: the lines that use it"},
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "at most N (1000)"},
+    {.name = "lang", .letter = 't', .type = FLAG_COMMAS, .arg = "LANG", .help = "only these languages; repeatable"},
+    {.name = "kind",
+     .type = FLAG_COMMAS,
+     .arg = "KIND",
+     .help = "only these kinds, such as function or class; repeatable"},
+    {.name = "in", .type = FLAG_LIST, .arg = "COLLECTION", .help = "look a name up in this collection; repeatable"},
+    FLAG_JSON,
+    {0},
+};
 static const Flag why_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
 
 static const Flag status_flags[] = {
@@ -302,6 +314,20 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_get,
      .examples = "pythia get '#k3f9a2'\npythia get src/net/retry.c:42:20"},
+    {.name = "symbols",
+     .group = "find",
+     .usage = "PATH | NAME",
+     .summary = "outline of a file; definitions of a name, or its uses",
+     .text = "A file's functions, classes, constants and keys, or its headings; piped, as "
+             "PATH:LINE:KIND:SYMBOL:SIGNATURE.\n"
+             "A name may be qualified (Backoff.next, Backoff::next). When nothing has the name, those that begin so "
+             "are told.",
+     .flags = symbols_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_symbols,
+     .examples = "pythia symbols src/net/retry.c\npythia symbols Backoff.next\npythia symbols backoff_next --refs"},
     {.name = "index",
      .group = "index",
      .usage = "[PATH…]",

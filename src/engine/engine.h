@@ -100,6 +100,11 @@ MUST_USE Err engine_recompute_most(const Pythia *p, size_t *out);
  * ERR_CORRUPT when it does not have the collection's chunks. */
 MUST_USE Err engine_open_words(Pythia *p, const StoreCollection *c, bool writer, LexIndex **out);
 LexSettings engine_lex_settings(const Pythia *p); /* [lexical] of the configuration */
+/* "Backoff.next" for "Backoff::next": names as symbols have them; {NULL, 0} when memory is out. */
+Str engine_symbol_path(Arena *a, Str what);
+/* The file that path means (relative to cwd, else to the root of the collection named or covering cwd), with links resolved,
+ * and the collection that it lies in. ERR_NO_DOCUMENT, ERR_NO_COLLECTION. */
+MUST_USE Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollection *c, const char **real);
 /* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
 Str engine_relative(Str path, Str root);
 

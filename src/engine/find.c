@@ -120,7 +120,7 @@ static Err open_source(Find *f, size_t i) {
     StoreCollection *c = &f->collections[i];
     SearchSource *s = &f->sources[i];
     *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
-    if (f->mode != MODE_SEMANTIC) {
+    if (f->mode == MODE_HYBRID || f->mode == MODE_LEXICAL) {
         LexIndex *words = NULL;
         const int64_t start = clock_mono_ns();
         TRY(engine_analyzer(f->p, &s->analyzer));
@@ -128,7 +128,7 @@ static Err open_source(Find *f, size_t i) {
         s->lex = words;
         f->out->timing.open_ms += clock_ms_since(start);
     }
-    if (f->mode == MODE_LEXICAL) return ERR_OK;
+    if (f->mode == MODE_LEXICAL || f->mode == MODE_SYMBOL) return ERR_OK;
     if (c->rows == 0) {
         if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
         return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),
@@ -297,6 +297,7 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
                             (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
                         .lex = &lex,
                         .freshness = true,
+                        .full = rq->full,
                         .deadline = &stop};
     TRY(engine_recompute_most(p, &sr.recompute));
     TRY(find_all(&f, &sr));

@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "engine/engine.h"
 #include "ingest/read.h"
+#include "search/fresh.h"
 
 enum { GET_FILE_MAX = 64 << 20 };
 
@@ -76,25 +77,69 @@ static void split_place(Str *path, int64_t *line, int64_t *count) {
     *line = b, *count = 1;
 }
 
-/* PATH#SYMBOL: the chunk of that file that has the symbol. */
-static Err get_symbol(Pythia *p, Arena *a, const StoreCollection *c, Str relative, Str symbol, PythiaText *out) {
+/* The definition that a user means by "next", "Backoff.next" or "Backoff::next": the first that ends so. */
+static const Symbol *symbol_meant(const Symbol *symbols, size_t n, Str wanted) {
+    for (size_t i = 0; i < n; i++) {
+        const Str path = symbols[i].path;
+        if (!str_ends(path, wanted)) continue;
+        if (path.n == wanted.n || strchr(". ", path.p[path.n - wanted.n - 1])) return &symbols[i];
+    }
+    return NULL;
+}
+
+/* A symbol or a section whole, as it is now: found by the chunk in which it begins. */
+static Err get_whole(Pythia *p, Arena *a, Store *s, const StoreCollection *c, StoreChunk *chunk, const Symbol *symbol,
+                     PythiaText *out) {
+    SearchHit hit = {.collection = c, .chunk = *chunk};
+    const SearchSource source = {.store = s, .collection = c};
+    const uint32_t source_of = 0;
+    (void)p;
+    if (symbol) hit.chunk.symbol = symbol->path, hit.chunk.kind = symbol->kind;
+    TRY(fresh_fill(a, &source, &source_of, &hit, 1, symbol ? FILL_SYMBOL : FILL_WHOLE));
+    if (hit.freshness == FRESH_GONE)
+        return err_fix(err_set(ERR_NO_DOCUMENT, "'%.*s' is gone since it was indexed", STR_FMT(chunk->path)),
+                       "pythia index '%.*s'", STR_FMT(c->root));
+    char public_id[24];
+    chunk_id_write(chunk->chunk_id, public_id);
+    *out = (PythiaText){.id = arena_str(a, str_of(public_id)),
+                        .uri = chunk->uri,
+                        .path = chunk->path,
+                        .collection = c->name,
+                        .start_line = hit.chunk.start_line,
+                        .end_line = hit.chunk.end_line,
+                        .freshness = freshness_name(hit.freshness),
+                        .symbol = hit.chunk.symbol,
+                        .kind = hit.chunk.kind,
+                        .lang = chunk->lang,
+                        .content = hit.content};
+    return out->id.p ? ERR_OK : arena_error();
+}
+
+/* PATH#SYMBOL: the definition of that file, else the section under that heading. */
+static Err get_symbol(Pythia *p, Arena *a, const StoreCollection *c, Str relative, Str wanted, PythiaText *out) {
     Store *s = NULL;
     StoreDoc doc;
     StoreChunk *chunks = NULL;
-    size_t n = 0;
+    Symbol *symbols = NULL;
+    size_t n = 0, n_symbols = 0;
     TRY(engine_store(p, false, &s));
     TRY(store_document(s, a, c->id, relative, &doc));
+    TRY(store_symbols_of(s, a, doc.id, &symbols, &n_symbols));
     TRY(store_chunks_of(s, a, doc.id, &chunks, &n));
-    for (size_t i = 0; i < n; i++)
-        if (str_eq(chunks[i].symbol, symbol) || str_eq(chunks[i].heading, symbol))
-            return get_chunk(p, a, chunks[i].chunk_id, symbol, out);
+    const Str plain = engine_symbol_path(a, wanted);
+    if (!plain.p) return arena_error();
+    const Symbol *symbol = symbol_meant(symbols, n_symbols, plain);
+    for (size_t i = 0; i < n; i++) {
+        if (symbol ? symbol->start < chunks[i].end : str_eq(chunks[i].heading, wanted))
+            return get_whole(p, a, s, c, &chunks[i], symbol, out);
+    }
     return err_fix(
-        err_set(ERR_NO_DOCUMENT, "'%.*s' has no symbol or heading '%.*s'", STR_FMT(relative), STR_FMT(symbol)),
-        "pythia get '%.*s'", STR_FMT(relative));
+        err_set(ERR_NO_DOCUMENT, "'%.*s' has no symbol or heading '%.*s'", STR_FMT(relative), STR_FMT(wanted)),
+        "pythia symbols '%.*s'", STR_FMT(relative));
 }
 
 /* Files are read from where they lie, but only inside a collection: get must not become a way to read anything. */
-static Err find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollection *c, const char **real) {
+Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollection *c, const char **real) {
     Store *s = NULL;
     TRY(engine_store(p, false, &s));
     const char *z = arena_cstr(a, path);
@@ -199,7 +244,7 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
         else
             split_place(&path, &line, &count);
     }
-    TRY(find_file(p, a, collection, path, &c, &real));
+    TRY(engine_find_file(p, a, collection, path, &c, &real));
     Str relative = engine_relative(str_of(real), c.root);
     if (symbol.p) return get_symbol(p, a, &c, relative, symbol, out);
     TRY(text_of_file(p, a, &c, relative, real, &text));

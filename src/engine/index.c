@@ -197,6 +197,10 @@ static Err write_one(IndexJob *j, ReadSlot *r) {
                     .inode = inode,
                     .chunks = r->cut.chunks,
                     .n_chunks = r->cut.n,
+                    .symbols = r->cut.symbols,
+                    .n_symbols = r->cut.n_symbols,
+                    .references = r->cut.references,
+                    .n_references = r->cut.n_references,
                     .keep_text = r->doc.extracted,
                     .now_ms = j->now_ms};
     TRY(store_put(j->store, &put, &change));

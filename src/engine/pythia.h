@@ -196,6 +196,7 @@ typedef struct {
     int64_t since_ms, until_ms;
     double min_score;    /* < 0: configuration */
     int64_t deadline_ms; /* < 0: configuration; 0: none */
+    bool full;           /* of each hit all that it is a part of: its symbol or section */
 } PythiaSearch;
 
 typedef struct {
@@ -215,6 +216,40 @@ typedef struct {
 
 /* Nothing found is ERR_OK with n 0. ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
 MUST_USE Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out);
+
+/* ---- symbols ---- */
+typedef struct {
+    Str path, name, kind, signature;       /* "Backoff.next", "next", "method", "def next(self) -> float" */
+    Str file, uri, collection, root, lang; /* file: relative to the collection's root */
+    int32_t line, start_line, end_line;    /* of the name; of all of it, comments before it included */
+} PythiaSymbol;
+typedef struct {
+    Str file, uri, collection, lang;
+    int32_t line;
+    Str text; /* the line as it is now, without indentation; "" when it no longer holds the name */
+} PythiaReference;
+typedef struct {
+    Str what; /* a file of a collection, for its outline; else a name: "next", "Backoff.next", "Backoff::next" */
+    const Str *collections; /* of a name; none: the one that covers cwd */
+    size_t n_collections;
+    const Str *langs, *kinds;
+    size_t n_langs, n_kinds;
+    bool references; /* of a name: where it is used, beside its definitions */
+    size_t limit;    /* 0: 1,000 */
+} PythiaSymbolsRequest;
+typedef struct {
+    const char *how; /* "file"; "name"; "prefix": nothing has the name, these begin so */
+    PythiaSymbol *symbols;
+    size_t n;
+    int64_t total;
+    PythiaReference *references; /* by file, then line */
+    size_t n_references;
+    int64_t total_references;
+    bool stale; /* the file changed since it was indexed */
+    double took_ms;
+} PythiaSymbols;
+/* Nothing found is ERR_OK with n 0. ERR_NO_DOCUMENT: what is a path and no indexed file; ERR_NO_COLLECTION. */
+MUST_USE Err pythia_symbols(Pythia *p, Arena *a, const PythiaSymbolsRequest *rq, PythiaSymbols *out);
 
 /* ---- get ---- */
 typedef struct {

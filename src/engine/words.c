@@ -116,7 +116,7 @@ static Str span_of(Str text, int64_t start, int64_t end) {
 static Err add_put(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks) {
     for (int64_t id = change->added.first; id < change->added.end; id++) {
         const Chunk *c = &chunks[id - change->added.first];
-        const Fields f = {id, c->symbol, doc->path, doc->title, c->heading, span_of(doc->text, c->start, c->end)};
+        const Fields f = {id, c->names.n ? c->names : c->symbol, doc->path, doc->title, c->heading, span_of(doc->text, c->start, c->end)};
         TRY(fields_add(w, &f));
     }
     return ERR_OK;
@@ -135,7 +135,7 @@ static Err add_stored(Words *w, int64_t doc, Str path, Str text) {
         Str body = span_of(text, c->start, c->end);
         const ChunkHash hash = chunk_hash_of(body);
         if (memcmp(&hash, &c->hash, sizeof hash) != 0) body = STR("");
-        const Fields f = {c->chunk_id, c->symbol, path, c->title, c->heading, body};
+        const Fields f = {c->chunk_id, c->names.n ? c->names : c->symbol, path, c->title, c->heading, body};
         err = fields_add(w, &f);
     }
     arena_free(&a);

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "search/symbol.h"
 
 const char *freshness_name(Freshness f) {
     static const char *const names[] = {"fresh", "moved", "changed", "gone"};
@@ -210,6 +211,33 @@ static Err place_copied(Arena *a, Arena *scratch, LiveText *live, StoreChunk *c,
     return content->p ? ERR_OK : arena_error();
 }
 
+static int32_t breaks_in(Str s) {
+    int32_t n = 0;
+    for (const char *p = s.p, *end = p + s.n; p < end && (p = memchr(p, '\n', (size_t)(end - p))); p++) n++;
+    return n;
+}
+
+/* The same, widened to bytes [start, end) of the text as it was indexed, when the chunk is still there: what is around it has
+ * moved as it has. A first line keeps its indentation. */
+static Err place_whole(Arena *a, Arena *scratch, Store *s, LiveText *live, SearchHit *h, FillWidth width) {
+    int64_t start = 0, end = 0;
+    StoreChunk *c = &h->chunk;
+    const int64_t before = c->start, size = (int64_t)live->text.n;
+    TRY(symbol_span(s, scratch, c, &start, &end));
+    TRY(place_copied(a, scratch, live, c, &h->freshness, &h->content));
+    if (h->freshness != FRESH && h->freshness != FRESH_MOVED) return ERR_OK;
+    start += c->start - before, end += c->start - before;
+    if (width == FILL_WHOLE && start > c->start) start = c->start;
+    if (width == FILL_WHOLE && end < c->end) end = c->end;
+    if (start < 0 || end > size || end <= start) return ERR_OK;
+    while (start > 0 && (live->text.p[start - 1] == ' ' || live->text.p[start - 1] == '\t')) start--;
+    c->start_line = line_number(live->text, (size_t)start);
+    c->end_line = c->start_line + breaks_in(str_make(live->text.p + start, (size_t)(end - start)));
+    c->start = start, c->end = end;
+    h->content = arena_str(a, str_make(live->text.p + start, (size_t)(end - start)));
+    return h->content.p ? ERR_OK : arena_error();
+}
+
 Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, Str *content) {
     Arena scratch = {0};
     LiveText live;
@@ -219,7 +247,8 @@ Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, St
     return err;
 }
 
-Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n) {
+Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n,
+               FillWidth width) {
     Arena scratch = {0};
     Err err = ERR_OK;
     bool *done = arena_array(a, bool, n + 1);
@@ -232,7 +261,8 @@ Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of,
         err = live_read(&scratch, s->store, s->collection->root, &hits[i].chunk, &live);
         for (size_t k = i; !err && k < n; k++) {
             if (source_of[k] != source_of[i] || hits[k].chunk.doc_id != hits[i].chunk.doc_id) continue;
-            err = place_copied(a, &scratch, &live, &hits[k].chunk, &hits[k].freshness, &hits[k].content);
+            err = width ? place_whole(a, &scratch, s->store, &live, &hits[k], width)
+                        : place_copied(a, &scratch, &live, &hits[k].chunk, &hits[k].freshness, &hits[k].content);
             done[k] = true;
         }
     }

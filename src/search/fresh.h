@@ -27,7 +27,12 @@ MUST_USE Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, 
 /* Where c is in the live text; content points into it. Fills c's span and lines when it moved. */
 MUST_USE Err live_place(Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, Str *content);
 
-/* chunk_live for all hits; source_of[i] indexes sources. Contents are copied into a. */
-MUST_USE Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n);
+/* What of a hit is shown: its chunk; the chunk and all of the symbol or section that it is a part of; exactly its symbol. */
+typedef enum { FILL_CHUNK, FILL_WHOLE, FILL_SYMBOL } FillWidth;
+
+/* chunk_live for all hits; source_of[i] indexes sources. Contents are copied into a. width: hits may be widened to all
+ * that they are a part of, or become exactly their symbol (symbol_span). */
+MUST_USE Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n,
+                        FillWidth width);
 
 #endif

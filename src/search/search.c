@@ -24,6 +24,7 @@
 #include "search/fresh.h"
 #include "search/query.h"
 #include "search/refine.h"
+#include "search/symbol.h"
 
 enum {
     VECTOR_DEPTH = 100,   /* candidates of the vector arm at least */
@@ -280,6 +281,22 @@ static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
     return ERR_OK;
 }
 
+/* Chunks of one symbol are one hit when each is shown whole: the best one. */
+static void hits_unite(SearchReply *r) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++) {
+        const StoreChunk *c = &r->hits[i].chunk;
+        bool known = false;
+        for (size_t k = 0; k < n && !known; k++) {
+            const StoreChunk *b = &r->hits[k].chunk;
+            known = b->doc_id == c->doc_id && b->start == c->start && b->end == c->end &&
+                    r->hits[k].collection == r->hits[i].collection;
+        }
+        if (!known) r->hits[n++] = r->hits[i];
+    }
+    r->n = n;
+}
+
 static Err hits_take(Search *s) {
     size_t most = s->rq->limit < s->n_all ? s->rq->limit : s->n_all;
     uint32_t *source_of = arena_array(s->a, uint32_t, most + 1);
@@ -288,7 +305,8 @@ static Err hits_take(Search *s) {
     for (size_t i = 0; i < s->n_all && s->out->n < most; i++) TRY(hit_take(s, &s->all[i], source_of));
     if (!s->rq->freshness) return ERR_OK;
     int64_t start = clock_mono_ns();
-    TRY(fresh_fill(s->a, s->sources, source_of, s->out->hits, s->out->n));
+    TRY(fresh_fill(s->a, s->sources, source_of, s->out->hits, s->out->n, s->rq->full ? FILL_WHOLE : FILL_CHUNK));
+    if (s->rq->full) hits_unite(s->out);
     s->out->fresh_ms = clock_ms_since(start);
     return ERR_OK;
 }
@@ -298,6 +316,7 @@ Err search(Arena *a, const SearchSource *sources, size_t n_sources, const Search
     Search s = {.a = a, .sources = sources, .n_sources = n_sources, .rq = rq, .out = out};
     TRY(request_check(&s));
     TRY(query_parse(a, rq->query, &s.query));
+    if (rq->mode == MODE_SYMBOL) return search_symbols(a, sources, n_sources, rq, out);
     TRY(arms_run(&s));
     TRY(fuse(&s));
     return hits_take(&s);

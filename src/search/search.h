@@ -18,7 +18,7 @@
 
 #define SEARCH_LIMIT_MAX 1000
 
-typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL } SearchMode;
+typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL, MODE_SYMBOL } SearchMode; /* symbol: symbol.h */
 typedef enum { FUSION_CONVEX, FUSION_RRF } Fusion;
 typedef enum { FRESH, FRESH_MOVED, FRESH_CHANGED, FRESH_GONE } Freshness;
 
@@ -47,6 +47,7 @@ typedef struct {
     Filter filter;
     size_t recompute; /* vectors computed anew at most, by indexes that keep none; 0: no bound */
     bool freshness;   /* check each hit against the live file and read its content */
+    bool full;        /* with it: of each hit all that it is a part of, its symbol or section; each once */
     const Deadline *deadline;
 } SearchRequest;
 

@@ -191,6 +191,52 @@ void reply_status_members(JsonOut *j, const PythiaStatus *s) {
     jout_kv_reasons(j, "stale_files", s->stale, s->n_stale);
 }
 
+static void symbol_write(JsonOut *j, const PythiaSymbol *s) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "symbol", s->path);
+    jout_kv_str(j, "name", s->name);
+    jout_kv_str(j, "kind", s->kind);
+    jout_kv_text(j, "signature", s->signature);
+    jout_kv_str(j, "uri", s->uri);
+    jout_kv_str(j, "path", s->file);
+    jout_kv_str(j, "collection", s->collection);
+    jout_kv_text(j, "lang", s->lang);
+    jout_kv_i64(j, "line", s->line);
+    jout_kv_i64(j, "start_line", s->start_line);
+    jout_kv_i64(j, "end_line", s->end_line);
+    jout_end(j, '}');
+}
+
+static void reference_write(JsonOut *j, const PythiaReference *r) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "uri", r->uri);
+    jout_kv_str(j, "path", r->file);
+    jout_kv_str(j, "collection", r->collection);
+    jout_kv_text(j, "lang", r->lang);
+    jout_kv_i64(j, "line", r->line);
+    jout_kv_text(j, "content", r->text);
+    jout_end(j, '}');
+}
+
+void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const PythiaSymbols *r) {
+    jout_kv_str(j, "query", rq->what);
+    jout_kv_z(j, "mode", r->how);
+    jout_key(j, "results");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n; i++) symbol_write(j, &r->symbols[i]);
+    jout_end(j, ']');
+    jout_kv_i64(j, "total", r->total);
+    jout_kv_bool(j, "stale", r->stale);
+    if (rq->references) {
+        jout_key(j, "references");
+        jout_begin(j, '[');
+        for (size_t i = 0; i < r->n_references; i++) reference_write(j, &r->references[i]);
+        jout_end(j, ']');
+        jout_kv_i64(j, "total_references", r->total_references);
+    }
+    jout_kv_f64(j, "took_ms", r->took_ms);
+}
+
 void reply_run(JsonOut *j, const PythiaRun *r) {
     jout_begin(j, '{');
     jout_kv_i64(j, "id", r->id);

@@ -35,6 +35,8 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
 MUST_USE Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain);
 
 void reply_text(JsonOut *j, const PythiaText *t); /* pythia_get */
+/* pythia_symbols: query, mode, results, with references asked for those too, totals. */
+void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const PythiaSymbols *r);
 void reply_collection_members(JsonOut *j, const PythiaCollection *c);
 void reply_status_members(JsonOut *j, const PythiaStatus *s);
 void reply_run(JsonOut *j, const PythiaRun *r);

@@ -44,6 +44,14 @@ struct StoreKind {
     Err (*touch)(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
     Err (*remove)(Store *s, int64_t doc, StoreChange *change);
 
+    Err (*symbols_of)(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n);
+    Err (*symbols_named)(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match, const Filter *filter,
+                         size_t cap, StoreSymbol **out, size_t *n);
+    Err (*symbols_each)(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx);
+    Err (*symbol)(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out);
+    Err (*references)(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
+                      StoreReference **out, size_t *n, size_t *total);
+
     Err (*pending)(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,
                    size_t *n);
     Err (*embedding_put)(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot);

@@ -4,6 +4,7 @@
  *     local_schema.c       making, checking and migrating the tables
  *     local_collections.c  collections
  *     local_docs.c         documents, versions, chunks, kept texts
+ *     local_symbols.c      definitions and references
  *     local_filter.c       Filter -> which chunks
  *     local_embeddings.c   which vector stands in which slot
  *     local_search.c       chunks by id, slot and document; counts
@@ -30,7 +31,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 3,
+    LOCAL_SCHEMA_VERSION = 4,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
@@ -140,6 +141,17 @@ MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, 
 MUST_USE Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
 MUST_USE Err local_remove(Store *s, int64_t doc, StoreChange *change);
 MUST_USE Err local_text(Store *s, Arena *a, int64_t doc, Str *out);
+
+/* ---- symbols (local_symbols.c) ---- */
+MUST_USE Err symbols_write(LocalStore *l, const StorePut *put, int64_t doc);
+MUST_USE Err symbols_clear(LocalStore *l, int64_t doc);
+MUST_USE Err local_symbols_of(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n);
+MUST_USE Err local_symbols_named(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match,
+                                 const Filter *filter, size_t cap, StoreSymbol **out, size_t *n);
+MUST_USE Err local_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx);
+MUST_USE Err local_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out);
+MUST_USE Err local_references(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
+                              StoreReference **out, size_t *n, size_t *total);
 
 /* ---- filters (local_filter.c) ---- */
 

@@ -181,6 +181,10 @@ static Err check_all(LocalStore *l, Check *c) {
     TRY(check_foreign_keys(l, c));
     TRY(local_number(l, SQL_CHECK_ORPHANS, &orphans, NULL, 0));
     if (orphans) finding(c, "%lld chunks belong to no document", (long long)orphans);
+    TRY(local_number(l, SQL_CHECK_SYMBOLS, &orphans, NULL, 0));
+    if (orphans) finding(c, "%lld symbols lie in no document's text", (long long)orphans);
+    TRY(local_number(l, SQL_CHECK_REFERENCES, &orphans, NULL, 0));
+    if (orphans) finding(c, "the references of %lld documents belong to none", (long long)orphans);
     Err err = totals_of(l, c, &sums);
     if (!err) err = check_collections(l, c, buf_str(&sums));
     buf_free(&sums);

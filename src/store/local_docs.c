@@ -150,11 +150,15 @@ static ChunkRange place_range(const Place *at) {
 /* The document loses chunks and kept text. Its row still names them: the caller writes it. */
 static Err content_clear(LocalStore *l, const Place *at, ChunkRange *gone) {
     if (at->version) TRY(blob_release(l, at->version));
+    TRY(symbols_clear(l, at->doc));
     if (at->chunk_count == 0) return ERR_OK;
     *gone = place_range(at);
     TRY(local_run(l, SQL_CHUNKS_DELETE, SQL_VALUES(sql_int(at->doc))));
     return chunks_count(l, at->collection, -at->chunk_count);
 }
+
+/* Names are kept where they are more than the symbol. */
+static Str names_kept(const Chunk *c) { return !c->names.p || str_eq(c->names, c->symbol) ? STR("") : c->names; }
 
 static Err chunks_write(LocalStore *l, const StorePut *put, int64_t doc, int64_t version, int64_t *first) {
     *first = 0;
@@ -164,7 +168,7 @@ static Err chunks_write(LocalStore *l, const StorePut *put, int64_t doc, int64_t
                       SQL_VALUES(sql_int(put->collection), sql_int(doc), sql_int(version), sql_int(c->start),
                                  sql_int(c->end), sql_int(c->start_line), sql_int(c->end_line), sql_int(c->page),
                                  sql_int(c->tokens), sql_text(c->symbol), sql_text(c->kind), sql_text(c->heading),
-                                 sql_blob(c->hash.bytes, sizeof c->hash.bytes))));
+                                 sql_blob(c->hash.bytes, sizeof c->hash.bytes), sql_text(names_kept(c)))));
         const int64_t id = sqlite3_last_insert_rowid(l->db);
         if (i == 0) *first = id;
         assert(id == *first + (int64_t)i); /* AUTOINCREMENT and one writer: invariant 2 of schema.sql */
@@ -180,6 +184,7 @@ static Err content_write(LocalStore *l, const StorePut *put, int64_t doc, ChunkR
                      SQL_VALUES(sql_int(doc), sql_blob(d->sha256.bytes, sizeof d->sha256.bytes), sql_int(d->size),
                                 sql_int((int64_t)d->text.n), sql_id_or_null(blob), sql_int(put->now_ms))));
     TRY(chunks_write(l, put, doc, version, &first));
+    TRY(symbols_write(l, put, doc));
     if (put->n_chunks) {
         *added = (ChunkRange){first, first + (int64_t)put->n_chunks};
         TRY(chunks_count(l, put->collection, (int64_t)put->n_chunks));

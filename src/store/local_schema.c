@@ -27,6 +27,17 @@ static const Migration migrations[] = {
      "ALTER TABLE collections DROP COLUMN terms;"
      "ALTER TABLE collections ADD COLUMN lex_generation INTEGER NOT NULL DEFAULT 0;"
      "ALTER TABLE collections ADD COLUMN lex_count INTEGER NOT NULL DEFAULT 0;"},
+    {4, NULL,
+     "ALTER TABLE chunks ADD COLUMN names TEXT NOT NULL DEFAULT '';"
+     "CREATE TABLE symbols ("
+     "document INTEGER NOT NULL REFERENCES documents(id), place INTEGER NOT NULL, "
+     "collection INTEGER NOT NULL REFERENCES collections(id), name TEXT NOT NULL, path TEXT NOT NULL, "
+     "kind TEXT NOT NULL, signature TEXT NOT NULL, start INTEGER NOT NULL, \"end\" INTEGER NOT NULL, "
+     "line INTEGER NOT NULL, start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, "
+     "PRIMARY KEY (document, place)) WITHOUT ROWID;"
+     "CREATE INDEX symbols_name ON symbols(collection, name);"
+     "CREATE TABLE document_references ("
+     "document INTEGER PRIMARY KEY REFERENCES documents(id), size INTEGER NOT NULL, zstd BLOB NOT NULL)"},
     {0, NULL, NULL},
 };
 

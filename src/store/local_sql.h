@@ -19,7 +19,9 @@
 #define SQL_CHUNK_COLUMNS                                                                                              \
     "c.id, c.document, d.source_uri, d.path, d.title, d.lang, c.symbol, c.kind, c.heading, c.start, c.\"end\", "       \
     "c.start_line, c.end_line, c.page, c.hash, d.sha256, d.size, d.mtime_ns, "                                         \
-    "(SELECT blob IS NOT NULL FROM document_versions v WHERE v.id = d.version), c.collection"
+    "(SELECT blob IS NOT NULL FROM document_versions v WHERE v.id = d.version), c.collection, c.names"
+#define SQL_SYMBOL_COLUMNS                                                                                             \
+    "s.path, length(CAST(s.name AS BLOB)), s.kind, s.signature, s.start, s.\"end\", s.line, s.start_line, s.end_line"
 #define SQL_RUN_COLUMNS                                                                                                \
     "id, collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, ended_ms"
 
@@ -41,6 +43,9 @@
     X(COLLECTION_DELETE, INDEXED, "DELETE FROM collections WHERE id = ?1") \
     X(COLLECTION_DELETE_EMBEDDINGS, INDEXED, "DELETE FROM chunk_embeddings WHERE collection = ?1") \
     X(COLLECTION_DELETE_CHUNKS, INDEXED, "DELETE FROM chunks WHERE collection = ?1") \
+    X(COLLECTION_DELETE_SYMBOLS, INDEXED, "DELETE FROM symbols WHERE collection = ?1") \
+    X(COLLECTION_DELETE_REFERENCES, INDEXED, \
+      "DELETE FROM document_references WHERE document IN (SELECT id FROM documents WHERE collection = ?1)") \
     X(COLLECTION_DELETE_VERSIONS, INDEXED, \
       "DELETE FROM document_versions WHERE document IN (SELECT id FROM documents WHERE collection = ?1)") \
     X(COLLECTION_DELETE_DOCUMENTS, INDEXED, "DELETE FROM documents WHERE collection = ?1") \
@@ -86,8 +91,34 @@
       "WHERE d.id = ?1") \
     X(CHUNK_INSERT, INDEXED, \
       "INSERT INTO chunks(collection, document, version, start, \"end\", start_line, end_line, page, tokens, symbol, kind, " \
-      "heading, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
+      "heading, hash, names) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)") \
     X(CHUNKS_DELETE, INDEXED, "DELETE FROM chunks WHERE document = ?1") \
+    /* symbols */ \
+    X(SYMBOL_INSERT, INDEXED, \
+      "INSERT INTO symbols(document, place, collection, name, path, kind, signature, start, \"end\", line, start_line, " \
+      "end_line) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)") \
+    X(SYMBOLS_DELETE, INDEXED, "DELETE FROM symbols WHERE document = ?1") \
+    X(SYMBOLS_OF, INDEXED, "SELECT " SQL_SYMBOL_COLUMNS " FROM symbols s WHERE s.document = ?1 ORDER BY s.place") \
+    X(SYMBOL_GET, INDEXED, \
+      "SELECT s.document, s.place, d.first_chunk, d.path, d.source_uri, d.lang, " SQL_SYMBOL_COLUMNS \
+      " FROM symbols s CROSS JOIN documents d ON d.id = s.document WHERE s.document = ?1 AND s.place = ?2") \
+    /* sorts those of one name */ \
+    X(SYMBOLS_NAMED, WALKS, \
+      "SELECT s.document, s.place, d.first_chunk, d.path, d.source_uri, d.lang, " SQL_SYMBOL_COLUMNS \
+      " FROM symbols s CROSS JOIN documents d ON d.id = s.document WHERE s.collection = ?1 AND s.name = ?2 " \
+      "ORDER BY d.path, s.place") \
+    X(SYMBOLS_STARTING, INDEXED, \
+      "SELECT s.document, s.place, d.first_chunk, d.path, d.source_uri, d.lang, " SQL_SYMBOL_COLUMNS \
+      " FROM symbols s CROSS JOIN documents d ON d.id = s.document WHERE s.collection = ?1 AND s.name >= ?2 " \
+      "AND s.name < ?3 ORDER BY s.name, s.document, s.place") \
+    X(SYMBOLS_EACH, INDEXED, \
+      "SELECT s.document, s.place, d.first_chunk, s.path, s.kind FROM documents d CROSS JOIN symbols s ON s.document = d.id " \
+      "WHERE d.collection = ?1 AND d.first_chunk > 0") \
+    X(REFERENCES_PUT, INDEXED, "INSERT OR REPLACE INTO document_references(document, size, zstd) VALUES (?1, ?2, ?3)") \
+    X(REFERENCES_DELETE, INDEXED, "DELETE FROM document_references WHERE document = ?1") \
+    X(REFERENCES_EACH, INDEXED, \
+      "SELECT r.document, d.first_chunk, d.path, d.lang, r.size, r.zstd FROM documents d CROSS JOIN document_references r " \
+      "ON r.document = d.id WHERE d.collection = ?1 ORDER BY d.path") \
     /* embeddings */ \
     X(MODEL_FIND, INDEXED, "SELECT id FROM models WHERE sha256 = ?1") \
     X(MODEL_INSERT, INDEXED, "INSERT INTO models(sha256) VALUES (?1)") \
@@ -172,6 +203,12 @@
       "FROM chunks WHERE document = ?1") \
     X(CHECK_ORPHANS, WALKS, \
       "SELECT count(*) FROM chunks c WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = c.document)") \
+    X(CHECK_SYMBOLS, WALKS, \
+      "SELECT count(*) FROM symbols s WHERE s.start < 0 OR s.\"end\" <= s.start OR NOT EXISTS (SELECT 1 FROM documents d " \
+      "JOIN document_versions v ON v.id = d.version WHERE d.id = s.document AND d.collection = s.collection " \
+      "AND s.\"end\" <= v.text_size)") \
+    X(CHECK_REFERENCES, WALKS, \
+      "SELECT count(*) FROM document_references r WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = r.document)") \
     X(CHECK_COLLECTIONS, WALKS, \
       "SELECT id, name, chunks, rows, (SELECT count(*) FROM chunks c WHERE c.collection = collections.id), " \
       "(SELECT count(*) FROM chunk_embeddings e WHERE e.collection = collections.id AND e.slot >= collections.rows) " \

@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 3 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 4 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -7,6 +7,7 @@
 --     version and lie inside that version's text.
 --  3. collections.chunks is the sum over its documents; the collection's lexical index has as many (engine/words.h).
 --  4. chunk_embeddings says where a vector stands in the collection's index; the numbers are in the index file alone.
+--  5. Symbols and references are of a document's active version and inside its text.
 
 CREATE TABLE collections (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -84,6 +85,7 @@ CREATE TABLE chunks (
     page        INTEGER NOT NULL,
     tokens      INTEGER NOT NULL,
     symbol      TEXT NOT NULL,
+    names       TEXT NOT NULL DEFAULT '',    -- of all definitions that begin in it; '': it is the symbol alone
     kind        TEXT NOT NULL,
     heading     TEXT NOT NULL,
     hash        BLOB NOT NULL                -- 16 bytes
@@ -92,6 +94,29 @@ CREATE INDEX chunks_collection ON chunks(collection);
 CREATE INDEX chunks_document   ON chunks(document);
 CREATE INDEX chunks_hash       ON chunks(collection, hash);
 CREATE INDEX chunks_kind       ON chunks(collection, kind);
+
+CREATE TABLE symbols (                       -- definitions; local_symbols.c
+    document    INTEGER NOT NULL REFERENCES documents(id),
+    place       INTEGER NOT NULL,            -- in order of the text, outer ones first
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    name        TEXT NOT NULL,               -- "next", the end of path
+    path        TEXT NOT NULL,               -- "Backoff.next"
+    kind        TEXT NOT NULL,
+    signature   TEXT NOT NULL,
+    start       INTEGER NOT NULL,            -- bytes [start, "end") of the active version's text, comments before it included
+    "end"       INTEGER NOT NULL,
+    line        INTEGER NOT NULL,            -- of the name
+    start_line  INTEGER NOT NULL,
+    end_line    INTEGER NOT NULL,
+    PRIMARY KEY (document, place)
+) WITHOUT ROWID;
+CREATE INDEX symbols_name ON symbols(collection, name);
+
+CREATE TABLE document_references (           -- which names stand on which lines: "name<tab>line +lines...<newline>" by name
+    document    INTEGER PRIMARY KEY REFERENCES documents(id),
+    size        INTEGER NOT NULL,
+    zstd        BLOB NOT NULL
+);
 
 CREATE TABLE models (
     id          INTEGER PRIMARY KEY,

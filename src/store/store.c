@@ -163,6 +163,39 @@ Err store_remove(Store *s, int64_t doc, StoreChange *change) {
     return s->kind->remove(s, doc, change_place(change, &spare));
 }
 
+/* ---- symbols ---- */
+
+static Err no_symbols(const Store *s) { return err_set(ERR_UNSUPPORTED, "the %s store has no symbols", s->kind->name); }
+
+Err store_symbols_of(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n) {
+    assert(s && a && doc > 0 && out && n);
+    return s->kind->symbols_of ? s->kind->symbols_of(s, a, doc, out, n) : no_symbols(s);
+}
+
+Err store_symbols_named(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match, const Filter *filter,
+                        size_t cap, StoreSymbol **out, size_t *n) {
+    assert(s && a && collection > 0 && out && n);
+    if (!s->kind->symbols_named) return no_symbols(s);
+    return s->kind->symbols_named(s, a, collection, text, match, filter, cap, out, n);
+}
+
+Err store_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx) {
+    assert(s && collection > 0 && sink);
+    return s->kind->symbols_each ? s->kind->symbols_each(s, collection, filter, sink, ctx) : no_symbols(s);
+}
+
+Err store_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out) {
+    assert(s && a && doc > 0 && out);
+    return s->kind->symbol ? s->kind->symbol(s, a, doc, place, out) : no_symbols(s);
+}
+
+Err store_references(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
+                     StoreReference **out, size_t *n, size_t *total) {
+    assert(s && a && collection > 0 && out && n && total);
+    if (!s->kind->references) return no_symbols(s);
+    return s->kind->references(s, a, collection, name, filter, cap, out, n, total);
+}
+
 /* ---- embeddings ---- */
 
 Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,

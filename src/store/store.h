@@ -99,6 +99,10 @@ typedef struct {
     uint64_t inode;
     const Chunk *chunks;
     size_t n_chunks;
+    const Symbol *symbols; /* by start */
+    size_t n_symbols;
+    const Reference *references; /* by name, then line */
+    size_t n_references;
     int64_t now_ms;
     bool keep_text; /* the text has no file to be read back from: keep it as a zstd blob */
 } StorePut;
@@ -121,6 +125,32 @@ MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, Doc
 MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 MUST_USE Err store_remove(Store *s, int64_t doc, StoreChange *change);
+
+/* ---- symbols ---- */
+typedef struct {
+    int64_t doc_id, place; /* which of the document's */
+    Str doc_path, uri, lang;
+    Symbol symbol;
+} StoreSymbol;
+typedef enum { SYMBOLS_NAMED, SYMBOLS_STARTING } StoreSymbolMatch; /* the name is the text; it starts with it */
+/* Definitions of a document in order of its text, as they were put. */
+MUST_USE Err store_symbols_of(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n);
+/* At most cap: those named by path of their document and place in it, those starting by name. Kinds of the filter are theirs. */
+MUST_USE Err store_symbols_named(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match,
+                                 const Filter *filter, size_t cap, StoreSymbol **out, size_t *n);
+/* Every definition that the filter lets pass, for ranking them; strings live during the call. The sink calls no store. */
+typedef Err (*StoreSymbolSink)(void *ctx, int64_t doc, int64_t place, Str path, Str kind);
+MUST_USE Err store_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx);
+MUST_USE Err store_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out); /* ERR_NO_DOCUMENT */
+typedef struct {
+    int64_t doc_id;
+    Str doc_path, lang;
+    int32_t line;
+} StoreReference;
+/* Lines that name something without defining it, by path of their document, at most cap; *total: how many there are. Cost: the
+ * references of all documents are unpacked, some 300 MB/s. */
+MUST_USE Err store_references(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
+                              StoreReference **out, size_t *n, size_t *total);
 
 /* ---- embeddings ---- */
 typedef struct {
@@ -152,6 +182,7 @@ MUST_USE Err store_embedding_remap(Store *s, int64_t collection, const uint32_t 
 typedef struct {
     int64_t chunk_id, doc_id;
     Str uri, path, title, lang, symbol, kind, heading; /* path, uri: of the document */
+    Str names;                                         /* of all definitions that begin in it; "": the symbol's alone */
     int64_t start, end;
     int32_t start_line, end_line, page;
     ChunkHash hash;

@@ -468,6 +468,21 @@ static void text_in_a_string_is_no_border(void **state) {
     arena_free(&a);
 }
 
+static void headings_are_symbols_of_their_sections(void **state) {
+    (void)state;
+    Arena a = {0};
+    const DocChunks d = cut_whole(&a, STR("intro\n\n# Install\n\ntext\n\n## Linux\n\nmore\n"), "markdown", 60);
+    CHECK_STR(str_of(d.by), "headings");
+    CHECK_INT(d.n_symbols, 2);
+    CHECK_STR(d.symbols[0].path, "Install");
+    CHECK_INT(d.symbols[0].line, 3);
+    CHECK_INT(d.symbols[0].end_line, 5);
+    CHECK_STR(d.symbols[1].path, "Install > Linux");
+    CHECK_STR(d.symbols[1].name, "Linux");
+    CHECK_STR(d.symbols[1].kind, "section");
+    arena_free(&a);
+}
+
 static void what_no_grammar_takes_is_cut_by_lines_and_says_so(void **state) {
     (void)state;
     Arena a = {0};
@@ -519,6 +534,7 @@ int main(void) {
         cmocka_unit_test(chunks_of_code_are_named_after_what_they_are_of),
         cmocka_unit_test(a_large_function_is_cut_between_statements_and_keeps_its_name),
         cmocka_unit_test(text_in_a_string_is_no_border),
+        cmocka_unit_test(headings_are_symbols_of_their_sections),
         cmocka_unit_test(what_no_grammar_takes_is_cut_by_lines_and_says_so),
         cmocka_unit_test(a_budget_too_small_is_an_error),
     };
