@@ -116,7 +116,8 @@ static Str span_of(Str text, int64_t start, int64_t end) {
 static Err add_put(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks) {
     for (int64_t id = change->added.first; id < change->added.end; id++) {
         const Chunk *c = &chunks[id - change->added.first];
-        const Fields f = {id, c->names.n ? c->names : c->symbol, doc->path, doc->title, c->heading, span_of(doc->text, c->start, c->end)};
+        const Fields f = {id,         c->names.n ? c->names : c->symbol,   doc->path, doc->title,
+                          c->heading, span_of(doc->text, c->start, c->end)};
         TRY(fields_add(w, &f));
     }
     return ERR_OK;
