@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "check.h"
 #include "search/fresh.h"
+#include "search/no_symbols.h"
 
 static Str kept_text;
 
@@ -13,25 +14,6 @@ Err store_text(Store *s, Arena *a, int64_t doc, Str *out) {
     (void)doc;
     *out = arena_str(a, kept_text);
     return ERR_OK;
-}
-
-/* What widens a hit is asked for by no test here; test_symbols.py does. */
-static Err not_here(void) { return err_set(ERR_UNSUPPORTED, "this test has no symbols"); }
-Err store_symbols_of(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n) {
-    (void)s, (void)a, (void)doc, (void)out, (void)n;
-    return not_here();
-}
-Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n) {
-    (void)s, (void)a, (void)doc, (void)out, (void)n;
-    return not_here();
-}
-Err store_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out) {
-    (void)s, (void)a, (void)doc, (void)place, (void)out;
-    return not_here();
-}
-Err store_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx) {
-    (void)s, (void)collection, (void)filter, (void)sink, (void)ctx;
-    return not_here();
 }
 
 static Arena arena;

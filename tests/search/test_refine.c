@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "check.h"
+#include "search/no_symbols.h"
 #include "search/search.h"
 
 enum { DIM = 64, ROWS = 1500, QUESTIONS = 20, LIMIT = 10, TWINS = 30 };
