@@ -317,7 +317,7 @@ const Command commands[] = {
     {.name = "symbols",
      .group = "find",
      .usage = "PATH | NAME",
-     .summary = "outline of a file; definitions of a name, or its uses",
+     .summary = "outline of a file; where a name is",
      .text = "A file's functions, classes, constants and keys, or its headings; piped, as "
              "PATH:LINE:KIND:SYMBOL:SIGNATURE.\n"
              "A name may be qualified (Backoff.next, Backoff::next). When nothing has the name, those that begin so "

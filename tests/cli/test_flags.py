@@ -216,7 +216,7 @@ class Completion(PythiaTest):
         self.assertEqual(self.bash("pythia sea"), ["search"])
         self.assertEqual(sorted(self.bash("pythia collection ")), ["list", "rename", "rm", "show"])
         self.assertIn("--max-tokens", self.bash("pythia search --m"))
-        self.assertEqual(sorted(self.bash("pythia search x --mode ")), ["hybrid", "lexical", "semantic"])
+        self.assertEqual(sorted(self.bash("pythia search x --mode ")), ["hybrid", "lexical", "semantic", "symbol"])
         self.assertIn("--quiet", self.bash("pythia model list --"))
         self.assertIn("vimgrep", self.bash("pythia search --format "))
 
