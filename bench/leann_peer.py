@@ -53,9 +53,8 @@ def question_of(piece):
     return None
 
 
-def bytes_of(folder, *endings):
-    return sum(p.stat().st_size for p in pathlib.Path(folder).rglob("*")
-               if p.is_file() and (not endings or p.name.endswith(endings)))
+def bytes_of(folder, pattern="*"):
+    return sum(p.stat().st_size for p in pathlib.Path(folder).rglob(pattern) if p.is_file())
 
 
 class Measured:
@@ -103,7 +102,7 @@ def measure_pythia(args, work, tree, questions):
         out["cpu"].append(one.cpu * 1e3)
         out["found"].append([hit["path"] for hit in reply["results"]])
         out["computed"].append(reply.get("recomputed", {}).get("computed", 0))
-    out["index_bytes"] = bytes_of(home / "index" / "1")
+    out["index_bytes"] = bytes_of(home / "index" / "1", "vec-*")  # the words' index is beside it
     out["all_bytes"] = bytes_of(home) - bytes_of(home / "index" / "2") - bytes_of(home / "models")
     return out, truth
 
@@ -125,9 +124,9 @@ def measure_leann(args, work, names, texts, questions):
         with Measured() as one:
             hits = searcher.search(question, top_k=K, complexity=args.complexity)
         out["ms"].append(one.wall * 1e3)
-        out["cpu"].append(one.cpu * 1e3) # of this process: LEANN's embedding server is another
+        out["cpu"].append(one.cpu * 1e3)  # of this process: LEANN's embedding server is another
         out["found"].append([hit.metadata.get("name") for hit in hits])
-    out["index_bytes"] = bytes_of(work / "leann", ".index")
+    out["index_bytes"] = bytes_of(work / "leann", "*.index")
     out["all_bytes"] = bytes_of(work / "leann")
     return out
 
