@@ -27,7 +27,7 @@ class Terminal(PythiaTest):
         self.assertRegex(drawn, r"\x1b\[[0-9;]*mbackoff", "matched words are marked")
         plain = ESCAPES.sub("", drawn).replace("\r\n", "\n")
         self.assertNotIn("\x1b", plain)
-        self.assertRegex(plain, r"(?m)^src/net/retry\.c:1-10  [01]\.\d\d  #\w+  c · lines$")
+        self.assertRegex(plain, r"(?m)^src/net/retry\.c:1-10  backoff_next\(\)  [01]\.\d\d  #\w+  c · function$")
         self.assertRegex(plain, r"(?m)^    4 │ static int backoff_next\(struct backoff \*b, uint64_t now\)$")
         self.assertRegex(plain, r"(?m)^   …$")
         self.assertRegex(plain, r"(?m)^1 of \d+ hits · [\d.]+ m?s · index 100 %$")
