@@ -44,6 +44,8 @@ endif()
 set_target_properties(grammar_loops PROPERTIES COMPILE_OPTIONS "${loop_options}")
 set_source_files_properties(${CMAKE_SOURCE_DIR}/src/chunk/grammar_yaml.c PROPERTIES INCLUDE_DIRECTORIES
                             ${GRAMMARS_DIR}/tree-sitter-yaml/src)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/chunk/grammar_sql.c PROPERTIES INCLUDE_DIRECTORIES
+                            ${GRAMMARS_DIR}/tree-sitter-sql/src)
 add_library(pythia_grammars STATIC $<TARGET_OBJECTS:grammar_parsers> $<TARGET_OBJECTS:grammar_loops>)
 target_include_directories(pythia_grammars INTERFACE ${GRAMMARS_DIR}/tree-sitter/lib/include)
 set_target_properties(pythia_grammars PROPERTIES LINKER_LANGUAGE C)

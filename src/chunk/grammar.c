@@ -22,7 +22,7 @@
     X(python, tree_sitter_python, rules_python)                                                                        \
     X(ruby, tree_sitter_ruby, rules_ruby)                                                                              \
     X(rust, tree_sitter_rust, rules_rust)                                                                              \
-    X(sql, tree_sitter_sql, rules_sql)                                                                                 \
+    X(sql, grammar_sql, rules_sql)                                                                                     \
     X(toml, tree_sitter_toml, rules_toml)                                                                              \
     X(tsx, tree_sitter_tsx, rules_typescript)                                                                          \
     X(typescript, tree_sitter_typescript, rules_typescript)                                                            \
