@@ -49,7 +49,7 @@ ifeq ($(shell uname -m),aarch64)
 test-arm: test
 else
 # Minutes of builds of indexes each under qemu, of plain C that no level of kernels changes; test-arm on ARM runs them.
-SLOW_EMULATED = ^index\.test_(kinds|compact|hnsw|lex)$$
+SLOW_EMULATED = ^index\.test_(kinds|kinds_faults|levels|compact|hnsw|lex)$$
 
 test-arm: build .setup/models/all-minilm-l6-v2.gguf
 	@$(SETUP) arm

@@ -109,7 +109,7 @@ static Err add_collection(Add *x, Str name) {
                              .model_name = config_text(x->p->opts.config, CONF_MODEL_EMBED),
                              .model_id = info->id,
                              .dim = (int64_t)info->dim,
-                             .index_kind = config_text(x->p->opts.config, CONF_INDEX_KIND),
+                             .index_kind = engine_index_kind(x->p, 0),
                              .generation = 1,
                              .created_ms = clock_wall_ms(),
                              .updated_ms = clock_wall_ms()};
