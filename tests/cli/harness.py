@@ -178,8 +178,8 @@ class PythiaTest(unittest.TestCase):
         return process.wait(timeout=LIMIT_S), drawn.decode(errors="replace")
 
     def index_until(self, stage, send, *args, env=None, done=0):
-        """Starts `index`, sends a signal when a progress event of the stage has come, returns what it ended with. None
-        when the work was done before the stage was seen."""
+        """Starts `index`, sends a signal when a progress event of the stage has come, returns what it ended with:
+        not with the signal, if it was quicker."""
         process = subprocess.Popen([BINARY, "index", "--progress", "json", *args], cwd=self.tree,
                                    env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
