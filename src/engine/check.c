@@ -101,11 +101,12 @@ Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report) {
     StoreCollection *all = NULL;
     size_t n = 0;
     Err worst = ERR_OK;
+    ErrInfo in_store = {0}; /* its way out mends what stands above it as well, the other way round it need not */
     TRY(engine_store(p, false, &s));
     size_t before = report->n;
     Err err = store_check(s, report);
     if (err == ERR_CORRUPT && report->n > before)
-        worst = err;
+        err_save(&in_store, worst = err);
     else
         TRY(note(err, report, &worst));
     TRY(store_collections(s, a, &all, &n));
@@ -120,7 +121,8 @@ Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report) {
         return store_collection(s, a, collection, &c); /* its error names those there are */
     }
     if (!worst) return ERR_OK;
-    return err_fix(err_set(worst, "damage was found"), "pythia index --collection NAME --force");
+    return err_fix(err_set(worst, "damage was found"), "%s",
+                   in_store.code ? in_store.fix : "pythia index --collection NAME --force");
 }
 
 /* ---- doctor ---- */

@@ -171,6 +171,14 @@ static Err choose_model(IndexJob *j) {
     return ERR_OK;
 }
 
+/* Embeddings that stand in no row of the index, which only damage does: without them their chunks are embedded again. */
+static Err forget_beyond(IndexJob *j) {
+    uint32_t *same = arena_array(&j->scratch, uint32_t, j->c.rows + 1u);
+    if (!same) return arena_error();
+    for (uint32_t slot = 0; slot < j->c.rows; slot++) same[slot] = slot;
+    return store_embedding_remap(j->store, j->c.id, same, j->c.rows);
+}
+
 /* The collection's row, before any work; with --force vectors of another model, or damaged ones, begin anew as the next
  * generation. */
 static Err save_collection(IndexJob *j) {
@@ -186,7 +194,7 @@ static Err save_collection(IndexJob *j) {
     }
     if (anew) j->c.generation++, j->c.rows = 0, j->c.index_kind = j->wanted_kind;
     TRY(store_begin(j->store));
-    Err err = anew ? store_embedding_clear(j->store, j->c.id) : ERR_OK;
+    Err err = anew ? store_embedding_clear(j->store, j->c.id) : !j->created && j->rq->force ? forget_beyond(j) : ERR_OK;
     if (!err) err = store_collection_put(j->store, &j->c);
     TRY(engine_commit(j->store, err));
     const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);

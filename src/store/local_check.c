@@ -11,6 +11,7 @@ enum { SQLITE_FINDINGS_MAX = 100 };
 typedef struct {
     Buf *report;
     int64_t findings;
+    int64_t beyond; /* of them those that making the index anew mends; the others nothing does */
 } Check;
 
 static void finding(Check *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -154,6 +155,7 @@ static void check_totals(Check *c, sqlite3_stmt *collection, const Totals *t) {
     if (beyond) {
         finding(c, "%lld embeddings of collection '%.*s' stand beyond the %lld rows of its index", (long long)beyond,
                 STR_FMT(name), (long long)sqlite3_column_int64(collection, 3));
+        c->beyond++;
     }
 }
 
@@ -197,5 +199,6 @@ Err local_check(Store *s, Buf *report) {
     TRY(check_all(l, &c));
     TRY(buf_ok(report));
     if (c.findings == 0) return ERR_OK;
-    return local_damaged(l, "%lld findings, the first lines of the report name them", (long long)c.findings);
+    const Err err = local_damaged(l, "%lld findings, the first lines of the report name them", (long long)c.findings);
+    return c.findings == c.beyond ? err_fix(err, "pythia index --collection NAME --force") : err;
 }

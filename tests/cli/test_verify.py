@@ -61,13 +61,31 @@ class Verify(PythiaTest):
         self.index()
         with sqlite3.connect(self.home / "pythia.db") as db:
             db.execute("UPDATE chunk_embeddings SET slot = 1000000 WHERE slot = 3")
-        self.assertDamaged(self.pythia("verify"), 5, "1 embeddings of collection 'tree' stand beyond the 30 rows", "--force")
+            chunk = db.execute("SELECT hash FROM chunk_embeddings WHERE slot = 1000000").fetchone()[0]
+        found = self.pythia("verify")
+        self.assertDamaged(found, 5, "1 embeddings of collection 'tree' stand beyond the 30 rows", "--force")
+        # The advised command embeds that one chunk, and no other.
+        self.assertIn("pythia index --collection NAME --force", found.out + found.err)
+        report = self.index("--collection", "tree", "--force")
+        self.assertEqual((report["embedded"], report["reused"]), (1, 0), report)
+        self.pythia("verify", code=0)
+        with sqlite3.connect(self.home / "pythia.db") as db:
+            self.assertEqual(db.execute("SELECT slot FROM chunk_embeddings WHERE hash = ?", (chunk,)).fetchone(), (30,))
+        for i in range(30):
+            text = "Shelf %d holds crate number %d.\nIt is checked on day %d.\n" % (i, i * 7, i % 5)
+            self.assertEqual(self.paths(text, "--mode", "semantic", "--limit", "1"), ["notes/%02d.txt" % i])
 
     def test_chunks_of_no_document_are_found(self):
         self.index()
         with sqlite3.connect(self.home / "pythia.db") as db:
             db.execute("DELETE FROM documents WHERE id = (SELECT min(id) FROM documents)")
-        self.assertDamaged(self.pythia("verify"), 5, "belong to no document")
+        found = self.pythia("verify")
+        db = str(self.home / "pythia.db")
+        self.assertDamaged(found, 5, "belong to no document", "mv '%s' '%s.damaged' && pythia index" % (db, db))
+        os.rename(db, db + ".damaged")  # --force would leave them
+        self.index()
+        self.pythia("verify", code=0)
+        self.assertEqual(self.paths("crate number 63", "--limit", "1"), ["notes/09.txt"])
 
 
 if __name__ == "__main__":
