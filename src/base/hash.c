@@ -72,34 +72,38 @@ void git_blob_id(Str content, uint8_t out[20]) {
     EVP_MD_CTX_free(ctx);
 }
 
-Err sha256_file(const char *path, Sha256 *out) {
+Err sha256_fd(int fd, Sha256 *out) {
     enum { CHUNK = 1 << 18 };
     Err err = ERR_OK;
     Sha256Stream *s = NULL;
-    char *bytes = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return err_set(ERR_IO, "cannot open '%s': %s", path, strerror(errno));
+    off_t at = 0;
+    char *bytes = malloc(CHUNK);
+    if (!bytes) return err_set(ERR_NOMEM, "out of memory for hashing");
     if ((err = sha256_begin(&s))) goto done;
-    bytes = malloc(CHUNK);
-    if (!bytes) {
-        err = err_set(ERR_NOMEM, "out of memory: cannot read '%s'", path);
-        goto done;
-    }
     for (;;) {
-        ssize_t n = read(fd, bytes, CHUNK);
+        const ssize_t n = pread(fd, bytes, CHUNK, at);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) {
-            err = err_set(ERR_IO, "cannot read '%s': %s", path, strerror(errno));
+            err = err_set(ERR_IO, "cannot read: %s", strerror(errno));
             goto done;
         }
         if (n == 0) break;
         sha256_add(s, str_make(bytes, (size_t)n));
+        at += n;
     }
     *out = sha256_end(s);
     s = NULL;
 done:
     sha256_abort(s);
     free(bytes);
+    return err;
+}
+
+Err sha256_file(const char *path, Sha256 *out) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return err_set(ERR_IO, "cannot open '%s': %s", path, strerror(errno));
+    Err err = sha256_fd(fd, out);
+    if (err) err = err_prefix(err, "'%s'", path);
     (void)close(fd);
     return err;
 }

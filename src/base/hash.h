@@ -22,6 +22,8 @@ void sha256_add(Sha256Stream *s, Str bytes);
 Sha256 sha256_end(Sha256Stream *s); /* frees s */
 void sha256_abort(Sha256Stream *s); /* frees s; NULL is fine */
 MUST_USE Err sha256_file(const char *path, Sha256 *out);
+/* Of the whole file that fd is open on; where it is read from next stays as it is. ERR_IO without the file's name. */
+MUST_USE Err sha256_fd(int fd, Sha256 *out);
 
 /* git's id of a file's content: the SHA-1 of "blob <size>", a NUL and the bytes. For checking against what a hub says; not
  * a defence against who can make collisions. */

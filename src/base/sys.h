@@ -26,6 +26,9 @@ void sys_memory_groups(const char *root, Str cgroups, MemoryNow *out);
 /* Gives freed memory back to the system, where the allocator can. */
 void sys_memory_trim(void);
 
+/* A file in that folder without a name, to be read and written: gone when it is closed, however the program ends. -1 with errno. */
+int sys_temp_file(const char *dir);
+
 /* "'name' (process 123)" of who listens on a TCP port of this machine; "" when that cannot be told. */
 void sys_port_owner(int port, char *out, size_t cap);
 

@@ -1,4 +1,6 @@
 /* sys_linux.c - what only Linux has, with a plain fallback each. */
+#include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <sched.h>
 #include <stdint.h>
@@ -23,6 +25,18 @@ void *sys_alloc_large(size_t size) {
 /* The cache takes pages of the size that the first reader asks for, if the file system has them (ext4 from Linux 6.16, XFS,
  * btrfs). The bytes stay as they are. */
 void sys_map_hot(const void *map, size_t size) { (void)madvise((void *)(uintptr_t)map, size, MADV_HUGEPAGE); }
+
+int sys_temp_file(const char *dir) {
+    const int fd = open(dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    char path[1200];
+    if (fd >= 0) return fd;
+    /* A file system without it (overlay, NFS): a name for as long as it takes to drop it. */
+    const int n = snprintf(path, sizeof path, "%s/.spool-XXXXXX", dir);
+    if (n < 0 || (size_t)n >= sizeof path) return errno = ENAMETOOLONG, -1;
+    const int made = mkostemp(path, O_CLOEXEC);
+    if (made >= 0) (void)unlink(path);
+    return made;
+}
 
 /* ---- memory ---- */
 

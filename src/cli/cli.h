@@ -90,6 +90,7 @@ void cli_json_escape(Buf *b, size_t from);
 /* Writes the error envelope for this thread's error. */
 void cli_json_error(Cli *cli, Err err);
 /* ---- commands, one file each ---- */
+Err cmd_add(Cli *cli);
 Err cmd_collection_list(Cli *cli);
 Err cmd_collection_remove(Cli *cli);
 Err cmd_collection_rename(Cli *cli);
@@ -116,6 +117,7 @@ Err cmd_model_pull(Cli *cli);
 Err cmd_model_distill(Cli *cli);
 Err cmd_model_verify(Cli *cli);
 Err cmd_rerank(Cli *cli);
+Err cmd_rm(Cli *cli);
 Err cmd_runs_cancel(Cli *cli);
 Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);

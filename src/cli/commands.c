@@ -60,6 +60,29 @@ static const Flag index_flags[] = {
     {0},
 };
 
+#define FLAG_MANAGED                                                                                                   \
+    {                                                                                                                  \
+        .name = "collection", .letter = 'c', .type = FLAG_VALUE, .arg = "COLLECTION",                                  \
+        .help = "its name (default: documents)"                                                                        \
+    }
+
+static const Flag add_flags[] = {
+    FLAG_MANAGED,
+    {.name = "name",
+     .type = FLAG_VALUE,
+     .arg = "NAME",
+     .help = "what the one file is called; its ending tells the format (default: the file's name)"},
+    {.name = "title", .type = FLAG_VALUE, .arg = "TITLE", .help = "of the one file (default: the document's own)"},
+    {.name = "replace",
+     .help = "a document of the same name gives way (default: both stay, the new one with a number)"},
+    {.name = "ocr", .key = KEY(CONF_DOCUMENTS_OCR), .sets = "true"},
+    {.name = "max-file-size", .type = FLAG_VALUE, .arg = "SIZE", .key = KEY(CONF_DOCUMENTS_MAX_FILE_SIZE)},
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+static const Flag rm_flags[] = {FLAG_MANAGED, FLAG_JSON, {0}};
+
 static const Flag watch_flags[] = {
     {.name = "all", .letter = 'a', .help = "every collection that has a folder"},
     {.name = "poll", .help = "look at the folders every second or so: for ones that other machines write to"},
@@ -340,6 +363,34 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_index,
      .examples = "pythia index\npythia index ~/notes --collection notes\npythia index --dry-run -g '!*.min.js'"},
+    {.name = "add",
+     .group = "index",
+     .usage = "FILE… | -",
+     .summary = "put files into a collection of their own",
+     .text =
+         "A copy of their text is kept, whatever becomes of the files; any format that `index` reads. A document is "
+         "what its\n"
+         "bytes are: the same again, under whatever name, is known and done at once. - reads stdin and wants --name.\n"
+         "Exit code 9: some were refused, and why; nothing of those is kept.",
+     .flags = add_flags,
+     .min_args = 1,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_add,
+     .examples = "pythia add report.pdf minutes.docx\n"
+                 "curl -s https://example.org/page.html | pythia add --name page.html --collection web -\n"
+                 "pythia search \"what was decided\" --in documents"},
+    {.name = "rm",
+     .group = "index",
+     .usage = "NAME…",
+     .summary = "take documents out of such a collection",
+     .text = "NAME is what the document is called there, or its URI (upload://sha256:…).",
+     .flags = rm_flags,
+     .min_args = 1,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_rm,
+     .examples = "pythia rm report.pdf\npythia rm page.html --collection web"},
     {.name = "watch",
      .group = "index",
      .usage = "[PATH…]",

@@ -191,7 +191,8 @@ static Err doctor_memory(Doctor *d) {
 
 static Err doctor_collection(Doctor *d, const PythiaCollection *c) {
     Arena *a = d->a;
-    Str run = arena_printf(a, "pythia index '%.*s'", STR_FMT(c->root));
+    Str run = c->root.n ? arena_printf(a, "pythia index '%.*s'", STR_FMT(c->root))
+                        : arena_printf(a, "pythia index --collection '%.*s'", STR_FMT(c->name));
     Str head = arena_printf(a, "'%.*s': %lld documents, %lld chunks", STR_FMT(c->name), (long long)c->documents,
                             (long long)c->chunks);
     if (!run.p || !head.p) return arena_error();

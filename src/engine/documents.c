@@ -1,5 +1,5 @@
-/* documents.c - the engine's side of reading documents: from the configuration to what ingest is handed. */
-#include "engine/engine.h"
+/* documents.c - documents as rows; and the engine's side of reading them: from the configuration to what ingest is handed. */
+#include "engine/managed_job.h"
 
 bool pythia_reader_main(int argc, char **argv, int *code) {
     if (argc < 2 || strcmp(argv[1], CHILD_WORD) != 0) return false;
@@ -40,4 +40,72 @@ Err engine_readers(const Pythia *p, Arena *a, Str *out) {
     if (!err && !out->p) err = arena_error();
     buf_free(&b);
     return err;
+}
+
+/* ---- rows ---- */
+
+static const char *state_name(DocState s) {
+    return s == DOC_ACTIVE ? "active" : s == DOC_SKIPPED ? "skipped" : "failed";
+}
+
+Err document_fill(Arena *a, const StoreDoc *d, PythiaDocument *out) {
+    *out = (PythiaDocument){.uri = arena_str(a, d->uri),
+                            .path = arena_str(a, d->path),
+                            .title = arena_str(a, d->title),
+                            .lang = arena_str(a, d->lang),
+                            .state = state_name(d->state),
+                            .reason = arena_str(a, d->reason),
+                            .bytes = d->size,
+                            .chunks = d->chunks,
+                            .indexed_ms = d->indexed_ms,
+                            .modified_ms = d->mtime_ns / 1000000};
+    hex_write(d->sha256.bytes, sizeof d->sha256.bytes, out->sha256);
+    return out->uri.p && out->path.p && out->title.p && out->lang.p && out->reason.p ? ERR_OK : arena_error();
+}
+
+typedef struct {
+    Arena *a;
+    Str after;
+    size_t limit, n, cap;
+    bool more;
+    PythiaDocument *list;
+} Listing;
+
+static Err listing_row(void *ctx, const StoreDoc *d) {
+    Listing *l = ctx;
+    if (l->after.p && str_cmp(d->path, l->after) <= 0) return ERR_OK;
+    if (l->n == l->limit) return l->more = true, ERR_OK;
+    if (l->n == l->cap) {
+        size_t cap = l->cap ? 2 * l->cap : 32;
+        PythiaDocument *list = arena_array(l->a, PythiaDocument, cap);
+        if (!list) return arena_error();
+        if (l->n) memcpy(list, l->list, l->n * sizeof *list);
+        l->list = list;
+        l->cap = cap;
+    }
+    return document_fill(l->a, d, &l->list[l->n++]);
+}
+
+Err pythia_documents(Pythia *p, Arena *a, Str collection, Str after, size_t limit, PythiaDocument **out, size_t *n,
+                     bool *more) {
+    Store *s = NULL;
+    StoreCollection c;
+    Listing l = {.a = a, .after = after, .limit = limit};
+    TRY(engine_store(p, false, &s));
+    TRY(engine_find_collection(p, s, a, collection, &c));
+    TRY(store_documents(s, c.id, listing_row, &l));
+    *out = l.list;
+    *n = l.n;
+    *more = l.more;
+    return ERR_OK;
+}
+
+Err pythia_document(Pythia *p, Arena *a, Str collection, Str path, PythiaDocument *out) {
+    Store *s = NULL;
+    StoreCollection c;
+    StoreDoc d;
+    TRY(engine_store(p, false, &s));
+    TRY(engine_find_collection(p, s, a, collection, &c));
+    TRY(managed_document(s, a, c.id, path, &d));
+    return document_fill(a, &d, out);
 }

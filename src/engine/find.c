@@ -132,7 +132,7 @@ static Err open_source(Find *f, size_t i) {
     if (c->rows == 0) {
         if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
         return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),
-                       "pythia index '%.*s'", STR_FMT(c->root));
+                       "pythia index --collection '%.*s'", STR_FMT(c->name));
     }
     int64_t start = clock_mono_ns();
     Model *m = NULL;

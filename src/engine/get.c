@@ -1,6 +1,6 @@
 /* get.c - pythia_get: a hit's id, a file's lines, or a symbol, as text. */
 #include "base/file.h"
-#include "engine/engine.h"
+#include "engine/managed_job.h"
 #include "ingest/read.h"
 #include "search/fresh.h"
 
@@ -202,10 +202,17 @@ static Err get_kept(Pythia *p, Arena *a, Str collection, Str what, PythiaText *o
     TRY(engine_store(p, false, &s));
     TRY(store_collection(s, a, collection, &c));
     if (c.root.n) return ERR_OK;
-    Err err = store_document(s, a, c.id, path, &doc);
+    Err err = managed_document(s, a, c.id, path, &doc);
     if (err == ERR_NO_DOCUMENT) {
         split_place(&path, &line, &count);
         err = store_document(s, a, c.id, path, &doc);
+    }
+    const ptrdiff_t hash = str_rfind_char(what, '#');
+    if (err == ERR_NO_DOCUMENT && hash > 0) {
+        path = str_upto(what, (size_t)hash);
+        err = store_document(s, a, c.id, path, &doc);
+        *found = !err;
+        if (!err) return get_symbol(p, a, &c, path, str_from(what, (size_t)hash + 1), out);
     }
     if (err == ERR_NO_DOCUMENT) return ERR_OK; /* perhaps a hit's id */
     TRY(err);

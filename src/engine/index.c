@@ -268,6 +268,7 @@ Err index_remove_vanished(IndexJob *j) {
 
 Err index_look(IndexJob *j) {
     WalkOpts opts;
+    if (j->managed) return ERR_OK;
     TRY(engine_walk_opts(j->p, &j->scratch, j->c.root, &j->settings, &opts));
     opts.deadline = &j->stop;
     index_progress(j, "walk", 0, 0, false);

@@ -36,6 +36,7 @@ typedef struct {
     StoreCollection c;
     Words *words; /* NULL: not opened */
     bool created;
+    bool managed; /* its documents are not files: no look is taken, they stay as they are, and vectors follow */
     const char *root;
     Str scope; /* relative folder or file to which the job is limited; "" everything */
     IndexSettings settings;

@@ -124,7 +124,7 @@ MUST_USE Err pythia_watch(Pythia *p, const WatchRequest *rq);
 
 /* ---- documents ---- */
 typedef struct {
-    Str uri, path, lang;
+    Str uri, path, title, lang;
     const char *state; /* "active", "skipped", "failed" */
     Str reason;        /* of the latter two */
     char sha256[65];   /* of its bytes, hex */
@@ -134,7 +134,8 @@ typedef struct {
  * pass over the collection's rows. */
 MUST_USE Err pythia_documents(Pythia *p, Arena *a, Str collection, Str after, size_t limit, PythiaDocument **out,
                               size_t *n, bool *more);
-MUST_USE Err pythia_document(Pythia *p, Arena *a, Str collection, Str path, PythiaDocument *out); /* ERR_NO_DOCUMENT */
+/* By its path, or its URI. ERR_NO_DOCUMENT. */
+MUST_USE Err pythia_document(Pythia *p, Arena *a, Str collection, Str path, PythiaDocument *out);
 
 typedef struct {
     Str id;    /* the caller's; "": the text's own hash. The same id again replaces */
@@ -147,8 +148,50 @@ typedef struct {
 /* Puts texts that no file has into a managed collection, made when there is none of that name. Searchable when it returns.
  * ERR_INPUT: the collection is a folder's; ERR_BUSY: another call is writing to it. */
 MUST_USE Err pythia_add(Pythia *p, Arena *a, Str collection, const AddDocument *docs, size_t n, AddReport *out);
-/* Of a managed collection. */
+/* Of a managed collection, by its path or its URI. */
 MUST_USE Err pythia_document_remove(Pythia *p, Arena *a, Str collection, Str path);
+
+/* ---- uploads ---- */
+typedef struct {
+    int fd;    /* open on a regular file, which is read from its start; stays the caller's */
+    Str name;  /* "report.pdf": tells its format, and is what it will be called; folders before it are dropped */
+    Str title; /* "": the document's own */
+    const Sha256 *sha256; /* of its bytes, where the caller knows it (base/spool.h); NULL: they are hashed */
+} UploadFile;
+typedef enum {
+    UPLOAD_ADDED,
+    UPLOAD_REPLACED, /* a document of its name, with other content */
+    UPLOAD_KNOWN,    /* these very bytes were there: nothing was done, `document` is what they are */
+    UPLOAD_REFUSED,  /* nothing of it was kept: `reason` */
+    UPLOAD_OUTCOMES
+} UploadOutcome;
+extern const char *const upload_outcome_names[UPLOAD_OUTCOMES]; /* "added", "replaced", "known", "refused" */
+typedef struct {
+    UploadOutcome outcome;
+    Str name;                /* as it was given */
+    PythiaDocument document; /* of all but refused ones; its path is another name when that one was taken */
+    Str reason;              /* refused */
+} Uploaded;
+typedef struct {
+    Str collection; /* a managed one; made when there is none of that name */
+    const UploadFile *files;
+    size_t n;
+    bool
+        replace; /* of two documents with one name the old one goes; else both stay, the new one with a number: "report-2.pdf" */
+    IndexProgressFn progress; /* stages "read" (files), "embed" (chunks) */
+    void *progress_ctx;
+} UploadRequest;
+typedef struct {
+    Uploaded *files; /* [n] in the order of the request */
+    size_t n;
+    int64_t run; /* 0: nothing was to be done */
+    int64_t added, replaced, known, refused, chunks, embedded, reused, tokens;
+    double seconds;
+} UploadReport;
+/* Puts files of any format that can be read into a managed collection, by their content: their text is kept, a copy of what
+ * is there already costs nothing. Searchable when it returns. ERR_PARTIAL: some were refused, ERR_INPUT: all were (the report is
+ * filled). ERR_INPUT too: the collection is a folder's. ERR_BUSY: another call is writing to it. ERR_INTERRUPT: what was put stays. */
+MUST_USE Err pythia_upload(Pythia *p, Arena *a, const UploadRequest *rq, UploadReport *out);
 
 /* ---- search ---- */
 typedef struct {

@@ -59,6 +59,19 @@ static Err new_collection(IndexJob *j, Str name, Str root) {
     return ERR_OK;
 }
 
+/* One whose documents were put (`add`, a call of the server): it has no folder, so no path is of it. */
+static Err choose_managed(IndexJob *j) {
+    if (!j->rq->collection.n) return ERR_OK;
+    const Err err = store_collection(j->store, &j->scratch, j->rq->collection, &j->c);
+    j->managed = !err && j->c.root.n == 0;
+    if (j->managed && j->rq->n_paths)
+        return err_fix(
+            err_set(ERR_INPUT, "collection '%.*s' is of no folder: files are put into it", STR_FMT(j->c.name)),
+            "pythia add --collection '%.*s' FILE", STR_FMT(j->c.name));
+    if (!j->managed) j->c = (StoreCollection){0};
+    return err == ERR_NO_COLLECTION ? ERR_OK : err;
+}
+
 /* The collection that the path belongs to, and the part of it that is meant. */
 static Err choose_collection(IndexJob *j, Str given) {
     const char *real = NULL;
@@ -66,6 +79,8 @@ static Err choose_collection(IndexJob *j, Str given) {
     Arena *a = &j->scratch;
     const char *z = arena_cstr(a, given);
     if (!z) return arena_error();
+    TRY(choose_managed(j));
+    if (j->managed) return ERR_OK;
     const char *absolute = path_join(a, j->p->opts.cwd, z);
     if (!absolute) return arena_error();
     TRY(path_real(a, absolute, &real));
@@ -134,8 +149,10 @@ static Err choose_settings(IndexJob *j) {
         j->count_ctx = j->model;
     } else if (!j->created)
         j->settings.max_tokens = old.max_tokens;
-    j->settings.chunker = CHUNKER_VERSION;
-    j->report->recut = !j->created && old.chunker != CHUNKER_VERSION;
+    if (j->managed)
+        j->settings.max_tokens = old.max_tokens; /* as they were cut: their files are not here to be read again */
+    j->settings.chunker = j->managed ? old.chunker : CHUNKER_VERSION;
+    j->report->recut = !j->created && old.chunker != j->settings.chunker;
     TRY(engine_readers(j->p, &j->scratch, &j->settings.readers));
     j->redo_skipped =
         !j->created && (old.max_file_size != j->settings.max_file_size || !str_eq(old.readers, j->settings.readers));

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "chunk/chunk.h"
-#include "engine/engine.h"
+#include "engine/managed_job.h"
 #include "ingest/read.h"
 #include "ingest/walk.h"
 
@@ -346,15 +346,29 @@ static Err why_stored(Store *s, Arena *a, const StoreCollection *c, Str path, Py
     return ERR_OK;
 }
 
+/* A document that no file has was read when it was put. */
+static Err why_managed(Store *s, Arena *a, const StoreCollection *c, Str what, PythiaWhy *w) {
+    StoreDoc doc;
+    TRY(managed_document(s, a, c->id, what, &doc));
+    step(w, "read", true,
+         arena_printf(a, "%lld bytes, %.*s, put as %.*s", (long long)doc.size,
+                      STR_FMT(doc.lang.n ? doc.lang : STR("text")), STR_FMT(doc.uri)));
+    step(w, "chunk", doc.chunks > 0, arena_printf(a, "%lld chunks", (long long)doc.chunks));
+    return why_stored(s, a, c, doc.path, w);
+}
+
 Err pythia_why(Pythia *p, Arena *a, Str collection, Str path, PythiaWhy *out) {
     Store *s = NULL;
-    StoreCollection c;
+    StoreCollection c = {0};
     IndexSettings settings;
     WalkOpts opts;
     WalkEntry entry;
     const char *absolute, *z = arena_cstr(a, path), *dir = NULL;
     *out = (PythiaWhy){0};
     if (!z) return arena_error();
+    TRY(engine_store(p, false, &s));
+    if (collection.n) TRY(store_collection(s, a, collection, &c));
+    if (c.id && !c.root.n) return why_managed(s, a, &c, path, out);
     absolute = path_absolute(a, path_join(a, p->opts.cwd, z));
     if (!absolute) return arena_error();
     /* The folder is resolved, the file itself is not: a link is judged as what it is. */
@@ -363,11 +377,7 @@ Err pythia_why(Pythia *p, Arena *a, Str collection, Str path, PythiaWhy *out) {
     TRY(path_real(a, *parent ? parent : "/", &dir));
     absolute = path_join(a, dir, path_base(str_of(absolute)).p);
     if (!absolute) return arena_error();
-    TRY(engine_store(p, false, &s));
-    if (collection.n)
-        TRY(store_collection(s, a, collection, &c));
-    else
-        TRY(engine_covering(s, a, str_of(absolute), &c));
+    if (!c.id) TRY(engine_covering(s, a, str_of(absolute), &c));
     if (!c.id || !path_within(str_of(absolute), c.root))
         return err_fix(err_set(ERR_NO_COLLECTION, "nothing indexed covers '%s'", absolute), "pythia index '%s'", dir);
     Str relative = engine_relative(str_of(absolute), c.root);

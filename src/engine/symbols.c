@@ -1,6 +1,6 @@
 /* symbols.c - pythia_symbols: the outline of a file, the definitions of a name, and where it is used. */
 #include "base/file.h"
-#include "engine/engine.h"
+#include "engine/managed_job.h"
 #include "ingest/read.h"
 #include "search/fresh.h"
 
@@ -52,23 +52,44 @@ static bool kind_wanted(const Look *k, Str kind) {
     return k->rq->n_kinds == 0;
 }
 
-static Err look_file(Look *k, const StoreCollection *c, const char *real) {
-    StoreDoc doc;
+static Err look_document(Look *k, const StoreCollection *c, const StoreDoc *doc) {
     Symbol *symbols = NULL;
     size_t n = 0;
-    FileInfo info;
     k->out->how = "file";
+    TRY(store_symbols_of(k->store, k->a, doc->id, &symbols, &n));
+    TRY(symbols_room(k, n));
+    for (size_t i = 0; i < n; i++)
+        if (kind_wanted(k, symbols[i].kind)) symbol_add(k, c, &symbols[i], doc->path, doc->uri, doc->lang);
+    k->out->total = (int64_t)k->out->n;
+    return ERR_OK;
+}
+
+static Err look_file(Look *k, const StoreCollection *c, const char *real) {
+    StoreDoc doc;
+    FileInfo info;
     Err err = store_document(k->store, k->a, c->id, engine_relative(str_of(real), c->root), &doc);
     if (err == ERR_NO_DOCUMENT || (!err && doc.state != DOC_ACTIVE))
         return err_fix(err_set(ERR_NO_DOCUMENT, "'%s' is not indexed", real), "pythia why '%s'", real);
     TRY(err);
     TRY(file_info(real, true, &info));
     k->out->stale = info.size != doc.size || info.mtime_ns != doc.mtime_ns;
-    TRY(store_symbols_of(k->store, k->a, doc.id, &symbols, &n));
-    TRY(symbols_room(k, n));
-    for (size_t i = 0; i < n; i++)
-        if (kind_wanted(k, symbols[i].kind)) symbol_add(k, c, &symbols[i], doc.path, doc.uri, doc.lang);
-    k->out->total = (int64_t)k->out->n;
+    return look_document(k, c, &doc);
+}
+
+/* A document that no file has, in the collections that were named. *found false: there is none. */
+static Err look_managed(Look *k, bool *found) {
+    *found = false;
+    for (size_t i = 0; !*found && i < k->rq->n_collections; i++) {
+        StoreCollection c;
+        StoreDoc doc;
+        TRY(store_collection(k->store, k->a, k->rq->collections[i], &c));
+        if (c.root.n) continue;
+        const Err err = managed_document(k->store, k->a, c.id, k->rq->what, &doc);
+        if (err == ERR_NO_DOCUMENT) continue;
+        TRY(err);
+        *found = true;
+        TRY(look_document(k, &c, &doc));
+    }
     return ERR_OK;
 }
 
@@ -201,6 +222,9 @@ static Err look(Look *k) {
     if (!langs) return arena_error();
     for (size_t i = 0; i < rq->n_langs; i++) TRY(lang_canonical(rq->langs[i], &langs[i]));
     k->filter = (Filter){.langs = langs, .n_langs = rq->n_langs, .kinds = rq->kinds, .n_kinds = rq->n_kinds};
+    bool found = false;
+    if (!rq->references) TRY(look_managed(k, &found));
+    if (found) return ERR_OK;
     const Str in = rq->n_collections ? rq->collections[0] : STR("");
     const Err err = rq->references ? ERR_NO_DOCUMENT : engine_find_file(k->p, k->a, in, rq->what, &c, &real);
     if (!err) return look_file(k, &c, real);

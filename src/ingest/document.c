@@ -1,12 +1,8 @@
 /* document.c - see document.h. */
 #include "ingest/document.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-enum { HASH_BYTES = 65536 };
 
 /* "3.2 MB" */
 static void size_text(int64_t size, char out[32]) {
@@ -32,27 +28,6 @@ bool file_same_state(const struct stat *a, const struct stat *b) {
            a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* The whole file's, read piece by piece. */
-static Err hash_file(int fd, Sha256 *out) {
-    Sha256Stream *s = NULL;
-    char bytes[HASH_BYTES];
-    off_t at = 0;
-    TRY(sha256_begin(&s));
-    for (;;) {
-        const ssize_t n = pread(fd, bytes, sizeof bytes, at);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) {
-            sha256_abort(s);
-            return err_set(ERR_IO, "cannot read: %s", strerror(errno));
-        }
-        if (n == 0) break;
-        sha256_add(s, str_make(bytes, (size_t)n));
-        at += n;
-    }
-    *out = sha256_end(s);
-    return ERR_OK;
-}
-
 static Err read_pdf(Arena *a, int fd, const DocumentOpts *opts, Doc *out, Str *skip) {
     PdfOpts pdf = opts->pdf;
     pdf.child = opts->child;
@@ -64,7 +39,7 @@ Err document_read(Arena *a, int fd, const struct stat *st, const DocumentFormat 
     const int64_t most = format->is_text ? max_text_size : opts->max_size;
     struct stat after;
     if (st->st_size > most) return reason_too_large(a, most, st->st_size, skip);
-    TRY(hash_file(fd, &out->sha256));
+    TRY(sha256_fd(fd, &out->sha256));
     TRY(format->kind == FORMAT_PDF ? read_pdf(a, fd, opts, out, skip)
                                    : child_read(a, fd, format, &opts->child, out, skip));
     if (fstat(fd, &after) != 0 || !file_same_state(st, &after)) *skip = STR("changed while being read");

@@ -122,7 +122,7 @@ static Err read_bytes(Arena *a, int fd, const struct stat *before, Str path, Str
     if (!bytes) return arena_error();
     size_t n = 0;
     while (n <= size) {
-        const ssize_t got = read(fd, bytes + n, size + 1 - n);
+        const ssize_t got = pread(fd, bytes + n, size + 1 - n, (off_t)n);
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(path), strerror(errno));
         if (got == 0) break;
@@ -244,4 +244,13 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
     if (!err && !skip->n && !out->n_marks) err = noise_of_text(a, out, &opts->noise, skip, &out->prior);
     (void)close(fd);
     return err;
+}
+
+Err doc_read_open(Arena *a, int fd, Str name, const ReadOpts *opts, Doc *out, Str *skip) {
+    struct stat st;
+    *out = (Doc){.path = arena_str(a, name), .title = STR(""), .lang = STR(""), .text = STR(""), .uri = STR("")};
+    *skip = STR("");
+    if (!out->path.p) return arena_error();
+    if (fstat(fd, &st) != 0) return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(name), strerror(errno));
+    return file_read_doc(a, fd, &st, opts, out, skip);
 }

@@ -23,6 +23,10 @@ typedef struct {
  * those of the file) while tokenizers and JSON repair them. Documents (PDF, office, HTML …) are read as document.h says. */
 MUST_USE Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip);
 
+/* The same of a file that is open and whose place does not matter (an upload): name tells format and language, out->uri is "", and
+ * no rule of noise or secrets is asked, for somebody wants this very file. Reads from its start, whatever was read before. */
+MUST_USE Err doc_read_open(Arena *a, int fd, Str name, const ReadOpts *opts, Doc *out, Str *skip);
+
 /* "python" for "x.py"; by the base name ("Makefile"), the extension, or the "#!" line; "" when unknown. An extension that
  * two languages share (".h", ".m", ".pl") is decided by the text. The name is static. */
 Str lang_of(Str path, Str text);

@@ -196,17 +196,7 @@ Err op_collection_remove(Call *c, JsonOut *j) {
 
 static void document_object(JsonOut *j, const PythiaDocument *d, bool alone) {
     jout_begin(j, '{');
-    jout_kv_str(j, "id", d->path);
-    jout_kv_str(j, "uri", d->uri);
-    jout_kv_str(j, "path", d->path);
-    jout_kv_z(j, "state", d->state);
-    jout_kv_text(j, "reason", d->reason);
-    jout_kv_text(j, "lang", d->lang);
-    jout_kv_z(j, "sha256", d->sha256);
-    jout_kv_i64(j, "bytes", d->bytes);
-    if (alone) jout_kv_i64(j, "chunks", d->chunks);
-    jout_kv_time(j, "modified", d->modified_ms);
-    jout_kv_time(j, "indexed", d->indexed_ms);
+    reply_document_members(j, d, alone);
     jout_end(j, '}');
 }
 

@@ -253,6 +253,55 @@ void reply_run(JsonOut *j, const PythiaRun *r) {
     jout_end(j, '}');
 }
 
+void reply_document_members(JsonOut *j, const PythiaDocument *d, bool chunks) {
+    jout_kv_str(j, "id", d->path);
+    jout_kv_str(j, "uri", d->uri);
+    jout_kv_str(j, "path", d->path);
+    jout_kv_text(j, "title", d->title);
+    jout_kv_z(j, "state", d->state);
+    jout_kv_text(j, "reason", d->reason);
+    jout_kv_text(j, "lang", d->lang);
+    jout_kv_z(j, "sha256", d->sha256);
+    jout_kv_i64(j, "bytes", d->bytes);
+    if (chunks) jout_kv_i64(j, "chunks", d->chunks);
+    jout_kv_time(j, "modified", d->modified_ms);
+    jout_kv_time(j, "indexed", d->indexed_ms);
+}
+
+static void uploaded_write(JsonOut *j, const Uploaded *u) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "name", u->name);
+    jout_kv_z(j, "outcome", upload_outcome_names[u->outcome]);
+    jout_kv_text(j, "refusal", u->reason);
+    jout_key(j, "document");
+    if (u->outcome == UPLOAD_REFUSED) {
+        jout_null(j);
+    } else {
+        jout_begin(j, '{');
+        reply_document_members(j, &u->document, true);
+        jout_end(j, '}');
+    }
+    jout_end(j, '}');
+}
+
+void reply_upload_members(JsonOut *j, Str collection, const UploadReport *r) {
+    jout_kv_str(j, "collection", collection);
+    jout_kv_positive(j, "run", r->run);
+    jout_kv_i64(j, "added", r->added);
+    jout_kv_i64(j, "replaced", r->replaced);
+    jout_kv_i64(j, "known", r->known);
+    jout_kv_i64(j, "refused", r->refused);
+    jout_kv_i64(j, "chunks", r->chunks);
+    jout_kv_i64(j, "embedded", r->embedded);
+    jout_kv_i64(j, "reused", r->reused);
+    jout_kv_i64(j, "tokens", r->tokens);
+    jout_kv_f64(j, "seconds", r->seconds);
+    jout_key(j, "files");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n; i++) uploaded_write(j, &r->files[i]);
+    jout_end(j, ']');
+}
+
 void reply_vector(JsonOut *j, const char *key, const float *v, size_t dim) {
     if (key) jout_key(j, key);
     jout_begin(j, '[');

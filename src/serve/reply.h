@@ -40,6 +40,10 @@ void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const Pyt
 void reply_collection_members(JsonOut *j, const PythiaCollection *c);
 void reply_status_members(JsonOut *j, const PythiaStatus *s);
 void reply_run(JsonOut *j, const PythiaRun *r);
+/* Members of a document's object; chunks: where they were counted. */
+void reply_document_members(JsonOut *j, const PythiaDocument *d, bool chunks);
+/* pythia_upload: collection, documents with their outcomes, counts. */
+void reply_upload_members(JsonOut *j, Str collection, const UploadReport *r);
 void reply_vector(JsonOut *j, const char *key, const float *v /* [dim] */, size_t dim);
 
 /* Members of an error object, of this thread's error: code, message, fix. */
