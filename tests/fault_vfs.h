@@ -1,7 +1,8 @@
 /* fault_vfs.h - a file system for SQLite whose n-th change fails: what tests of the store and above put under it.
  *
  * cmocka_unit_test_setup_teardown(test, fault_vfs_start, fault_vfs_stop), then fault_set(n, code); from the n-th change on
- * each fails, as on a disk that is gone. */
+ * each fails, as on a disk that is gone. fault_synced, when it is set, is told each file that SQLite asks to be durable: what it
+ * holds at that moment is all that a power cut is sure to leave of it. */
 #ifndef PYTHIA_TESTS_FAULT_VFS_H
 #define PYTHIA_TESTS_FAULT_VFS_H
 
@@ -11,10 +12,12 @@
 typedef struct {
     sqlite3_file base;
     sqlite3_file *real; /* behind this struct */
+    const char *name;   /* SQLite's, until the file is closed; NULL: a temporary one */
 } FaultFile;
 
 static long fault_at, fault_calls; /* fault_at 0: none */
 static int fault_code;
+static void (*fault_synced)(const char *name);
 
 static sqlite3_file *real_of(sqlite3_file *f) { return ((FaultFile *)(void *)f)->real; }
 
@@ -36,9 +39,11 @@ static int fault_truncate(sqlite3_file *f, sqlite3_int64 n) {
 }
 /* Never a true sync: nobody cuts the power here, and they are most of the time. */
 static int fault_sync(sqlite3_file *f, int flags) {
-    (void)f;
+    const char *name = ((FaultFile *)(void *)f)->name;
     (void)flags;
-    return fault_now() ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+    if (fault_now()) return SQLITE_IOERR_FSYNC;
+    if (fault_synced && name) fault_synced(name);
+    return SQLITE_OK;
 }
 static int fault_size(sqlite3_file *f, sqlite3_int64 *n) { return real_of(f)->pMethods->xFileSize(real_of(f), n); }
 static int fault_lock(sqlite3_file *f, int level) { return real_of(f)->pMethods->xLock(real_of(f), level); }
@@ -86,6 +91,7 @@ static int fault_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int f
     sqlite3_vfs *real = vfs->pAppData;
     FaultFile *file = (FaultFile *)(void *)f;
     file->real = (sqlite3_file *)(void *)(file + 1);
+    file->name = name;
     const int rc = real->xOpen(real, name, file->real, flags, out_flags);
     file->base.pMethods = file->real->pMethods ? &fault_methods : NULL;
     return rc;
@@ -109,7 +115,7 @@ static int fault_vfs_stop(void **state) {
     return sqlite3_vfs_unregister(&fault_vfs);
 }
 
-static void fault_set(long nth, int code) {
+static inline void fault_set(long nth, int code) {
     fault_at = nth;
     fault_calls = 0;
     fault_code = code;

@@ -260,7 +260,9 @@ Err file_make_dirs(const char *path, unsigned mode) {
         char keep = *slash;
         *slash = 0;
         struct stat st;
-        if (mkdir(p, (mode_t)mode) != 0 && (errno != EEXIST || stat(p, &st) != 0 || !S_ISDIR(st.st_mode)))
+        if (mkdir(p, (mode_t)mode) == 0)
+            err = sync_dir_of(p); /* what is synced in it would be lost with it */
+        else if (errno != EEXIST || stat(p, &st) != 0 || !S_ISDIR(st.st_mode))
             err = io_error("make the folder", p);
         *slash = keep;
         if (!keep) break;

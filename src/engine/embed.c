@@ -311,13 +311,25 @@ static Err build_index(const EmbedJob *j) {
     return vec_build(j->index, pool, &stop);
 }
 
+/* Of a run that was killed behind the commit of a new generation. */
+static Err older_drop(const EmbedJob *j) {
+    Arena a = {0};
+    if (j->c->generation < 2) return ERR_OK;
+    const char *dir = engine_index_dir(j->p, &a, j->c);
+    Err err = dir ? store_sync(j->store) : arena_error();
+    if (!err) err = vec_drop(dir, j->c->generation - 1);
+    arena_free(&a);
+    return err;
+}
+
 Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const Model *m, const EmbedHow *how,
                          EmbedReport *out) {
     bool paused = false;
     EmbedJob j = {.p = p, .store = s, .c = c, .model = m, .dim = (size_t)c->dim, .doc_id = -1, .report = out};
     *out = (EmbedReport){0};
     TRY(engine_open_index(p, c, true, &j.index));
-    Err err = attic_of(p, c, &j.attic);
+    Err err = older_drop(&j);
+    if (!err) err = attic_of(p, c, &j.attic);
     if (!err) err = embed_line(&j, how, &paused);
     if (!err && !paused) err = build_index(&j);
     LOG(LOG_DEBUG, "engine", "embed computed=%lld known=%lld seconds=%.3f", (long long)out->embedded,
@@ -350,6 +362,7 @@ static Err compact(Pythia *p, Store *s, StoreCollection *c, VecIndex *ix) {
     if (!err) err = store_collection_put(s, &next);
     if ((err = engine_commit(s, err))) goto done;
     *c = next;
+    if ((err = store_sync(s))) goto done;
     err = vec_drop(dir, old);
 done:
     arena_free(&a);
@@ -386,6 +399,7 @@ Err engine_sweep(Pythia *p, Store *s, StoreCollection *c) {
         goto done;
     }
     for (size_t i = 0; i < n; i++) slots[i] = swept[i].slot;
+    if ((err = store_sync(s))) goto done; /* or a power cut could leave a store that needs them */
     if ((err = vec_remove(ix, slots, n))) goto done;
     vec_stats(ix, &stats);
     if (stats.removed > 1024 && stats.removed > stats.rows / 2) err = compact(p, s, c, ix);

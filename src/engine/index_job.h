@@ -69,7 +69,8 @@ MUST_USE Err index_read_all(IndexJob *j); /* todo -> documents, chunks, words */
 MUST_USE Err index_remove_vanished(IndexJob *j);
 /* kind.c. After the settings are read. */
 MUST_USE Err index_kind_choose(IndexJob *j);
-bool index_vectors_stay(IndexJob *j);
+/* Whether --force leaves the vectors that there are. */
+MUST_USE Err index_vectors_stay(IndexJob *j, bool *stay);
 /* Takes the rows over into an index of another kind. ERR_UNSUPPORTED when they cannot be: nothing is changed. */
 MUST_USE Err index_kind_change(IndexJob *j, Str kind);
 /* At the end of a run: changes the kind of a collection that has the one that serves its size best. */

@@ -40,19 +40,29 @@ Str engine_index_kind(const Pythia *p, size_t rows) {
     return str_is(kind, "auto") ? str_of(vec_kind_auto(rows, NULL, &why)) : kind;
 }
 
+static bool is_damage(Err err) {
+    return err == ERR_CORRUPT || err == ERR_NO_INDEX || err == ERR_FORMAT || err == ERR_MODEL_MISMATCH;
+}
+
 /* A text has one vector of a model, so --force computes none again that is there and sound, in whichever kind of index. A service's
  * may be another one by now; and codes that were fitted to a small part of what there is are made anew. */
-bool index_vectors_stay(IndexJob *j) {
+Err index_vectors_stay(IndexJob *j, bool *stay) {
     VecIndex *ix = NULL;
     Buf report = {0};
-    VecStats stats;
-    if (!j->same_model || engine_is_remote(j->c.model_name)) return false;
-    if (engine_open_index(j->p, &j->c, false, &ix)) return false;
-    bool sound = vec_check(ix, &report) == ERR_OK;
-    vec_stats(ix, &stats);
+    VecStats stats = {0};
+    *stay = false;
+    if (!j->same_model || engine_is_remote(j->c.model_name)) return ERR_OK;
+    Err err = engine_open_index(j->p, &j->c, false, &ix);
+    if (!err) {
+        err = vec_check(ix, &report);
+        vec_stats(ix, &stats);
+    }
     buf_free(&report);
     vec_close(ix);
-    return sound && (stats.learnt == 0 || (stats.rows - stats.removed) / GROWN < stats.learnt);
+    /* What only could not be read now (memory, the disk) is no reason to throw it away. */
+    if (err) return is_damage(err) ? ERR_OK : err;
+    *stay = stats.learnt == 0 || (stats.rows - stats.removed) / GROWN < stats.learnt;
+    return ERR_OK;
 }
 
 /* ---- changing ---- */
@@ -133,6 +143,7 @@ Err index_kind_change(IndexJob *j, Str kind) {
     vec_close(ch.from);
     uint64_t old = j->c.generation;
     if (!err) j->c = next;
+    if (!err) err = store_sync(j->store);
     if (!err) err = vec_drop(dir, old);
     arena_free(&ch.a);
     return err;

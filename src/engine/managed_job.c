@@ -124,7 +124,8 @@ Err managed_settle(ManagedJob *j, EmbedReport *out) {
     TRY(words_tidy(j->words, true));
     if (out) TRY(engine_embed_pending(j->p, j->store, &j->c, j->model, &how, out));
     TRY(engine_sweep(j->p, j->store, &j->c));
-    return note_pending(j);
+    TRY(note_pending(j));
+    return store_sync(j->store); /* nobody else has these texts */
 }
 
 Err managed_end(ManagedJob *j, Err err, int64_t failures) {

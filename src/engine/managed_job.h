@@ -4,7 +4,7 @@
  *     managed_find                     nothing is written yet, so a call that comes to nothing leaves nothing behind
  *     managed_begin
  *     { store_begin; managed_put …; words_commit }…
- *     managed_settle                   vectors, sweep
+ *     managed_settle                   vectors, sweep; from here on a power cut takes nothing
  *     managed_end                      always
  *
  * Threads: one, that of the Pythia. Lock order: managed_begin takes the collection's lock and the index folder's.

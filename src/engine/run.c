@@ -200,7 +200,9 @@ static Err forget_beyond(IndexJob *j) {
  * generation. */
 static Err save_collection(IndexJob *j) {
     uint64_t old = j->c.generation;
-    bool anew = !j->created && j->rq->force && !index_vectors_stay(j);
+    bool stay = true;
+    if (!j->created && j->rq->force) TRY(index_vectors_stay(j, &stay));
+    bool anew = !stay;
     TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
     j->c.updated_ms = j->now_ms;
     j->c.pending_known = false; /* until the run ends; a killed one leaves it so */
@@ -216,7 +218,9 @@ static Err save_collection(IndexJob *j) {
     TRY(engine_commit(j->store, err));
     const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);
     if (!dir) return arena_error();
-    return anew ? vec_drop(dir, old) : ERR_OK;
+    if (!anew) return ERR_OK;
+    TRY(store_sync(j->store));
+    return vec_drop(dir, old);
 }
 
 /* The row was read before the lock was had, and choosing a model takes its time: what a run that ended in between has changed

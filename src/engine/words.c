@@ -187,7 +187,9 @@ static Err generation_commit(Words *w, uint64_t generation, uint32_t count, cons
     if (!err) err = store_collection_put(w->store, &next);
     TRY(engine_commit(w->store, err));
     *w->c = next;
-    return old ? lex_drop(w->dir, old) : ERR_OK;
+    if (!old) return ERR_OK;
+    TRY(store_sync(w->store));
+    return lex_drop(w->dir, old);
 }
 
 typedef struct {
@@ -274,8 +276,9 @@ static Err open_index(Words *w, bool rebuild) {
     Err err = engine_open_words(w->p, w->c, true, &w->index);
     if (!err && rebuild) err = check(w);
     if (rebuild && is_damage(err)) return rebuild_all(w);
-    if (!err && w->c->lex_generation > 1) err = lex_drop(w->dir, w->c->lex_generation - 1); /* a kill left it */
-    return err;
+    if (err || w->c->lex_generation < 2) return err;
+    TRY(store_sync(w->store));
+    return lex_drop(w->dir, w->c->lex_generation - 1); /* a kill left it */
 }
 
 Err words_open(Words **out, Pythia *p, Store *s, StoreCollection *c, bool rebuild) {
@@ -318,7 +321,10 @@ static Err renumber(Words *w) {
 Err words_tidy(Words *w, bool last) {
     LexStats stats;
     Deadline stop = engine_deadline(w->p, 0);
-    TRY(lex_merge(w->index, false, &stop));
+    if (lex_merge_due(w->index)) {
+        TRY(store_sync(w->store));
+        TRY(lex_merge(w->index, false, &stop));
+    }
     lex_stats(w->index, &stats);
     if (!last || stats.numbers < NUMBERS_FEW || stats.numbers / 2 < stats.live) return ERR_OK;
     return renumber(w);

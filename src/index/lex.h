@@ -77,8 +77,12 @@ MUST_USE Err lex_remove(LexIndex *ix, const ChunkRange *ranges, size_t n, size_t
  * number, so that the count tells of it. Nothing to write costs nothing. */
 MUST_USE Err lex_sync(LexIndex *ix, uint32_t *committed);
 
+/* Whether lex_merge(ix, false) has something to join: the caller's store must be durable by then, since a merge removes the
+ * segments that an older count names. */
+bool lex_merge_due(const LexIndex *ix);
+
 /* Joins segments where it pays (more than 8 of them: those of like size at the end; or a third of one removed); `all`: to
- * one, without what is removed. To be called when the count of the last lex_sync is committed. Numbers stay as they are.
+ * one, without what is removed. To be called when the count of the last lex_sync is committed, durably. Numbers stay as they are.
  * Nothing to do is ERR_OK; a deadline or any other failure leaves the segments as they were. */
 MUST_USE Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline);
 

@@ -268,6 +268,12 @@ static Err may_merge(const LexIndex *ix) {
     return err_set(ERR_INTERNAL, "the index in '%s' has documents that are not synced", ix->dir);
 }
 
+bool lex_merge_due(const LexIndex *ix) {
+    size_t from, end;
+    merge_choose(ix->view, false, &from, &end);
+    return from != end;
+}
+
 Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline) {
     TRY(may_merge(ix));
     for (;;) {

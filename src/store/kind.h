@@ -28,6 +28,7 @@ struct StoreKind {
     Err (*begin)(Store *s);
     Err (*commit)(Store *s);
     void (*rollback)(Store *s);
+    Err (*sync)(Store *s);
 
     Err (*collections)(Store *s, Arena *a, StoreCollection **out, size_t *n);
     Err (*collection)(Store *s, Arena *a, Str name, StoreCollection *out);

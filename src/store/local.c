@@ -209,6 +209,16 @@ static Err local_commit(Store *s) {
 
 static void local_rollback(Store *s) { transaction_undo(local_of(s)); }
 
+/* Not by a checkpoint: one that meets a reader of an old snapshot may end without a sync. What another process has folded into
+ * the database meanwhile, and so out of the log, was synced by that. */
+static Err local_sync(Store *s) {
+    LocalStore *l = local_of(s);
+    sqlite3_file *log = NULL;
+    int rc = sqlite3_file_control(l->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    if (rc == SQLITE_OK && log && log->pMethods) rc = log->pMethods->xSync(log, SQLITE_SYNC_NORMAL);
+    return rc == SQLITE_OK ? ERR_OK : local_fail(l, rc);
+}
+
 Err local_write_begin(LocalStore *l) {
     assert(!l->own_write);
     l->changes = sqlite3_total_changes64(l->db);
@@ -408,6 +418,7 @@ const StoreKind store_local = {
     .begin = local_begin,
     .commit = local_commit,
     .rollback = local_rollback,
+    .sync = local_sync,
     .collections = local_collections,
     .collection = local_collection,
     .collection_put = local_collection_put,

@@ -14,7 +14,7 @@
  * Durability: synchronous = NORMAL. A killed process loses nothing that was committed; a power cut may lose the last
  * commits, never consistency. FULL would wait for the disk at each batch (some ms on an SSD, 10 to 30 on a disk) to
  * save work that the next `pythia index` finds missing and does again: the truth behind this database is the user's
- * files. The one exception are kept texts, and whoever puts those asks for a checkpoint by closing the store.
+ * files. Who cannot do it again (texts that a program put, files that a lost commit would need) calls store_sync.
  *
  * Threads: as store.h, one thread at a time; the connection is opened without SQLite's own mutex.
  */

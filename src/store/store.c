@@ -73,6 +73,12 @@ Err store_commit(Store *s) {
     return err;
 }
 
+Err store_sync(Store *s) {
+    assert(s && !s->in_transaction);
+    TRY(need_writable(s));
+    return s->kind->sync(s);
+}
+
 void store_rollback(Store *s) {
     assert(s && s->in_transaction);
     s->kind->rollback(s);

@@ -43,6 +43,9 @@ void store_close(Store *s); /* rolls back what is open; NULL is fine */
 MUST_USE Err store_begin(Store *s);
 MUST_USE Err store_commit(Store *s);
 void store_rollback(Store *s);
+/* What is committed so far survives a power cut, too (a commit alone: the end of the process). For whoever is about to remove
+ * what the store named before: files of an older generation, slots. Not within a transaction. Cost: an fsync, some ms on an SSD. */
+MUST_USE Err store_sync(Store *s);
 
 /* ---- collections ---- */
 typedef struct {
