@@ -78,6 +78,13 @@ void call_clear(Call *c) {
     buf_free(&c->body);
     json_decref(c->params);
     c->params = NULL;
+    for (size_t i = 0; i < c->n_files; i++) {
+        spool_close(c->files[i].spool);
+        buf_free(&c->files[i].name);
+    }
+    free(c->files);
+    c->files = NULL;
+    c->n_files = 0;
 }
 
 /* An operation's reply is open while it runs: members, then the end. */

@@ -12,6 +12,7 @@
 #ifndef PYTHIA_SERVE_DESK_H
 #define PYTHIA_SERVE_DESK_H
 
+#include "base/spool.h"
 #include "serve/metrics.h"
 #include "serve/ops.h"
 
@@ -37,11 +38,20 @@ typedef struct {
     void *shutdown_ctx;
 } DeskOpts;
 
+/* A file that came beside a request. */
+typedef struct {
+    Spool *spool; /* ended */
+    Buf name;     /* as the client has it; may be empty */
+} CallFile;
+enum { CALL_FILES_MAX = 64 };
+
 /* One request on its way. */
 struct Call {
     const Op *op;
-    json_t *params; /* owned: call_clear drops it */
-    Role role;      /* of who calls */
+    json_t *params;  /* owned: call_clear drops it */
+    CallFile *files; /* [n_files] likewise; from calloc */
+    size_t n_files;
+    Role role; /* of who calls */
     void (*done)(Call *c);
     void *ctx; /* the door's */
     /* Progress of indexing, at most 10 a second, on the worker's thread; NULL: none */
@@ -84,7 +94,7 @@ Err call_answer_early(Call *c, JsonOut *j, int status);
 void call_fail(Call *c, Err err);
 /* The same with a text of HTTP's own: "unauthorized", "not_found". fix: NULL: none. */
 void call_fail_as(Call *c, int status, const char *code, const char *message, const char *fix);
-void call_clear(Call *c); /* frees body and params */
+void call_clear(Call *c); /* frees body, params and files */
 
 ModelState desk_model(Desk *d, ErrInfo *why, char name[128], int64_t *dim); /* why, name, dim may be NULL */
 int64_t desk_seconds(const Desk *d);                                        /* since it was opened */

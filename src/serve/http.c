@@ -76,7 +76,7 @@ static enum MHD_Result request_begin(Request *r, const char *method) {
     id_make(r);
     peer_name(r);
     r->body_max = body_limit(r);
-    if (!request_admit(r)) {
+    if (!request_admit(r) || !upload_begin(r)) {
         r->state = REQUEST_ANSWERED;
         r->close = true; /* a body may follow whose length nobody knows */
         return request_answer(r);
@@ -101,7 +101,10 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
     if (!r) return MHD_NO;
     if (r->state == REQUEST_NEW) return request_begin(r, method);
     if (r->state == REQUEST_BODY && *size) {
-        body_add(r, data, *size);
+        if (r->upload)
+            upload_add(r, data, *size);
+        else
+            body_add(r, data, *size);
         *size = 0;
         /* A chunked body that never ends: so much more is read in good faith, to answer 413, then the line is cut. */
         return r->bytes_in > r->body_max + REQUEST_DRAIN_MAX ? MHD_NO : MHD_YES;

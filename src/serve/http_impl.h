@@ -27,6 +27,8 @@ struct HttpDoor {
 
 typedef enum { REQUEST_NEW, REQUEST_BODY, REQUEST_WAITING, REQUEST_ANSWERED } RequestState;
 
+typedef struct HttpUpload HttpUpload; /* http_upload.c */
+
 typedef struct {
     HttpDoor *door;
     struct MHD_Connection *connection;
@@ -38,6 +40,7 @@ typedef struct {
     size_t body_max;
     bool too_large, cors, close;
     const Op *op;
+    HttpUpload *upload; /* the body is streamed to disk; NULL: it is in body */
     Call call;
     char origin[256], allow[64];
     int retry_after;                  /* seconds; 0: none */
@@ -67,6 +70,13 @@ bool request_is_json(const Request *r);
 /* Queues the answer of r->call. */
 enum MHD_Result request_answer(Request *r);
 void request_free(Request *r);
+
+/* ---- http_upload.c ---- */
+/* Behind the headers: an upload's body will be streamed. False: refused, its answer is in r->call. */
+bool upload_begin(Request *r);
+void upload_add(Request *r, const char *data, size_t n);
+bool upload_end(Request *r); /* files and fields are in r->call; false: it was none, the answer likewise */
+void upload_free(Request *r);
 
 /* ---- mcp_http.c ---- */
 bool request_mcp(Request *r); /* as request_dispatch, for /mcp */

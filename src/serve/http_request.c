@@ -93,6 +93,7 @@ bool request_is_json(const Request *r) {
 static bool body_take(Request *r) {
     json_t *v = NULL;
     bool wanted = strcmp(r->op->method, "POST") == 0 || strcmp(r->op->method, "PATCH") == 0;
+    if (r->upload) return upload_end(r);
     if (r->too_large) return request_too_large(r);
     if (!wanted || r->body.n == 0) return true;
     if (!request_is_json(r)) {
@@ -143,7 +144,7 @@ static bool model_ready(Request *r) {
 bool request_dispatch(Request *r) {
     Str query;
     r->state = REQUEST_ANSWERED;
-    r->call.params = json_object();
+    if (!r->call.params) r->call.params = json_object();
     r->call.ctx = r;
     if (!r->call.params) {
         call_fail(&r->call, err_set(ERR_NOMEM, "out of memory for a request"));
@@ -253,6 +254,7 @@ enum MHD_Result request_answer(Request *r) {
 
 void request_free(Request *r) {
     if (!r) return;
+    upload_free(r);
     call_clear(&r->call);
     buf_free(&r->body);
     buf_free(&r->path_buf);

@@ -25,6 +25,9 @@
     X(create_response_from_callback)                                                                                   \
     X(add_response_header)                                                                                             \
     X(destroy_response)                                                                                                \
+    X(create_post_processor)                                                                                           \
+    X(post_process)                                                                                                    \
+    X(destroy_post_processor)                                                                                          \
     X(is_feature_supported)
 
 typedef struct {

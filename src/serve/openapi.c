@@ -67,7 +67,8 @@ static void parameters_of(JsonOut *j, const Op *op, bool body) {
         char part[80];
         (void)snprintf(part, sizeof part, "{%s}", f->name);
         bool in_path = strstr(op->path, part) != NULL;
-        if ((body && !in_path) || f->types & (FIELD_OBJECT | FIELD_OBJECTS)) continue;
+        const bool in_url = op->flags & OP_FILES && strcmp(f->name, "content") != 0; /* where the body is the file */
+        if ((body && !in_path && !in_url) || f->types & (FIELD_OBJECT | FIELD_OBJECTS)) continue;
         Field one[2] = {*f, {0}};
         Buf schema = {0};
         JsonOut s = jout_to(&schema);
@@ -93,6 +94,30 @@ static void parameters_of(JsonOut *j, const Op *op, bool body) {
     jout_end(j, ']');
 }
 
+static void media_of(JsonOut *j, const char *type, const Field *fields, bool files) {
+    jout_key(j, type);
+    jout_begin(j, '{');
+    jout_key(j, "schema");
+    jout_begin(j, '{');
+    if (fields) {
+        jout_kv_z(j, "type", "object");
+        fields_schema(j, fields, 0, !files);
+    }
+    jout_end(j, '}');
+    jout_end(j, '}');
+}
+
+/* A file beside the fields, or as the whole body; the fields are in the URL then. */
+static void files_of(JsonOut *j, const Op *op) {
+    Field beside[24] = {
+        {.name = "file", .types = FIELD_STRS, .help = "the files: parts with a filename, under any name"}};
+    size_t n = 1;
+    for (const Field *f = op->fields; f->name && n < 23; f++)
+        if (strcmp(f->name, "content") != 0) beside[n++] = *f;
+    media_of(j, "multipart/form-data", beside, true);
+    media_of(j, "application/octet-stream", NULL, true);
+}
+
 /* The body has what is not in the path. */
 static void body_of(JsonOut *j, const Op *op) {
     Field rest[24] = {{0}};
@@ -107,14 +132,8 @@ static void body_of(JsonOut *j, const Op *op) {
     jout_kv_bool(j, "required", true);
     jout_key(j, "content");
     jout_begin(j, '{');
-    jout_key(j, "application/json");
-    jout_begin(j, '{');
-    jout_key(j, "schema");
-    jout_begin(j, '{');
-    jout_kv_z(j, "type", "object");
-    fields_schema(j, rest, 0, true);
-    jout_end(j, '}');
-    jout_end(j, '}');
+    media_of(j, "application/json", rest, false);
+    if (op->flags & OP_FILES) files_of(j, op);
     jout_end(j, '}');
     jout_end(j, '}');
 }

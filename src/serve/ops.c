@@ -164,6 +164,20 @@ static const Field index_fields[] = {
     {.name = "wait", .types = FIELD_BOOL, .standard = "false", .help = "answer when the run has ended"},
     {0}};
 
+static const Field upload_fields[] = {
+    {.name = "name",
+     .types = FIELD_STR,
+     .max_bytes = 512,
+     .help = "what the one file is called; its ending tells the format (multipart: the part's filename)"},
+    {.name = "content", .types = FIELD_STR, .help = "the file in base64, where it does not come beside the fields"},
+    COLLECTION_FIELD(0),
+    {.name = "title", .types = FIELD_STR, .max_bytes = 1000, .help = "of the one file; default: the document's own"},
+    {.name = "replace",
+     .types = FIELD_BOOL,
+     .standard = "false",
+     .help = "a document of the same name gives way; else the new one gets a number"},
+    {0}};
+
 static const Field name_fields[] = {
     {.name = "name", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 200, .help = "name of a collection"},
     {0}};
@@ -297,6 +311,26 @@ static const Field index_reply[] = {OK_FIELD,
                                     {.name = "chunks", .types = FIELD_INT},
                                     {.name = "report", .types = FIELD_ANY},
                                     {0}};
+static const Field uploaded_item[] = {
+    STR_FIELD("name"),
+    {.name = "outcome", .types = FIELD_STR, .flags = FIELD_REQUIRED, .values = "added|replaced|known|refused"},
+    STR_OR_NULL("refusal"),
+    {.name = "document", .types = FIELD_ANY | FIELD_NULL},
+    {0}};
+static const Field upload_reply[] = {OK_FIELD,
+                                     STR_FIELD("collection"),
+                                     INT_OR_NULL("run"),
+                                     INT_FIELD("added"),
+                                     INT_FIELD("replaced"),
+                                     INT_FIELD("known"),
+                                     INT_FIELD("refused"),
+                                     INT_FIELD("chunks"),
+                                     INT_FIELD("embedded"),
+                                     INT_FIELD("reused"),
+                                     INT_FIELD("tokens"),
+                                     {.name = "seconds", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                                     {.name = "files", .types = FIELD_OBJECTS, .members = uploaded_item},
+                                     {0}};
 static const Field collections_reply[] = {OK_FIELD, {.name = "collections", .types = FIELD_OBJECTS}, {0}};
 static const Field collection_reply[] = {OK_FIELD, {.name = "collection", .types = FIELD_ANY}, {0}};
 static const Field documents_reply[] = {OK_FIELD,
@@ -332,6 +366,9 @@ const Op ops[] = {
      "Index a folder within the allowed roots, or bring it up to date. Returns a run at once; status tells how far it "
      "is.",
      op_index, NULL},
+    {"upload", "POST", "/v1/upload", ROLE_WRITE, OP_LONG | OP_MANY | OP_FILES, upload_fields, upload_reply,
+     "Puts files of any format into a collection, by their content; those that are there already are told as known.",
+     NULL, op_upload, NULL},
     {"status", "GET", "/v1/status", ROLE_READ, 0, status_fields, status_reply,
      "What is indexed, pending, skipped and stale.",
      "What is indexed: collections, documents, how far indexing is, which model.", op_status, NULL},
