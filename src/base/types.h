@@ -54,6 +54,13 @@ typedef struct {
     int32_t start_line, end_line; /* of [start, end) */
 } Symbol;
 
+/* "next" and "Backoff.next" name the path "net.Backoff.next". */
+static inline bool symbol_is_named(Str wanted, Str path) {
+    if (wanted.n >= path.n) return str_eq(wanted, path);
+    const size_t at = path.n - wanted.n;
+    return wanted.n && path.p[at - 1] == '.' && str_eq(wanted, str_from(path, at));
+}
+
 /* A place that names something, definitions not counted. */
 typedef struct {
     Str name;
@@ -65,21 +72,29 @@ typedef struct {
     int64_t first, end;
 } ChunkRange;
 
-/* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of; between: all. */
-typedef struct {
+/* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of, and none of those
+ * with a '!' before it; between lists: all. */
+typedef struct Filter Filter;
+struct Filter {
     const Str *paths;
-    size_t n_paths; /* folders or files, relative to the collection's root */
+    size_t n_paths; /* folders or files, relative to the collection's root; no '!' here */
     const Str *globs;
-    size_t n_globs; /* gitignore-like; "!g" excludes */
+    size_t n_globs; /* gitignore-like */
     const Str *langs;
     size_t n_langs;
     const Str *kinds;
     size_t n_kinds;
+    const Str *symbols;
+    size_t n_symbols;           /* chunks that hold a part of this definition: its name, its path or the end of it */
     int64_t since_ms, until_ms; /* document mtime, Unix ms; 0: open */
-} Filter;
+    const Filter *also;         /* another one that must let it pass too; NULL: none */
+};
 
 static inline bool filter_is_empty(const Filter *f) {
-    return !f || (!f->n_paths && !f->n_globs && !f->n_langs && !f->n_kinds && !f->since_ms && !f->until_ms);
+    for (; f; f = f->also)
+        if (f->n_paths || f->n_globs || f->n_langs || f->n_kinds || f->n_symbols || f->since_ms || f->until_ms)
+            return false;
+    return true;
 }
 
 #endif

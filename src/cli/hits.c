@@ -243,12 +243,13 @@ static void header_add(Cli *cli, Buf *b, const Term *t, const HitView *v, const 
  * its cosine computed: it then has one without a rank. */
 static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
     bool has_cosine = h->vec_rank > 0 || h->cosine != 0;
-    double vectors = has_cosine ? v->alpha * (double)h->cosine : 0, words = (double)h->fused - vectors;
+    const double prior = h->prior > 0 ? (double)h->prior : 1, arms = (double)h->fused / prior - (double)h->named;
+    double vectors = has_cosine ? v->alpha * (double)h->cosine : 0, words = arms - vectors;
     if (str_is(str_of(v->mode), "lexical")) {
         vectors = 0;
-        words = (double)h->fused;
+        words = arms;
     } else if (str_is(str_of(v->mode), "semantic")) {
-        vectors = (double)h->fused;
+        vectors = arms;
         words = 0;
     } else if (str_is(str_of(v->fusion), "rrf")) {
         vectors = h->vec_rank > 0 ? 1.0 / (60 + h->vec_rank) : 0;
@@ -265,6 +266,9 @@ static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
     } else {
         buf_add_z(b, "not among the candidates\n");
     }
+    if (h->named > 0)
+        buf_printf(b, "%*sname     defines what is asked for  gives %7.4f\n", EXPLAIN_INDENT, "", (double)h->named);
+    if (prior < 1) buf_printf(b, "%*sprior    noise: all of it times %.2f\n", EXPLAIN_INDENT, "", prior);
     buf_printf(b, "%*sfused %.4f  score %.4f\n", EXPLAIN_INDENT, "", (double)h->fused, (double)h->score);
 }
 

@@ -13,9 +13,10 @@ typedef struct {
     SearchMode mode;
     StoreCollection *collections; /* [FIND_COLLECTIONS_MAX] */
     SearchSource *sources;        /* likewise */
-    Str *langs;                   /* [rq->n_langs] as documents have them */
-    Filter *filters;              /* likewise */
-    Recompute *recompute;         /* likewise */
+    Query query;
+    const Str *langs;     /* [rq->n_langs] as documents have them */
+    Filter *filters;      /* likewise */
+    Recompute *recompute; /* likewise */
     size_t n;
     PythiaReply *out;
 } Find;
@@ -35,7 +36,8 @@ static Err add_collection(Find *f, const StoreCollection *c, size_t *at) {
                                 .kinds = f->rq->kinds,
                                 .n_kinds = f->rq->n_kinds,
                                 .since_ms = f->rq->since_ms,
-                                .until_ms = f->rq->until_ms};
+                                .until_ms = f->rq->until_ms,
+                                .also = &f->query.narrow};
     f->n++;
     return ERR_OK;
 }
@@ -67,15 +69,21 @@ static Err add_place(Find *f, Str given, bool narrowed) {
     return narrowed ? narrow(f, at, engine_relative(str_of(real), c.root)) : ERR_OK;
 }
 
-static Err choose_collections(Find *f) {
-    const PythiaSearch *rq = f->rq;
-    size_t at = 0;
-    for (size_t i = 0; i < rq->n_collections; i++) {
+static Err add_named(Find *f, const Str *names, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         StoreCollection c;
-        TRY(store_collection(f->store, f->a, rq->collections[i], &c));
+        size_t at = 0;
+        TRY(store_collection(f->store, f->a, names[i], &c));
         TRY(add_collection(f, &c, &at));
     }
-    if (rq->n_collections && rq->n_paths) {
+    return ERR_OK;
+}
+
+static Err choose_collections(Find *f) {
+    const PythiaSearch *rq = f->rq;
+    TRY(add_named(f, rq->collections, rq->n_collections));
+    TRY(add_named(f, f->query.in, f->query.n_in));
+    if (f->n && rq->n_paths) {
         /* With --in, paths are relative to those collections' roots. */
         for (size_t i = 0; i < f->n; i++)
             for (size_t k = 0; k < rq->n_paths; k++) {
@@ -91,12 +99,24 @@ static Err choose_collections(Find *f) {
 
 /* Languages as users type them ("py", "C++") become the names that documents have; one that no file can have would find
  * nothing without a word, so it is an error that names the near ones. */
-static Err name_langs(Find *f) {
-    Str *langs = arena_array(f->a, Str, f->rq->n_langs);
+static Err langs_name(Arena *a, const Str *given, size_t n, const Str **out) {
+    Str *langs = arena_array(a, Str, n);
     if (!langs) return arena_error();
-    for (size_t i = 0; i < f->rq->n_langs; i++) TRY(lang_canonical(f->rq->langs[i], &langs[i]));
-    f->langs = langs;
+    for (size_t i = 0; i < n; i++) {
+        const bool no = given[i].n && given[i].p[0] == '!';
+        TRY(lang_canonical(no ? str_from(given[i], 1) : given[i], &langs[i]));
+        if (no) langs[i] = arena_printf(a, "!%.*s", STR_FMT(langs[i]));
+        if (!langs[i].p) return arena_error();
+    }
+    *out = langs;
     return ERR_OK;
+}
+
+/* The query's operators, beside what the caller narrows it to himself. */
+static Err read_query(Find *f) {
+    TRY(query_parse(f->a, f->rq->query, clock_wall_ms(), &f->query));
+    TRY(langs_name(f->a, f->query.narrow.langs, f->query.narrow.n_langs, &f->query.narrow.langs));
+    return langs_name(f->a, f->rq->langs, f->rq->n_langs, &f->langs);
 }
 
 /* ---- opening ---- */
@@ -120,7 +140,7 @@ static Err open_source(Find *f, size_t i) {
     StoreCollection *c = &f->collections[i];
     SearchSource *s = &f->sources[i];
     *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
-    if (f->mode == MODE_HYBRID || f->mode == MODE_LEXICAL) {
+    if (f->mode == MODE_HYBRID || f->mode == MODE_LEXICAL || (f->mode == MODE_SEMANTIC && f->query.strict)) {
         LexIndex *words = NULL;
         const int64_t start = clock_mono_ns();
         TRY(engine_analyzer(f->p, &s->analyzer));
@@ -186,6 +206,8 @@ static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
                        .vec_rank = h->vec_rank,
                        .bm25 = h->bm25,
                        .cosine = h->cosine,
+                       .named = h->named,
+                       .prior = h->prior,
                        .fused = h->fused,
                        .estimated = h->estimated};
     return out->id.p ? ERR_OK : arena_error();
@@ -281,14 +303,14 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
     TRY(enum_value(&f, CONF_SEARCH_MODE, rq->mode, &mode, &out->mode));
     TRY(enum_value(&f, CONF_SEARCH_FUSION, rq->fusion, &fusion, &fusion_name));
     f.mode = (SearchMode)mode;
-    if (str_trim(rq->query).n == 0) return err_set(ERR_USAGE, "the query is empty");
-    TRY(name_langs(&f));
+    TRY(read_query(&f));
     const LexSettings lex = engine_lex_settings(p);
     Deadline stop = engine_deadline(p, rq->deadline_ms < 0 ? config_int(c, CONF_SEARCH_DEADLINE) : rq->deadline_ms);
     TRY(engine_store(p, false, &f.store));
     out->timing.open_ms = clock_ms_since(start);
     TRY(choose_collections(&f));
     SearchRequest sr = {.query = rq->query,
+                        .parsed = &f.query,
                         .mode = f.mode,
                         .fusion = (Fusion)fusion,
                         .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),

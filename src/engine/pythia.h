@@ -210,6 +210,8 @@ typedef struct {
     Str content;
     int32_t lex_rank, vec_rank; /* explain; 0: not in that arm */
     float bm25, cosine, fused;
+    float named;    /* what fused has more because it defines the name that is asked for; 0: it does not */
+    float prior;    /* what fused was multiplied by: less than 1 for generated, vendored and other noise */
     bool estimated; /* cosine is what a code says, within some hundredths: no vector was computed */
 } PythiaHit;
 
@@ -222,7 +224,7 @@ typedef struct {
 } PythiaRecomputed;
 
 typedef struct {
-    Str query;
+    Str query; /* with operators: search/query.h tells which */
     const Str *paths;
     size_t n_paths; /* narrow to these folders or files; they also choose the collection */
     const Str *collections;

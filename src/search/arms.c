@@ -28,7 +28,7 @@ static Err words_of_index(Arena *a, const SearchSource *s, const SearchRequest *
     const Filter *filter = source_filter(s, rq);
     size_t allowed = 1;
     *n = 0;
-    TRY(lex_query_read(a, s->analyzer, words, false, &query));
+    TRY(lex_query_read(a, s->analyzer, words, true, &query));
     if (!filter_is_empty(filter)) TRY(words_allowed(a, s, filter, &how, &allowed));
     if (allowed == 0) return ERR_OK;
     LexHit *hits = arena_array(a, LexHit, k);

@@ -57,6 +57,7 @@ size_t candidates_merge(Candidate *c, size_t n) {
             into->lex_rank = c[i].lex_rank;
             into->bm25 = c[i].bm25;
         }
+        if (c[i].named > into->named) into->named = c[i].named;
         if (c[i].has_cosine && (!into->vec_rank || c[i].vec_rank < into->vec_rank)) {
             into->vec_rank = c[i].vec_rank;
             into->cosine = c[i].cosine;
@@ -72,10 +73,10 @@ float lexical_score(float bm25) { return bm25 > 0.0f ? bm25 / (bm25 + LEXICAL_HA
 
 float fuse_with(const FuseRule *rule, const Candidate *c, float cosine) {
     float words = rule->bm25_best > 0.0f ? c->bm25 / rule->bm25_best : 0.0f;
-    if (rule->mode == MODE_LEXICAL) return words;
-    if (rule->mode == MODE_SEMANTIC) return cosine;
-    if (rule->fusion == FUSION_CONVEX) return rule->alpha * cosine + (1.0f - rule->alpha) * words;
-    float fused = 0;
+    if (rule->mode == MODE_LEXICAL) return c->named + words;
+    if (rule->mode == MODE_SEMANTIC) return c->named + cosine;
+    if (rule->fusion == FUSION_CONVEX) return c->named + rule->alpha * cosine + (1.0f - rule->alpha) * words;
+    float fused = c->named;
     if (c->lex_rank) fused += 1.0f / (RRF_RANK + (float)c->lex_rank);
     if (c->vec_rank) fused += 1.0f / (RRF_RANK + (float)c->vec_rank);
     return fused;
@@ -88,11 +89,13 @@ void fuse_one(const FuseRule *rule, Candidate *c) {
     c->score = rule->mode == MODE_LEXICAL    ? words
                : rule->mode == MODE_SEMANTIC ? clamp01(cosine)
                                              : rule->alpha * clamp01(cosine) + (1.0f - rule->alpha) * words;
+    if (c->named > 0 && c->score < NAMED_SCORE) c->score = NAMED_SCORE;
 }
 
 void fuse_lower(Candidate *c, float prior) {
     c->fused -= (1.0f - prior) * fabsf(c->fused); /* a negative cosine must not rise */
     c->score *= prior;
+    c->prior = prior;
 }
 
 void candidates_sort(Candidate *c, size_t n) { sort(c, n, by_fused); }

@@ -18,6 +18,9 @@
  * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped
  * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
  *
+ * Name: who types the exact name of a definition finds it first, whatever else resembles the question. It adds about 1 to
+ * `fused`, more than anything else can, and the score is at least NAMED_SCORE.
+ *
  * Prior: a document may count for less than others (generated and vendored code, ingest/noise.h). It multiplies both,
  * after fusion, so that neither arm's best is touched by it.
  *
@@ -33,6 +36,7 @@
  * with the query's length and the collection's size, so single sets lie between 0.25 and 0.68. */
 #define LEXICAL_HALF 10.0f
 #define RRF_RANK     60.0f
+#define NAMED_SCORE  0.9f
 
 typedef struct {
     uint32_t source; /* index of the SearchSource */
@@ -44,6 +48,9 @@ typedef struct {
     float error;     /* cosine is an estimate, off by at most so much (VecReport.error); 0: exact, or lost */
     uint32_t slot;   /* with has_cosine: of its vector */
     float most;      /* without has_cosine: the greatest cosine it can have */
+    float
+        named; /* a definition of exactly the name that is asked for: what that adds to fused; 0: it is none (named.h) */
+    float prior; /* of its document, 0..1; 0: nothing was taken off */
     float fused, score;
 } Candidate;
 

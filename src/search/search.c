@@ -22,12 +22,14 @@
 
 #include "search/arms.h"
 #include "search/fresh.h"
-#include "search/query.h"
+#include "search/named.h"
 #include "search/refine.h"
+#include "search/strict.h"
 #include "search/symbol.h"
 
 enum {
     VECTOR_DEPTH = 100,   /* candidates of the vector arm at least */
+    STRICT_DEPTH = 1000,  /* ... where words decide what is a hit */
     VECTOR_PER_HIT = 4,   /* and so many for each hit wanted */
     LEXICAL_DEPTH = 1000, /* candidates of the lexical arm at least: they cost 16 bytes each */
     LEXICAL_PER_HIT = 10,
@@ -81,8 +83,13 @@ static Err words_run(Search *s, Candidate **list, size_t *n) {
     return ERR_OK;
 }
 
+/* Where words decide what is a hit, many of the nearest may be none. */
+static size_t vector_depth(const Search *s) {
+    return larger(s->query.strict ? STRICT_DEPTH : VECTOR_DEPTH, s->rq->limit * VECTOR_PER_HIT);
+}
+
 static Err vectors_collect(Search *s, Candidate **list, size_t *n) {
-    TRY(arm_collect(s->a, &s->arm, larger(VECTOR_DEPTH, s->rq->limit * VECTOR_PER_HIT), list, n));
+    TRY(arm_collect(s->a, &s->arm, vector_depth(s), list, n));
     candidates_rank_vector(*list, *n);
     s->out->embed_ms = s->arm.embed_ms;
     s->out->vector_ms = s->arm.scan_ms;
@@ -97,10 +104,10 @@ static bool has_vectors(const Search *s) {
 }
 
 static Err arms_run(Search *s) {
-    Candidate *lex = NULL, *vec = NULL;
-    size_t n_lex = 0, n_vec = 0;
+    Candidate *lex = NULL, *vec = NULL, *named = NULL;
+    size_t n_lex = 0, n_vec = 0, n_named = 0;
     Thread *beside = NULL;
-    size_t k = larger(VECTOR_DEPTH, s->rq->limit * VECTOR_PER_HIT);
+    const size_t k = vector_depth(s);
     s->arm.text = s->query.meaning;
     if (s->rq->mode != MODE_LEXICAL) TRY(arm_prepare(s->a, &s->arm, s->sources, s->n_sources, s->rq, k));
     bool both = s->rq->mode == MODE_HYBRID && has_vectors(s);
@@ -112,11 +119,15 @@ static Err arms_run(Search *s) {
     if (words) return err_restore(&words_info);
     if (vectors) return vectors;
     TRY(vectors_collect(s, &vec, &n_vec));
-    s->all = arena_array(s->a, Candidate, n_lex + n_vec + 1);
+    if (s->rq->mode != MODE_SEMANTIC)
+        TRY(named_find(s->a, s->sources, s->n_sources, s->rq, &s->query, &named, &n_named));
+    s->all = arena_array(s->a, Candidate, n_lex + n_vec + n_named + 1);
     if (!s->all) return arena_error();
     if (n_lex) memcpy(s->all, lex, n_lex * sizeof *lex);
     if (n_vec) memcpy(s->all + n_lex, vec, n_vec * sizeof *vec);
-    s->n_all = candidates_merge(s->all, n_lex + n_vec);
+    if (n_named) memcpy(s->all + n_lex + n_vec, named, n_named * sizeof *named);
+    s->n_all = candidates_merge(s->all, n_lex + n_vec + n_named);
+    if (s->query.strict) TRY(strict_keep(s->a, s->sources, s->n_sources, s->query.words, s->all, &s->n_all));
     s->rule = (FuseRule){
         .mode = s->rq->mode, .fusion = s->rq->fusion, .alpha = s->rq->alpha, .bm25_best = n_lex ? lex[0].bm25 : 0};
     return ERR_OK;
@@ -225,12 +236,6 @@ static Err priors_apply(Search *s) {
 static Err fuse(Search *s) {
     int64_t start = clock_mono_ns();
     if (s->rq->mode == MODE_HYBRID && has_vectors(s)) TRY(cosines_complete(s));
-    if (s->rq->mode == MODE_HYBRID && s->query.has_phrase) {
-        size_t kept = 0;
-        for (size_t i = 0; i < s->n_all; i++)
-            if (s->all[i].lex_rank) s->all[kept++] = s->all[i];
-        s->n_all = kept;
-    }
     if (s->rq->mode != MODE_LEXICAL && has_vectors(s)) {
         const Refine r = {s->a, &s->arm, s->rq, &s->rule, s->all, s->n_all};
         TRY(refine(&r, &s->out->refined, &s->out->deadline_hit));
@@ -276,6 +281,8 @@ static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
                                             .vec_rank = c->vec_rank,
                                             .bm25 = c->bm25,
                                             .cosine = c->has_cosine ? c->cosine : 0.0f,
+                                            .named = c->named,
+                                            .prior = c->prior > 0 ? c->prior : 1.0f,
                                             .fused = c->fused,
                                             .estimated = c->has_cosine && (c->error > 0 || c->lost)};
     return ERR_OK;
@@ -315,8 +322,11 @@ Err search(Arena *a, const SearchSource *sources, size_t n_sources, const Search
     *out = (SearchReply){0};
     Search s = {.a = a, .sources = sources, .n_sources = n_sources, .rq = rq, .out = out};
     TRY(request_check(&s));
-    TRY(query_parse(a, rq->query, &s.query));
-    if (rq->mode == MODE_SYMBOL) return search_symbols(a, sources, n_sources, rq, out);
+    if (rq->parsed)
+        s.query = *rq->parsed;
+    else
+        TRY(query_plain(a, rq->query, &s.query));
+    if (rq->mode == MODE_SYMBOL) return search_symbols(a, sources, n_sources, rq, s.query.meaning, out);
     TRY(arms_run(&s));
     TRY(fuse(&s));
     return hits_take(&s);

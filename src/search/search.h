@@ -14,6 +14,7 @@
 #include "index/vec.h"
 #include "model/cache.h"
 #include "model/model.h"
+#include "search/query.h"
 #include "store/store.h"
 
 #define SEARCH_LIMIT_MAX 1000
@@ -37,7 +38,8 @@ typedef struct {
 } SearchSource;
 
 typedef struct {
-    Str query;
+    Str query;           /* text: only "phrases" in it are operators */
+    const Query *parsed; /* what query_parse made of it; NULL: query is all there is */
     SearchMode mode;
     Fusion fusion;
     float alpha;            /* convex: weight of the cosine */
@@ -59,7 +61,7 @@ typedef struct {
     float score; /* 0..1 */
     /* explain: rank 0 means: not among the candidates of that arm */
     int32_t lex_rank, vec_rank;
-    float bm25, cosine, fused;
+    float bm25, cosine, named, prior, fused; /* as Candidate has them (fuse.h) */
     bool estimated; /* cosine is an estimate: the deadline or the bound came first, or the text is gone */
 } SearchHit;
 
@@ -81,10 +83,10 @@ typedef struct {
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
- * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed; times the
- * prior of the hit's document.
- * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. A query
- * with a quoted phrase returns in hybrid mode only hits that hold the phrase. Nothing found is ERR_OK with n 0. A
+ * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed; more for a
+ * definition whose exact name is asked for; times the prior of the hit's document.
+ * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. Hits hold
+ * every "phrase" and +word of the query and no -word, in every mode. Nothing found is ERR_OK with n 0. A
  * deadline cuts both arms and the computing of vectors that no index keeps: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
  * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX
  * for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */

@@ -123,8 +123,7 @@ static void ranking_trim(Ranking *r) {
     if (r->n > r->keep) r->n = r->keep;
 }
 
-/* Declarations that only announce, and what holds a value, come behind what has a body. */
-static float kind_weight(Str kind) {
+float symbol_weight(Str kind) {
     static const char *const lesser[] = {"prototype", "variable", "constant", "field", "property", "key", "column"};
     for (size_t i = 0; i < sizeof lesser / sizeof lesser[0]; i++)
         if (str_is(kind, lesser[i])) return 0.97f;
@@ -133,7 +132,7 @@ static float kind_weight(Str kind) {
 
 static Err rank_one(void *ctx, int64_t doc, int64_t place, Str path, Str kind) {
     Ranking *r = ctx;
-    const float score = symbol_score(r->query, path) * kind_weight(kind);
+    const float score = symbol_score(r->query, path) * symbol_weight(kind);
     if (score <= 0 || score < r->min_score) return ERR_OK;
     r->total++;
     r->best[r->n++] = (Fit){score, r->source, doc, place};
@@ -205,8 +204,9 @@ static Err hits_make(Arena *a, const SearchSource *sources, const SearchRequest 
     return ERR_OK;
 }
 
-Err search_symbols(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out) {
-    Ranking r = {.query = str_trim(rq->query), .min_score = rq->min_score, .keep = rq->limit};
+Err search_symbols(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, Str name,
+                   SearchReply *out) {
+    Ranking r = {.query = name, .min_score = rq->min_score, .keep = rq->limit};
     r.best = arena_array(a, Fit, 2 * r.keep);
     if (!r.best) return arena_error();
     const int64_t start = clock_mono_ns();

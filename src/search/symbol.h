@@ -11,8 +11,11 @@
  * next_delay or nextDelay), a part of the name. */
 float symbol_score(Str query, Str path);
 
-/* search() with MODE_SYMBOL. Cost: a look at every name, some 0.2 us each. */
-MUST_USE Err search_symbols(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq,
+/* Declarations that only announce, and what holds a value, come behind what has a body: 1 or a little less. */
+float symbol_weight(Str kind);
+
+/* search() with MODE_SYMBOL for what is called so. Cost: a look at every name, some 0.2 us each. */
+MUST_USE Err search_symbols(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, Str name,
                             SearchReply *out);
 
 /* What a chunk is a part of: the definition that it is named after, or all neighbours under its heading; the chunk itself

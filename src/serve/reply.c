@@ -64,6 +64,8 @@ static void explain_add(JsonOut *j, const PythiaHit *h) {
     } else {
         jout_null(j);
     }
+    if (h->named > 0) kv_f32(j, "named", h->named);
+    if (h->prior > 0 && h->prior < 1) kv_f32(j, "prior", h->prior);
     kv_f32(j, "fused", h->fused);
     jout_end(j, '}');
 }

@@ -72,6 +72,7 @@ struct StoreKind {
     Err (*chunk)(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out);
     Err (*chunk_prior)(Store *s, int64_t chunk_id, float *prior);
     Err (*chunks_of)(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n);
+    Err (*chunk_holding)(Store *s, int64_t doc, int64_t at, int64_t *chunk_id);
     Err (*chunk_slot)(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
     Err (*text)(Store *s, Arena *a, int64_t doc, Str *out);
     Err (*counts)(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);

@@ -448,6 +448,7 @@ const StoreKind store_local = {
     .chunk = local_chunk,
     .chunk_prior = local_chunk_prior,
     .chunks_of = local_chunks_of,
+    .chunk_holding = local_chunk_holding,
     .chunk_slot = local_chunk_slot,
     .text = local_text,
     .counts = local_counts,

@@ -163,6 +163,10 @@ typedef struct {
 } ChunkSet;
 
 MUST_USE Err chunk_set_of(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out);
+/* Only as far as the filter is about documents; its kinds and symbols count for nothing. */
+MUST_USE Err chunk_set_of_documents(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out);
+/* Does the text fit one of those in the list, and none of those with a '!'? */
+bool filter_list_passes(const Str *list, size_t n, Str text, bool (*fits)(Str wanted, Str text));
 MUST_USE Err local_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n);
 /* For ids that rise from call to call *at remembers the place (0 at first). */
 bool chunk_set_has(const ChunkSet *set, int64_t chunk, size_t *at);
@@ -189,6 +193,7 @@ MUST_USE Err local_slot_chunks(Store *s, Arena *a, int64_t collection, const Sha
 MUST_USE Err local_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collection, StoreChunk *out);
 MUST_USE Err local_chunk_prior(Store *s, int64_t chunk_id, float *prior);
 MUST_USE Err local_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n);
+MUST_USE Err local_chunk_holding(Store *s, int64_t doc, int64_t at, int64_t *chunk_id);
 MUST_USE Err local_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
 MUST_USE Err local_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 

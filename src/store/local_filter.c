@@ -1,8 +1,8 @@
 /* local_filter.c - from a Filter to the chunks it lets pass, before anything is ranked.
  *
  * The chunks of a document have consecutive ids (schema.sql, invariant 2), so a filter over documents is a walk over
- * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds`
- * looks at chunks, through their index.
+ * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds` and
+ * `symbols` look at chunks, through an index.
  */
 #include "store/local.h"
 
@@ -54,24 +54,19 @@ static bool paths_pass(const Filter *f, Str path) {
     return f->n_paths == 0;
 }
 
-static bool globs_pass(const Filter *f, Str path) {
+static bool is_negated(Str value) { return value.n && value.p[0] == '!'; }
+
+bool filter_list_passes(const Str *list, size_t n, Str text, bool (*fits)(Str wanted, Str text)) {
     bool any = false, wanted = false;
-    for (size_t i = 0; i < f->n_globs; i++) {
-        const Str glob = f->globs[i];
-        if (glob.n && glob.p[0] == '!') {
-            if (glob_match_path(str_from(glob, 1), path)) return false;
-        } else {
+    for (size_t i = 0; i < n; i++) {
+        const bool no = is_negated(list[i]);
+        if (no && fits(str_from(list[i], 1), text)) return false;
+        if (!no) {
             wanted = true;
-            any = any || glob_match_path(glob, path);
+            any = any || fits(list[i], text);
         }
     }
     return any || !wanted;
-}
-
-static bool langs_pass(const Filter *f, Str lang) {
-    for (size_t i = 0; i < f->n_langs; i++)
-        if (str_eq_nocase(f->langs[i], lang)) return true;
-    return f->n_langs == 0;
 }
 
 /* mtime in whole milliseconds, rounded down also before 1970; until is inclusive. */
@@ -81,14 +76,20 @@ static bool times_pass(const Filter *f, int64_t mtime_ns) {
     return (f->since_ms == 0 || ms >= f->since_ms) && (f->until_ms == 0 || ms <= f->until_ms);
 }
 
+static bool document_passes(const Filter *f, Str path, Str lang, int64_t mtime_ns) {
+    for (; f; f = f->also)
+        if (!times_pass(f, mtime_ns) || !filter_list_passes(f->langs, f->n_langs, lang, str_eq_nocase) ||
+            !paths_pass(f, path) || !filter_list_passes(f->globs, f->n_globs, path, glob_match_path))
+            return false;
+    return true;
+}
+
 static Err set_of_documents(LocalStore *l, Arena *a, int64_t collection, const Filter *f, ChunkSet *out) {
     sqlite3_stmt *st = NULL;
     bool row = false;
     Err err = local_use(l, SQL_FILTER_DOCS, &st, SQL_VALUES(sql_int(collection)));
     while (!err && !(err = sql_next(l, st, &row)) && row) {
-        const Str path = column_str(st, 2);
-        const bool pass = times_pass(f, sqlite3_column_int64(st, 4)) && langs_pass(f, column_str(st, 3)) &&
-                          paths_pass(f, path) && globs_pass(f, path);
+        const bool pass = document_passes(f, column_str(st, 2), column_str(st, 3), sqlite3_column_int64(st, 4));
         const int64_t first = sqlite3_column_int64(st, 0);
         if (pass) err = set_add(out, a, first, first + sqlite3_column_int64(st, 1));
     }
@@ -96,60 +97,118 @@ static Err set_of_documents(LocalStore *l, Arena *a, int64_t collection, const F
     return err;
 }
 
-/* ---- kinds ---- */
+/* ---- kinds and symbols ---- */
 
 static int id_order(const void *a, const void *b) {
     const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
     return x < y ? -1 : x > y;
 }
 
-/* The chunks of these kinds that are in `within`. */
-static Err set_of_kinds(LocalStore *l, Arena *a, int64_t collection, const Filter *f, const ChunkSet *within,
-                        ChunkSet *out) {
-    Buf ids = {0}; /* int64_t each */
+/* Which ids one value of a list stands for. */
+typedef Err (*Select)(LocalStore *l, int64_t collection, Str value, sqlite3_stmt **st);
+
+static Err select_kind(LocalStore *l, int64_t collection, Str value, sqlite3_stmt **st) {
+    return local_use(l, SQL_FILTER_KIND, st, SQL_VALUES(sql_int(collection), sql_text(value)));
+}
+
+static Err select_symbol(LocalStore *l, int64_t collection, Str value, sqlite3_stmt **st) {
+    const ptrdiff_t dot = str_rfind_char(value, '.');
+    const Str name = dot > 0 && (size_t)dot + 1 < value.n ? str_from(value, (size_t)dot + 1) : value;
+    return local_use(l, SQL_FILTER_SYMBOL, st, SQL_VALUES(sql_int(collection), sql_text(name), sql_text(value)));
+}
+
+/* All ids that the values (those with a '!', or those without) stand for, sorted: int64_t each. */
+static Err ids_of(LocalStore *l, int64_t collection, Select select, const Str *values, size_t n, bool negated,
+                  Buf *ids) {
     Err err = ERR_OK;
-    for (size_t i = 0; !err && i < f->n_kinds; i++) {
+    for (size_t i = 0; !err && i < n; i++) {
         sqlite3_stmt *st = NULL;
         bool row = false;
-        err = local_use(l, SQL_FILTER_KIND, &st, SQL_VALUES(sql_int(collection), sql_text(f->kinds[i])));
+        if (is_negated(values[i]) != negated) continue;
+        err = select(l, collection, negated ? str_from(values[i], 1) : values[i], &st);
         while (!err && !(err = sql_next(l, st, &row)) && row) {
             const int64_t id = sqlite3_column_int64(st, 0);
-            buf_add_bytes(&ids, &id, sizeof id);
+            buf_add_bytes(ids, &id, sizeof id);
         }
         sql_done(st);
     }
-    if (!err) err = buf_ok(&ids);
-    if (!err && ids.n) {
-        int64_t *sorted = (int64_t *)(void *)ids.p; /* malloc'ed, so aligned */
-        const size_t n = ids.n / sizeof *sorted;
-        qsort(sorted, n, sizeof *sorted, id_order);
-        size_t at = 0;
-        int64_t last = -1; /* the same kind may be asked for twice */
-        for (size_t i = 0; !err && i < n; i++) {
-            if (sorted[i] != last && chunk_set_has(within, sorted[i], &at))
-                err = set_add(out, a, sorted[i], sorted[i] + 1);
-            last = sorted[i];
-        }
-    }
-    buf_free(&ids);
+    if (!err) err = buf_ok(ids);
+    if (!err && ids->n) qsort(ids->p, ids->n / sizeof(int64_t), sizeof(int64_t), id_order);
     return err;
 }
 
-Err chunk_set_of(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out) {
-    *out = (ChunkSet){.all = filter_is_empty(filter)};
-    if (out->all) return ERR_OK;
-    ChunkSet documents = {0};
-    const bool any_document =
-        !filter->n_paths && !filter->n_globs && !filter->n_langs && !filter->since_ms && !filter->until_ms;
-    if (any_document)
-        documents.all = true;
-    else
-        TRY(set_of_documents(l, a, collection, filter, &documents));
-    if (!filter->n_kinds) {
-        *out = documents;
-        return ERR_OK;
+/* The ids [n], sorted, that are in the set; the same one may stand there twice. */
+static Err set_meet(Arena *a, const ChunkSet *set, const int64_t *ids, size_t n, ChunkSet *out) {
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++)
+        if ((i == 0 || ids[i] != ids[i - 1]) && chunk_set_has(set, ids[i], &at))
+            TRY(set_add(out, a, ids[i], ids[i] + 1));
+    return ERR_OK;
+}
+
+/* The set without the ids [n], sorted. */
+static Err set_minus(Arena *a, const ChunkSet *set, const int64_t *ids, size_t n, ChunkSet *out) {
+    size_t i = 0;
+    for (size_t r = 0; r < set->n; r++) {
+        int64_t from = set->ranges[r].first;
+        for (; i < n && ids[i] < set->ranges[r].end; i++) {
+            if (ids[i] < from) continue; /* of a gap, or twice there */
+            if (ids[i] > from) TRY(set_add(out, a, from, ids[i]));
+            from = ids[i] + 1;
+        }
+        if (from < set->ranges[r].end) TRY(set_add(out, a, from, set->ranges[r].end));
     }
-    return set_of_kinds(l, a, collection, filter, &documents, out);
+    return ERR_OK;
+}
+
+/* Narrows the set to a list of kinds or symbols. */
+static Err set_narrow(LocalStore *l, Arena *a, int64_t collection, Select select, const Str *values, size_t n,
+                      ChunkSet *set) {
+    static const Filter everything;
+    size_t negated = 0;
+    for (size_t i = 0; i < n; i++) negated += is_negated(values[i]);
+    for (int no = 0; no < 2; no++) {
+        if ((no ? negated : n - negated) == 0) continue;
+        Buf ids = {0};
+        ChunkSet next = {0};
+        Err err = ids_of(l, collection, select, values, n, no, &ids);
+        if (!err && no && set->all) {
+            *set = (ChunkSet){0};
+            err = set_of_documents(l, a, collection, &everything, set);
+        }
+        const int64_t *sorted = (const int64_t *)(const void *)ids.p; /* malloc'ed, so aligned */
+        const size_t n_ids = ids.n / sizeof *sorted;
+        if (!err) err = no ? set_minus(a, set, sorted, n_ids, &next) : set_meet(a, set, sorted, n_ids, &next);
+        buf_free(&ids);
+        TRY(err);
+        *set = next;
+    }
+    return ERR_OK;
+}
+
+/* Does it look at documents, not only at what is in them? */
+static bool narrows_documents(const Filter *f) {
+    for (; f; f = f->also)
+        if (f->n_paths || f->n_globs || f->n_langs || f->since_ms || f->until_ms) return true;
+    return false;
+}
+
+Err chunk_set_of(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out) {
+    *out = (ChunkSet){.all = true};
+    if (narrows_documents(filter)) {
+        *out = (ChunkSet){0};
+        TRY(set_of_documents(l, a, collection, filter, out));
+    }
+    for (const Filter *f = filter; f; f = f->also) {
+        TRY(set_narrow(l, a, collection, select_kind, f->kinds, f->n_kinds, out));
+        TRY(set_narrow(l, a, collection, select_symbol, f->symbols, f->n_symbols, out));
+    }
+    return ERR_OK;
+}
+
+Err chunk_set_of_documents(LocalStore *l, Arena *a, int64_t collection, const Filter *filter, ChunkSet *out) {
+    *out = (ChunkSet){.all = !narrows_documents(filter)};
+    return out->all ? ERR_OK : set_of_documents(l, a, collection, filter, out);
 }
 
 Err local_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n) {

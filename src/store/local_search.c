@@ -178,6 +178,17 @@ Err local_chunk_prior(Store *s, int64_t chunk_id, float *prior) {
     return ERR_OK;
 }
 
+Err local_chunk_holding(Store *s, int64_t doc, int64_t at, int64_t *chunk_id) {
+    LocalStore *l = local_of(s);
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    TRY(local_use(l, SQL_CHUNK_HOLDING, &st, SQL_VALUES(sql_int(doc), sql_int(at))));
+    const Err err = sql_next(l, st, &row);
+    *chunk_id = !err && row ? sqlite3_column_int64(st, 0) : 0;
+    sql_done(st);
+    return err;
+}
+
 Err local_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n) {
     LocalStore *l = local_of(s);
     *out = NULL;

@@ -144,6 +144,10 @@
       "SELECT first_chunk, chunk_count, path, lang, mtime_ns FROM documents WHERE collection = ?1 AND first_chunk > 0 " \
       "ORDER BY first_chunk") \
     X(FILTER_KIND, INDEXED, "SELECT id FROM chunks WHERE collection = ?1 AND kind = ?2 ORDER BY id") \
+    X(FILTER_SYMBOL, INDEXED, \
+      "SELECT c.id FROM symbols AS s JOIN chunks AS c ON c.document = s.document " \
+      "AND c.start < s.\"end\" AND c.\"end\" > s.start WHERE s.collection = ?1 AND s.name = ?2 " \
+      "AND (s.path = ?3 OR substr(s.path, -length(?3) - 1) = '.' || ?3)") \
     X(SLOTS_OF_RANGE, INDEXED, \
       "SELECT e.slot FROM chunks c CROSS JOIN chunk_embeddings e ON e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash " \
       "WHERE c.id BETWEEN ?3 AND ?4 AND c.collection = ?1") \
@@ -157,6 +161,7 @@
     X(CHUNK_BY_ID, INDEXED, "SELECT " SQL_CHUNK_COLUMNS " FROM chunks c JOIN documents d ON d.id = c.document WHERE c.id = ?1") \
     X(CHUNKS_OF, INDEXED, \
       "SELECT " SQL_CHUNK_COLUMNS " FROM chunks c JOIN documents d ON d.id = c.document WHERE c.document = ?1 ORDER BY c.id") \
+    X(CHUNK_HOLDING, INDEXED, "SELECT id FROM chunks WHERE document = ?1 AND \"end\" > ?2 ORDER BY id LIMIT 1") \
     X(CHUNK_SLOT, INDEXED, \
       "SELECT e.slot FROM chunks c JOIN chunk_embeddings e ON e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash " \
       "WHERE c.id = ?3 AND c.collection = ?1") \

@@ -104,17 +104,16 @@ typedef struct {
 } Pass;
 
 static Err pass_make(LocalStore *l, Arena *a, int64_t collection, const Filter *f, Pass *out) {
-    Filter of_documents = f ? *f : (Filter){0};
-    of_documents.n_kinds = 0; /* those of chunks; a symbol has its own */
     *out = (Pass){.filter = f};
-    return chunk_set_of(l, a, collection, &of_documents, &out->documents);
+    return chunk_set_of_documents(l, a, collection, f, &out->documents); /* a symbol has a kind of its own */
 }
 
-static bool passes_kind(const Pass *p, Str kind) {
-    if (!p->filter || p->filter->n_kinds == 0) return true;
-    for (size_t i = 0; i < p->filter->n_kinds; i++)
-        if (str_eq(p->filter->kinds[i], kind)) return true;
-    return false;
+static bool passes_symbol(const Pass *p, Str path, Str kind) {
+    for (const Filter *f = p->filter; f; f = f->also)
+        if (!filter_list_passes(f->kinds, f->n_kinds, kind, str_eq) ||
+            !filter_list_passes(f->symbols, f->n_symbols, path, symbol_is_named))
+            return false;
+    return true;
 }
 
 static bool passes_document(const Pass *p, int64_t first_chunk) {
@@ -137,7 +136,9 @@ static Err named_collect(LocalStore *l, Arena *a, sqlite3_stmt *st, const Pass *
     Err err = ERR_OK;
     while (list->n / sizeof(StoreSymbol) < cap && !(err = sql_next(l, st, &row)) && row) {
         StoreSymbol symbol;
-        if (!passes_document(pass, sqlite3_column_int64(st, 2)) || !passes_kind(pass, column_str(st, 8))) continue;
+        if (!passes_document(pass, sqlite3_column_int64(st, 2)) ||
+            !passes_symbol(pass, column_str(st, 6), column_str(st, 8)))
+            continue;
         if ((err = store_symbol_of_row(l, a, st, &symbol))) break;
         buf_add_bytes(list, &symbol, sizeof symbol);
     }
@@ -180,9 +181,9 @@ Err local_symbols_each(Store *s, int64_t collection, const Filter *filter, Store
     Err err = pass_make(l, &scratch, collection, filter, &pass);
     if (!err) err = local_use(l, SQL_SYMBOLS_EACH, &st, SQL_VALUES(sql_int(collection)));
     while (!err && !(err = sql_next(l, st, &row)) && row) {
-        const Str kind = column_str(st, 4);
-        if (!passes_document(&pass, sqlite3_column_int64(st, 2)) || !passes_kind(&pass, kind)) continue;
-        err = sink(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), column_str(st, 3), kind);
+        const Str path = column_str(st, 3), kind = column_str(st, 4);
+        if (!passes_document(&pass, sqlite3_column_int64(st, 2)) || !passes_symbol(&pass, path, kind)) continue;
+        err = sink(ctx, sqlite3_column_int64(st, 0), sqlite3_column_int64(st, 1), path, kind);
     }
     sql_done(st);
     arena_free(&scratch);

@@ -281,6 +281,11 @@ Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n
     return s->kind->chunks_of(s, a, doc, out, n);
 }
 
+Err store_chunk_holding(Store *s, int64_t doc, int64_t at, int64_t *chunk_id) {
+    *chunk_id = 0;
+    return s->kind->chunk_holding(s, doc, at, chunk_id);
+}
+
 Err store_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot) {
     assert(s && collection > 0 && model && slot);
     return s->kind->chunk_slot(s, collection, model, chunk_id, slot);

@@ -217,6 +217,8 @@ MUST_USE Err store_chunk(Store *s, Arena *a, int64_t chunk_id, int64_t *collecti
 /* The prior of the chunk's document; 1 for a chunk that is gone. Cost: some 2 us. */
 MUST_USE Err store_chunk_prior(Store *s, int64_t chunk_id, float *prior);
 MUST_USE Err store_chunks_of(Store *s, Arena *a, int64_t doc, StoreChunk **out, size_t *n); /* in order of start */
+/* The chunk that byte `at` of a document's text is in, or the next one behind it; 0: there is none. */
+MUST_USE Err store_chunk_holding(Store *s, int64_t doc, int64_t at, int64_t *chunk_id);
 /* The slot of a chunk's vector; ERR_NO_INDEX when it has none yet. */
 MUST_USE Err store_chunk_slot(Store *s, int64_t collection, const Sha256 *model, int64_t chunk_id, uint32_t *slot);
 /* The kept text of a document (keep_text); ERR_NO_DOCUMENT when it is read from its file. */

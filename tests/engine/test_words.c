@@ -304,7 +304,7 @@ static void words_phrases_and_identifiers_are_found(void **state) {
                                    "body:zebra",
                                    "zebra*",
                                    "(zebra",
-                                   "-zebra",
+                                   "--zebra",
                                    "\"zebra\"*",
                                    "zebra;--",
                                    "^zebra %s%n",

@@ -17,6 +17,15 @@ Err store_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *ou
     (void)s, (void)a, (void)doc, (void)place, (void)out;
     return not_here();
 }
+Err store_symbols_named(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match, const Filter *filter,
+                        size_t cap, StoreSymbol **out, size_t *n) {
+    (void)s, (void)a, (void)collection, (void)text, (void)match, (void)filter, (void)cap, (void)out, (void)n;
+    return not_here();
+}
+Err store_chunk_holding(Store *s, int64_t doc, int64_t at, int64_t *chunk_id) {
+    (void)s, (void)doc, (void)at, (void)chunk_id;
+    return not_here();
+}
 Err store_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx) {
     (void)s, (void)collection, (void)filter, (void)sink, (void)ctx;
     return not_here();

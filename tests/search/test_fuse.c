@@ -1,7 +1,6 @@
 /* Fusion and the one score, over candidates made by hand. */
 #include "check.h"
 #include "search/fuse.h"
-#include "search/query.h"
 
 static Candidate lexical(int64_t chunk, float bm25) { return (Candidate){.chunk = chunk, .bm25 = bm25}; }
 static Candidate vector(int64_t chunk, float cosine) {
@@ -131,25 +130,21 @@ static void scores_never_rise_down_the_list(void **state) {
     arena_free(&a);
 }
 
-static void quotes_stand_for_the_words_and_vanish_for_the_meaning(void **state) {
+static void a_name_stands_above_all_and_a_prior_takes_its_share(void **state) {
     (void)state;
     Arena a = {0};
-    Query q;
-    CHECK_OK(query_parse(&a, STR("  retry \"exponential backoff\" now "), &q));
-    CHECK_STR(q.words, "retry \"exponential backoff\" now");
-    CHECK_STR(q.meaning, "retry  exponential backoff  now");
-    CHECK(q.has_phrase);
-    CHECK_OK(query_parse(&a, STR("a 5\" pipe"), &q));
-    CHECK_STR(q.meaning, "a 5\" pipe");
-    CHECK(!q.has_phrase);
-    CHECK_OK(query_parse(&a, STR("x \"\" y"), &q));
-    CHECK(!q.has_phrase);
-    CHECK_ERR(query_parse(&a, STR(" \n"), &q), ERR_USAGE, "the query is empty");
-    CHECK_ERR(query_parse(&a, STR("\"\""), &q), ERR_USAGE, "nothing but quotes");
-    static char large[QUERY_MAX + 1];
-    memset(large, 'x', sizeof large);
-    CHECK_ERR(query_parse(&a, str_make(large, sizeof large), &q), ERR_LIMIT,
-              "the query has 16385 bytes, at most 16384");
+    const FuseRule rule = {MODE_HYBRID, FUSION_CONVEX, 0.7f, 20};
+    Candidate c[] = {{.chunk = 1, .bm25 = 20, .cosine = 0.99f, .has_cosine = true, .lex_rank = 1, .vec_rank = 1},
+                     {.chunk = 2, .bm25 = 1, .cosine = 0.1f, .has_cosine = true, .lex_rank = 2},
+                     {.chunk = 2, .named = 1, .most = 1}};
+    CHECK_INT(candidates_merge(c, 3), 2);
+    CHECK_OK(fuse_all(&a, &rule, c, 2));
+    CHECK(c[0].chunk == 2 && c[1].chunk == 1);
+    CHECK_NEAR(c[0].fused, 1 + 0.7 * 0.1 + 0.3 / 20, 1e-6);
+    CHECK(c[0].score >= c[1].score && c[0].score >= 0.87f);
+    fuse_lower(&c[0], 0.5f);
+    CHECK_NEAR(c[0].fused, (1 + 0.7 * 0.1 + 0.3 / 20) / 2, 1e-6);
+    CHECK_NEAR(c[0].prior, 0.5, 1e-9);
     arena_free(&a);
 }
 
@@ -162,7 +157,7 @@ int main(void) {
         cmocka_unit_test(a_score_means_the_same_in_every_mode),
         cmocka_unit_test(a_chunk_without_a_vector_is_judged_by_its_words),
         cmocka_unit_test(scores_never_rise_down_the_list),
-        cmocka_unit_test(quotes_stand_for_the_words_and_vanish_for_the_meaning),
+        cmocka_unit_test(a_name_stands_above_all_and_a_prior_takes_its_share),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

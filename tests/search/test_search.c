@@ -321,7 +321,7 @@ static void a_quoted_phrase_keeps_what_words_found_only(void **state) {
     rq.query = STR("\"what is\" it");
     CHECK_OK(search(&arena, &source, 1, &rq, &r));
     check_ids(&r, (int64_t[]){12, 14, 11}, 3);
-    CHECK_STR(model.seen, "what is  it");
+    CHECK_STR(model.seen, "what is it");
     vec_close(ix);
 }
 

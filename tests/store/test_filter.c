@@ -16,6 +16,8 @@ static void filters_let_pass_what_they_name(void **state) {
     }
     const Str net[] = {STR("src/net/")}, two[] = {STR("a.c"), STR("./docs")}, root[] = {STR(".")}, none[] = {STR("sr")};
     const Str globs[] = {STR("*.c"), STR("!src/net/*")}, not_md[] = {STR("!*.md")}, langs[] = {STR("Markdown")};
+    const Str not_c[] = {STR("!C")}, not_function[] = {STR("!function")};
+    const Str mixed[] = {STR("function"), STR("!lines")};
     const Str kinds[] = {STR("function"), STR("nothing"), STR("function")};
     const struct {
         Filter filter;
@@ -34,6 +36,12 @@ static void filters_let_pass_what_they_name(void **state) {
         {{.until_ms = 2000}, "src/net/a.c src/net/b.h"},
         {{.since_ms = 3000, .until_ms = 3000}, "src/network.c"},
         {{.since_ms = 7000}, ""},
+        {{.langs = not_c, .n_langs = 1}, "docs/net.md"},
+        {{.kinds = not_function, .n_kinds = 1}, "src/net/a.c src/network.c src/net"},
+        {{.kinds = mixed, .n_kinds = 2}, "src/net/b.h docs/net.md a.c"},
+        {{.kinds = kinds, .n_kinds = 3, .also = &(Filter){.langs = langs, .n_langs = 1}}, "docs/net.md"},
+        {{.also = &(Filter){.paths = net, .n_paths = 1, .also = &(Filter){.globs = globs, .n_globs = 2}}}, ""},
+        {{.also = &(Filter){.also = &(Filter){.since_ms = 5000}}}, "src/net a.c"},
     };
     const Sha256 model = {{1}};
     for (uint32_t i = 0; i < 6; i++) {

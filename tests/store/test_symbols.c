@@ -157,6 +157,49 @@ static void each_names_all_that_pass(void **state) {
     fixture_close(&f);
 }
 
+static size_t chunks_of_symbol(Fixture *f, const char *name, int64_t first[2]) {
+    const Str wanted = str_of(name);
+    ChunkRange *ranges = NULL;
+    size_t n = 0, chunks = 0;
+    CHECK_OK(
+        store_ranges(f->store, &f->arena, f->collection, &(Filter){.symbols = &wanted, .n_symbols = 1}, &ranges, &n));
+    for (size_t i = 0; i < n; i++)
+        for (int64_t id = ranges[i].first; id < ranges[i].end; id++, chunks++)
+            if (chunks < 2) first[chunks] = id;
+    return chunks;
+}
+
+static void a_filter_of_symbols_lets_their_chunks_pass(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    Doc doc = fixture_doc(&f, "x.py", STR("class X\n\n  def y\n\n  more\n\nlast"));
+    const Symbol symbols[] = {SYMBOL("X", "X", "class", 0, 24, 1), SYMBOL("X.y", "y", "method", 9, 16, 3),
+                              SYMBOL("y", "y", "function", 26, 30, 7)};
+    size_t n = 0;
+    StoreChange change;
+    StorePut p = {.collection = f.collection, .doc = &doc, .symbols = symbols, .n_symbols = 3};
+    p.chunks = fixture_chunks(&f, doc.text, &n);
+    p.n_chunks = n;
+    CHECK_INT(n, 4);
+    CHECK_OK(store_put(f.store, &p, &change));
+    int64_t at[2] = {0};
+    CHECK_INT(chunks_of_symbol(&f, "X.y", at), 1);
+    CHECK_INT(at[0], change.added.first + 1);
+    CHECK_INT(chunks_of_symbol(&f, "y", at), 2); /* both that are called so */
+    CHECK_INT(at[1], change.added.first + 3);
+    CHECK_INT(chunks_of_symbol(&f, "X", at), 3);
+    CHECK_INT(chunks_of_symbol(&f, "!X", at), 1);
+    CHECK_INT(chunks_of_symbol(&f, "z", at), 0);
+    CHECK_INT(chunks_of_symbol(&f, ".y", at), 0);
+    int64_t chunk = 0;
+    CHECK_OK(store_chunk_holding(f.store, change.doc, 9, &chunk));
+    CHECK_INT(chunk, change.added.first + 1);
+    CHECK_OK(store_chunk_holding(f.store, change.doc, 1000, &chunk));
+    CHECK_INT(chunk, 0);
+    fixture_close(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(definitions_come_back_as_they_were_put),
@@ -164,6 +207,7 @@ int main(void) {
         cmocka_unit_test(references_are_found_by_name_alone),
         cmocka_unit_test(what_a_document_had_goes_with_it),
         cmocka_unit_test(each_names_all_that_pass),
+        cmocka_unit_test(a_filter_of_symbols_lets_their_chunks_pass),
     };
     return cmocka_run_group_tests_name("symbols", tests, NULL, NULL);
 }
