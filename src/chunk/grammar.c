@@ -33,13 +33,19 @@ GRAMMAR_LIST(GRAMMAR_FUNCTION)
 
 typedef struct {
     const char *name;
-    const TSLanguage *(*language)(void);
+    const TSLanguage *language;
     const GrammarRule *rules;
 } GrammarSource;
 
+typedef struct {
+    const char *name;
+    const TSLanguage *(*language)(void);
+    const GrammarRule *rules;
+} GrammarEntry;
+
 #define GRAMMAR_SOURCE(lang, function, rules) {#lang, function, rules},
 #define GRAMMAR_LANG(lang, function, rules)   #lang,
-static const GrammarSource sources[] = {GRAMMAR_LIST(GRAMMAR_SOURCE)};
+static const GrammarEntry sources[] = {GRAMMAR_LIST(GRAMMAR_SOURCE)};
 static const char *const langs[] = {GRAMMAR_LIST(GRAMMAR_LANG)};
 
 enum { GRAMMARS = sizeof sources / sizeof sources[0], RULES_MAX = 255 };
@@ -114,11 +120,13 @@ static void grammar_free(Grammar *g) {
 }
 
 static Err grammar_make(const GrammarSource *s, Grammar **out) {
-    const TSLanguage *l = s->language();
+    const TSLanguage *l = s->language;
     const uint32_t abi = ts_language_abi_version(l);
+    *out = NULL;
     if (abi < TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION || abi > TREE_SITTER_LANGUAGE_VERSION)
-        return err_set(ERR_INTERNAL, "the grammar of '%s' has ABI %u, this tree-sitter takes %d to %d", s->name, abi,
-                       TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION, TREE_SITTER_LANGUAGE_VERSION);
+        return err_fix(err_set(ERR_INTERNAL, "the grammar of '%s' has ABI %u, this tree-sitter takes %d to %d", s->name,
+                               abi, TREE_SITTER_MIN_COMPATIBLE_LANGUAGE_VERSION, TREE_SITTER_LANGUAGE_VERSION),
+                       "make clean && make");
     Grammar *g = calloc(1, sizeof *g);
     if (g) {
         g->n_symbols = ts_language_symbol_count(l);
@@ -138,7 +146,8 @@ static Err grammar_make(const GrammarSource *s, Grammar **out) {
 static Err grammar_at(size_t i, const Grammar **out) {
     Err err = ERR_OK;
     pthread_mutex_lock(&lock);
-    if (!ready[i]) err = grammar_make(&sources[i], &ready[i]);
+    const GrammarEntry *e = &sources[i];
+    if (!ready[i]) err = grammar_make(&(GrammarSource){e->name, e->language(), e->rules}, &ready[i]);
     *out = ready[i];
     pthread_mutex_unlock(&lock);
     return err;
@@ -156,6 +165,13 @@ Err grammars_check(size_t *n) {
     for (size_t i = 0; i < GRAMMARS; i++) TRY(grammar_at(i, &g));
     *n = GRAMMARS;
     return ERR_OK;
+}
+
+Err grammar_fits(const char *name, const TSLanguage *language, const GrammarRule *rules) {
+    Grammar *g = NULL;
+    const Err err = grammar_make(&(GrammarSource){name, language, rules}, &g);
+    grammar_free(g);
+    return err;
 }
 
 size_t grammar_langs(const char *const **out) {

@@ -56,6 +56,9 @@ MUST_USE Err grammar_of(Str lang, const Grammar **out);
 /* Makes all ready: what a start of the program can check at once. *n: how many. Cost: 1 ms. */
 MUST_USE Err grammars_check(size_t *n);
 
+/* Whether a grammar and its rules can be used: what grammar_of asks of each. */
+MUST_USE Err grammar_fits(const char *name, const TSLanguage *language, const GrammarRule *rules);
+
 /* Names of the languages that have a grammar: [n]. */
 size_t grammar_langs(const char *const **out);
 

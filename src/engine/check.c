@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "chunk/chunk.h"
 #include "engine/engine.h"
 
 enum { VERIFY_TRIES = 8 };
@@ -158,6 +159,12 @@ static Err doctor_kernels(Doctor *d) {
                STR(""));
 }
 
+static Err doctor_grammars(Doctor *d) {
+    size_t n = 0;
+    if (chunk_check(&n)) return say_error(d, "grammars");
+    return say(d, "grammars", 0, arena_printf(d->a, "%zu languages are cut by their syntax tree", n), STR(""));
+}
+
 static Err doctor_home(Doctor *d) {
     FileInfo info;
     const char *home = d->p->opts.home;
@@ -223,6 +230,7 @@ Err pythia_doctor(Pythia *p, Arena *a, DoctorLine **out, size_t *n) {
     Buf report = {0};
     size_t n_all = 0;
     TRY(doctor_kernels(&d));
+    TRY(doctor_grammars(&d));
     TRY(doctor_home(&d));
     TRY(doctor_model(&d));
     TRY(doctor_memory(&d));

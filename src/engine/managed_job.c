@@ -46,6 +46,8 @@ static Err collection_make(ManagedJob *j) {
 Err managed_begin(ManagedJob *j, bool with_run) {
     const int64_t now = clock_wall_ms();
     int64_t reaped = 0;
+    size_t grammars = 0;
+    TRY(chunk_check(&grammars));
     if (!j->c.id) TRY(collection_make(j));
     TRY(engine_lock_collection(j->p, &j->c, &j->lock_fd));
     TRY(store_collection(j->store, j->a, j->c.name, &j->c)); /* as it is now that nobody else writes */

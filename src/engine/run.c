@@ -327,6 +327,8 @@ static Err is_needed(IndexJob *j, bool *needed) {
 }
 
 static Err index_path(IndexJob *j, Str path) {
+    size_t grammars = 0;
+    TRY(chunk_check(&grammars)); /* now, not at the first file of that language */
     TRY(choose_collection(j, path));
     TRY(choose_model(j));
     TRY(choose_settings(j));

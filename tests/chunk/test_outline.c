@@ -40,6 +40,24 @@ static void every_grammar_fits_the_runtime_and_our_rules(void **state) {
     CHECK(g == NULL);
 }
 
+/* A library of grammars that was built beside another runtime. */
+static void a_grammar_of_another_abi_or_with_other_nodes_is_named(void **state) {
+    (void)state;
+    const Grammar *c;
+    static const uint32_t strange[64] = {99}; /* a TSLanguage begins with its ABI */
+    static const GrammarRule no_node[] = {{.node = "incantation", .role = RULE_DEF, .kind = "spell"}, {0}};
+    static const GrammarRule no_field[] = {{.node = "function_definition", .role = RULE_DEF, .name = "wand"}, {0}};
+    CHECK_OK(grammar_of(STR("c"), &c));
+    CHECK_OK(grammar_fits("c", c->language, rules_c));
+    CHECK_ERR(grammar_fits("c", (const TSLanguage *)(const void *)strange, rules_c), ERR_INTERNAL,
+              "the grammar of 'c' has ABI 99, this tree-sitter takes 13 to 15");
+    assert_string_equal(err_fix_text(), "make clean && make");
+    CHECK_ERR(grammar_fits("c", c->language, no_node), ERR_INTERNAL,
+              "the rule of 'incantation' does not fit the grammar of 'c'");
+    CHECK_ERR(grammar_fits("c", c->language, no_field), ERR_INTERNAL,
+              "the rule of 'function_definition' does not fit the grammar of 'c'");
+}
+
 static const struct {
     const char *lang, *text, *symbols;
 } samples[] = {
@@ -285,6 +303,7 @@ static void a_text_too_large_is_an_error_that_says_so(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_grammar_fits_the_runtime_and_our_rules),
+        cmocka_unit_test(a_grammar_of_another_abi_or_with_other_nodes_is_named),
         cmocka_unit_test(what_each_language_defines_is_found),
         cmocka_unit_test(comments_and_decorators_belong_to_what_follows),
         cmocka_unit_test(references_are_all_names_but_those_of_definitions),

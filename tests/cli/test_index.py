@@ -413,6 +413,7 @@ class Index(PythiaTest):
         self.index()
         self.pythia("verify", code=0)
         run = self.pythia("doctor", code=0)
+        self.assertRegex(run.out, r"grammars +[2-9]\d languages are cut by their syntax tree")
         self.assertNotIn("✗", run.out)
         self.assertIn("next step", run.out)
         self.assertEqual({f["level"] for f in self.pythia("doctor", "--json", code=0).json["findings"]}, {"fine"})
