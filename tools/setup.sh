@@ -23,7 +23,7 @@ setup=$root/.setup
 
 packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
-    libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data)
+    libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data tesseract-ocr)
 fuzz_packages=(clang libclang-rt-dev)
 arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 

@@ -69,7 +69,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(DOCUMENTS_MEMORY, "documents", "memory", BYTES, "1G", "", 0, "memory of the confined process that reads one")    \
     X(DOCUMENTS_TIMEOUT, "documents", "timeout", DURATION, "60s", "", 0, "give a document up after")                   \
     X(DOCUMENTS_OCR, "documents", "ocr", BOOL, "false", "", CONFIG_PROJECT,                                            \
-      "read PDFs that are pictures with tesseract, where it is installed; some seconds a page")                        \
+      "read pictures, and PDFs that are pictures, with tesseract, where it is installed; some seconds a page")         \
     X(DOCUMENTS_OCR_PAGES, "documents", "ocr_pages", INT, "50", "", CONFIG_PROJECT, "of a document at most")           \
     X(DOCUMENTS_OCR_LANGUAGES, "documents", "ocr_languages", STR, "eng", "", CONFIG_PROJECT,                           \
       "tesseract's names of them, such as eng+deu")                                                                    \

@@ -14,6 +14,12 @@ typedef struct {
     Str heading;   /* "Install > Linux"; "" none */
 } DocMark;
 
+/* A document within another one (a PDF in a mail) that only a program of its own can read. */
+typedef struct {
+    int64_t start; /* where in the text around it its own belongs: a line's first byte, or the text's end */
+    Str bytes;
+} DocPart;
+
 /* A document as ingest hands it on: bytes that are text, UTF-8 (repaired where it was not). */
 typedef struct {
     Str uri;  /* "file:///abs/path", "upload://sha256:<hex>", "eval:<id>" */
@@ -28,6 +34,8 @@ typedef struct {
     bool extracted; /* text was made from the file's bytes (PDF, office, another encoding): the store has to keep it */
     const DocMark *marks; /* ascending by start; a document that a reader understood has one at its start, text none */
     size_t n_marks;
+    const DocPart *parts; /* by start; within ingest only: they are read before the document is handed on */
+    size_t n_parts;
 } Doc;
 
 /* A span of a document's text. */

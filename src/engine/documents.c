@@ -34,7 +34,7 @@ Err engine_readers(const Pythia *p, Arena *a, Str *out) {
         buf_printf(&b, " %s=%.*s", config_defs[keys[i]].key, STR_FMT(value));
     }
     for (size_t i = 0; i < sizeof programs / sizeof *programs; i++)
-        if (pdf_program(a, programs[i])) buf_printf(&b, " %s", programs[i]);
+        if (pdf_program(a, NULL, programs[i])) buf_printf(&b, " %s", programs[i]);
     Err err = buf_ok(&b);
     if (!err) *out = arena_str(a, buf_str(&b));
     if (!err && !out->p) err = arena_error();

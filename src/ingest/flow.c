@@ -8,6 +8,7 @@ enum { TITLE_MAX = 1000 }; /* bytes */
 void flow_free(Flow *f) {
     buf_free(&f->text);
     buf_free(&f->marks);
+    buf_free(&f->parts);
     charsets_close(&f->charsets);
 }
 
@@ -213,13 +214,37 @@ void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, s
     flow_line(f);
 }
 
+/* ---- documents within ---- */
+
+bool flow_part(Flow *f, Str bytes) {
+    if (f->n_parts == FLOW_PARTS_MAX || bytes.n > FLOW_PARTS_BYTES - f->parts_bytes) return false;
+    flow_paragraph(f);
+    const DocPart part = {.start = (int64_t)f->text.n, .bytes = bytes};
+    buf_add_bytes(&f->parts, &part, sizeof part);
+    f->n_parts++;
+    f->parts_bytes += bytes.n;
+    return true;
+}
+
+/* What was cut from the text's end takes their places with it. */
+static Err parts_end(Flow *f, Doc *out) {
+    DocPart *parts = arena_array(f->arena, DocPart, f->n_parts + 1);
+    if (!parts) return arena_error();
+    if (f->n_parts) memcpy(parts, f->parts.p, f->n_parts * sizeof *parts);
+    for (size_t i = 0; i < f->n_parts; i++)
+        if (parts[i].start > (int64_t)out->text.n) parts[i].start = (int64_t)out->text.n;
+    out->parts = parts;
+    out->n_parts = f->n_parts;
+    return ERR_OK;
+}
+
 /* ---- the end ---- */
 
 Err flow_end(Flow *f, Doc *out) {
     flow_line(f);
     while (f->text.n > 1 && f->text.p[f->text.n - 2] == '\n') f->text.n--;
     if (f->text.n == 1 && f->text.p[0] == '\n') f->text.n = 0;
-    if (f->failed || f->text.failed || f->marks.failed)
+    if (f->failed || f->text.failed || f->marks.failed || f->parts.failed)
         return err_set(ERR_NOMEM, "out of memory for the document's text");
     if (f->over) return err_set(ERR_LIMIT, "more than %zu MB of text", FLOW_TEXT_MAX >> 20);
     /* A mark behind the last word is of nothing. */
@@ -236,5 +261,5 @@ Err flow_end(Flow *f, Doc *out) {
     out->marks = marks;
     out->n_marks = f->n_marks;
     out->extracted = true;
-    return ERR_OK;
+    return parts_end(f, out);
 }

@@ -20,6 +20,8 @@
 #define FLOW_MARKS_MAX   ((size_t)1000000)
 #define FLOW_LEVELS      9   /* of headings */
 #define FLOW_HEADING_MAX 200 /* bytes of one heading that go into the path */
+#define FLOW_PARTS_MAX   64  /* documents within one that programs of their own read */
+#define FLOW_PARTS_BYTES ((size_t)32 * 1024 * 1024)
 #define FLOW_COLUMNS_MAX 256 /* of a table's row; what stands behind is left out */
 
 typedef struct {
@@ -28,6 +30,8 @@ typedef struct {
     Buf text;
     Buf marks; /* DocMark[n_marks] */
     size_t n_marks;
+    Buf parts; /* DocPart[n_parts] */
+    size_t n_parts, parts_bytes;
     Str title; /* "" none; what the reader found */
     Str headings[FLOW_LEVELS];
     Str path; /* of the headings: "Install > Linux" */
@@ -56,6 +60,10 @@ void flow_page(Flow *f, int32_t page); /* what follows stands on this page */
 /* One line: "Name: Anna | Age: 31" where headers are known, so that a row is understood without the one that names its
  * columns; else "Anna | 31". Empty cells are left out. */
 void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, size_t n);
+
+/* A document that cannot be read here: its text will stand at this place. bytes: the caller's, to live as long as the Flow. False:
+ * there are too many, or they are too large; nothing is kept of it. */
+bool flow_part(Flow *f, Str bytes);
 
 /* The text (ends with a line end; "" when there is none) and marks, in the arena. ERR_LIMIT, ERR_NOMEM. */
 MUST_USE Err flow_end(Flow *f, Doc *out);

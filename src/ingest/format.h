@@ -16,8 +16,9 @@
 #define FORMAT_SNIFF 4096 /* bytes at a file's start by which a format is told */
 
 typedef enum {
-    FORMAT_BYTES, /* read from bytes by a function */
-    FORMAT_PDF,   /* by programs: format_pdf.c */
+    FORMAT_BYTES,   /* read from bytes by a function */
+    FORMAT_PDF,     /* by programs: format_pdf.c */
+    FORMAT_PICTURE, /* likewise, where OCR is asked for; else it is binary like any other */
 } FormatKind;
 
 typedef struct {

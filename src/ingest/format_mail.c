@@ -3,7 +3,7 @@
  * Own reader instead of gmime's: some 400 lines without a C object system at every start, and nothing but what searching
  * needs. A mail's subject is a heading; who, whom and when are lines below it. Of alternatives the plain one is read, else
  * the page. Attachments are read by the readers of their formats, under a heading with their name, which names but
- * never opens anything; what only another program could read (PDF) is named.
+ * never opens anything; what only another program can read (PDF) is handed to the parent, which reads it into its place.
  *
  * Parts nest DEPTH_MAX deep; there are at most PARTS_MAX in a file.
  */
@@ -74,6 +74,7 @@ static Err attachment_read(Mail *m, const MimePart *p, Str bytes) {
     flow_heading_end(m->f, ATTACHMENT_LEVEL);
     flow_heading(m->f, ATTACHMENT_LEVEL, p->name.n ? p->name : STR("attachment"));
     if (format && format->read) return document_read_within(m, format, bytes);
+    if (format && format->kind == FORMAT_PDF && flow_part(m->f, bytes)) return ERR_OK;
     if (is_text) return text_read(m, p, bytes);
     flow_text(m->f, STR("(attachment, not read)"));
     flow_paragraph(m->f);

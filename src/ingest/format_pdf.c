@@ -1,23 +1,27 @@
-/* format_pdf.c - PDF, read by programs of others: pdftotext (poppler), and for pages that are pictures pdftoppm with
- * tesseract. They are run confined as children (child.h) and never linked: they are GPL. What they print is all we see, and
+/* format_pdf.c - PDF, read by programs of others: pdftotext and pdfinfo (poppler), and for pages that are pictures pdftoppm with
+ * tesseract, which also reads pictures that are files. They are run confined as children (child.h) and never linked: they are GPL. What they print is all we see, and
  * its only structure is the form feed behind each page.
  */
 #include "ingest/format_pdf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 
 enum {
+    INFO_MAX = 1 << 20,
+    PICTURE_LEAST = 4096, /* bytes: smaller ones are icons */
     IMAGE_MAX = 64 << 20, /* bytes of one page as a picture: A3 at 200 dpi, grey, has 8 MB */
 };
 
 /* Where the system keeps programs: what is confined may read nothing else. */
-const char *pdf_program(Arena *a, const char *name) {
-    static const char *const folders[] = {"/usr/bin", "/bin", "/usr/local/bin"};
-    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+const char *pdf_program(Arena *a, const char *folder, const char *name) {
+    const char *const folders[] = {folder ? folder : "/usr/bin", folder ? folder : "/bin",
+                                   folder ? folder : "/usr/local/bin"};
+    for (size_t i = 0; i < (folder ? 1 : 3); i++) {
         const char *path = path_join(a, folders[i], name);
         if (path && access(path, X_OK) == 0) return path;
     }
@@ -84,8 +88,9 @@ static Err failure(Arena *a, const ChildEnd *end, Str *skip) {
     return skip->p ? ERR_OK : arena_error();
 }
 
-static Err print(Arena *a, int fd, const ChildOpts *opts, Str *printed, Str *skip) {
-    const char *program = pdf_program(a, "pdftotext");
+static Err print(Arena *a, int fd, const PdfOpts *pdf, Str *printed, Str *skip) {
+    const ChildOpts *opts = &pdf->child;
+    const char *program = pdf_program(a, pdf->programs, "pdftotext");
     ChildEnd end;
     if (!program) return *skip = STR("PDF not supported (it takes pdftotext: apt-get install poppler-utils)"), ERR_OK;
     const char *const words[] = {program, "-enc", "UTF-8", "-eol", "unix", "-", "-", NULL};
@@ -94,6 +99,35 @@ static Err print(Arena *a, int fd, const ChildOpts *opts, Str *printed, Str *ski
     if (skip->n) return ERR_OK;
     *printed = end.out;
     return end.exit_code == 0 ? ERR_OK : failure(a, &end, skip);
+}
+
+/* ---- the title ---- */
+
+/* What programs write when their user gave none. */
+static bool is_no_title(Str title) {
+    static const char *const empty[] = {"", "untitled", "untitled document", "unknown", "title", "(anonymous)"};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
+        if (str_eq_nocase(title, str_of(empty[i]))) return true;
+    return false;
+}
+
+/* The document's title as pdfinfo tells it; "" where it has none, or is not installed: it is no reason not to read it. */
+static Err title_read(Arena *a, int fd, const PdfOpts *opts, Str *out) {
+    const char *program = pdf_program(a, opts->programs, "pdfinfo");
+    ChildEnd end;
+    *out = STR("");
+    if (!program) return ERR_OK;
+    const char *const words[] = {program, "-enc", "UTF-8", "-", NULL};
+    TRY(child_run_program(a, fd, words, &opts->child, INFO_MAX, &end));
+    if (end.exit_code != 0) return ERR_OK;
+    for (Str rest = end.out, line; str_line(&rest, &line);) {
+        if (!str_starts(line, STR("Title:"))) continue;
+        const Str title = flow_collapse(a, str_from(line, 6));
+        if (!title.p) return arena_error();
+        if (!is_no_title(title)) *out = title;
+        break;
+    }
+    return ERR_OK;
 }
 
 /* ---- pictures ---- */
@@ -114,19 +148,21 @@ static Err as_file(Str bytes, FILE **out) {
     return err_set(ERR_IO, "cannot keep a page's picture in a temporary file");
 }
 
-static Err picture_read(Ocr *o, Str picture, Str *text) {
-    FILE *file = NULL;
+static Err text_of_picture(Ocr *o, int picture, Str *text) {
     ChildEnd end;
     const char *const words[] = {o->read, "stdin", "stdout", "-l", o->opts->languages, NULL};
-    TRY(as_file(picture, &file));
-    Err err = child_run_program(o->a, fileno(file), words, &o->opts->child, FLOW_TEXT_MAX, &end);
-    (void)fclose(file);
-    if (!err) err = child_problem(o->a, &end, "OCR", &o->opts->child, o->skip);
-    if (err || o->skip->n) return err;
+    TRY(child_run_program(o->a, picture, words, &o->opts->child, FLOW_TEXT_MAX, &end));
+    TRY(child_problem(o->a, &end, "OCR", &o->opts->child, o->skip));
+    if (o->skip->n) return ERR_OK;
     *text = end.out;
     if (end.exit_code == 0) return ERR_OK;
-    *o->skip = arena_printf(o->a, "no text (PDF; tesseract: %.*s)", STR_FMT(str_upto(str_trim(end.err), 200)));
+    *o->skip = arena_printf(o->a, "no text (tesseract: %.*s)", STR_FMT(str_upto(str_trim(end.err), 200)));
     return o->skip->p ? ERR_OK : arena_error();
+}
+
+static Str without_page_end(Str text) {
+    while (text.n && text.p[text.n - 1] == '\f') text.n--;
+    return text;
 }
 
 static Err page_ocr(Ocr *o, int32_t page, Flow *f) {
@@ -138,19 +174,23 @@ static Err page_ocr(Ocr *o, int32_t page, Flow *f) {
     TRY(child_run_program(o->a, o->fd, words, &o->opts->child, IMAGE_MAX, &end));
     TRY(child_problem(o->a, &end, "PDF", &o->opts->child, o->skip));
     if (o->skip->n || end.exit_code != 0) return ERR_OK;
-    TRY(picture_read(o, end.out, &text));
-    if (o->skip->n) return ERR_OK;
+    FILE *file = NULL;
+    TRY(as_file(end.out, &file));
+    const Err err = text_of_picture(o, fileno(file), &text);
+    (void)fclose(file);
+    if (err || o->skip->n) return err;
     flow_page(f, page);
-    Str body = text;
-    while (body.n && body.p[body.n - 1] == '\f') body.n--;
-    page_read(f, body);
+    page_read(f, without_page_end(text));
     return ERR_OK;
 }
 
 /* Pages that are pictures. */
 static Err pictures_read(Arena *a, int fd, const PdfOpts *opts, int32_t pages, Flow *f, Str *skip) {
-    Ocr o = {
-        .fd = fd, .opts = opts, .draw = pdf_program(a, "pdftoppm"), .read = pdf_program(a, "tesseract"), .skip = skip};
+    Ocr o = {.fd = fd,
+             .opts = opts,
+             .draw = pdf_program(a, opts->programs, "pdftoppm"),
+             .read = pdf_program(a, opts->programs, "tesseract"),
+             .skip = skip};
     const int32_t most = pages < opts->ocr_pages ? pages : (int32_t)opts->ocr_pages;
     if (!opts->ocr)
         *skip = arena_printf(a, "no text (PDF of %d page%s, perhaps scanned; documents.ocr reads pictures)", (int)pages,
@@ -175,16 +215,34 @@ static Err pictures_read(Arena *a, int fd, const PdfOpts *opts, int32_t pages, F
     return err;
 }
 
+Err picture_read(Arena *a, int fd, const PdfOpts *opts, Doc *out, Str *skip) {
+    Ocr o = {.a = a, .fd = fd, .opts = opts, .read = pdf_program(a, opts->programs, "tesseract"), .skip = skip};
+    Str text = STR("");
+    Flow f;
+    struct stat st;
+    if (!o.read) return *skip = STR("picture (documents.ocr takes tesseract: apt-get install tesseract-ocr)"), ERR_OK;
+    if (fstat(fd, &st) != 0 || st.st_size < PICTURE_LEAST) return *skip = STR("picture too small for a page"), ERR_OK;
+    TRY(text_of_picture(&o, fd, &text));
+    if (skip->n) return ERR_OK;
+    flow_begin(&f, a);
+    flow_page(&f, 1);
+    page_read(&f, without_page_end(text));
+    const Err err = flow_end(&f, out);
+    flow_free(&f);
+    return err;
+}
+
 static bool is_blank(const Flow *f) { return str_trim(buf_str(&f->text)).n == 0; }
 
 Err pdf_read(Arena *a, int fd, const PdfOpts *opts, Doc *out, Str *skip) {
     Flow f;
     Str printed = STR("");
-    TRY(print(a, fd, &opts->child, &printed, skip));
+    TRY(print(a, fd, opts, &printed, skip));
     if (skip->n) return ERR_OK;
     flow_begin(&f, a);
+    Err err = title_read(a, fd, opts, &f.title);
     const int32_t pages = pdf_pages(&f, printed);
-    Err err = is_blank(&f) ? pictures_read(a, fd, opts, pages, &f, skip) : ERR_OK;
+    if (!err && is_blank(&f)) err = pictures_read(a, fd, opts, pages, &f, skip);
     if (!err && !skip->n && is_blank(&f)) *skip = STR("no text (PDF, nor in its pictures)");
     if (!err && !skip->n) err = flow_end(&f, out);
     flow_free(&f);

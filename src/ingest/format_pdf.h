@@ -6,18 +6,22 @@
 
 typedef struct {
     ChildOpts child;       /* of each program and page */
-    bool ocr;              /* read pages that are pictures */
+    bool ocr;              /* read pages that are pictures, and pictures */
     int64_t ocr_pages;     /* at most, of a document */
     const char *languages; /* tesseract's names: "eng+deu" */
+    const char *programs;  /* folder of the programs; NULL: where the system keeps them */
 } PdfOpts;
 
 /* Title and text with pages, or *skip with the reason: encrypted, broken, without text. */
 MUST_USE Err pdf_read(Arena *a, int fd, const PdfOpts *opts, Doc *out, Str *skip);
 
+/* A picture (PNG, JPEG, TIFF) as a document of one page, by OCR. */
+MUST_USE Err picture_read(Arena *a, int fd, const PdfOpts *opts, Doc *out, Str *skip);
+
 /* Adds what pdftotext printed to f; how many pages it was. For tests. */
 int32_t pdf_pages(Flow *f, Str printed);
 
-/* The path of a program of the system; NULL when it is not installed. */
-const char *pdf_program(Arena *a, const char *name);
+/* The path of a program, in that folder (NULL: where the system keeps them); NULL when it is not installed. */
+const char *pdf_program(Arena *a, const char *folder, const char *name);
 
 #endif

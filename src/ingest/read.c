@@ -213,7 +213,8 @@ static Err file_read_doc(Arena *a, int fd, const struct stat *st, const ReadOpts
     out->mtime_ns = (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
     TRY(sniff(fd, out->path, bytes_of_head, &head));
     const DocumentFormat *format = format_of(out->path, head);
-    if (format && opts->documents.child.program)
+    const bool wanted = format && (format->kind != FORMAT_PICTURE || opts->documents.pdf.ocr);
+    if (wanted && opts->documents.child.program)
         return document_read(a, fd, st, format, opts->max_size, &opts->documents, out, skip);
     if (st->st_size > opts->max_size) return reason_too_large(a, opts->max_size, st->st_size, skip);
     TRY(read_bytes(a, fd, st, out->path, &bytes, skip));

@@ -31,6 +31,11 @@ void wire_put_text(Buf *out, const Doc *doc) {
         buf_char(out, doc->marks[i].titled);
         put_str(out, doc->marks[i].heading);
     }
+    put_u32(out, doc->n_parts);
+    for (size_t i = 0; i < doc->n_parts; i++) {
+        put_u32(out, (size_t)doc->parts[i].start);
+        put_str(out, doc->parts[i].bytes);
+    }
 }
 
 void wire_put_refused(Buf *out, Err code, Str reason) {
@@ -60,12 +65,18 @@ static uint32_t take_u32(Frame *f) {
     return v;
 }
 
-/* A string of at most `most` bytes. */
-static Str take_str(Frame *f, size_t most) {
+static Str take_bytes(Frame *f, size_t most) {
     const size_t n = take_u32(f);
     if (f->bad || n > most || n > f->rest.n) return f->bad = true, STR("");
     const Str s = str_upto(f->rest, n);
     f->rest = str_from(f->rest, n);
+    return s;
+}
+
+/* A text of at most `most` bytes. */
+static Str take_str(Frame *f, size_t most) {
+    const Str s = take_bytes(f, most);
+    const size_t n = s.n;
     if (!utf8_valid(s) || (n && memchr(s.p, 0, n))) f->bad = true;
     return s;
 }
@@ -93,6 +104,25 @@ static Err marks_read(Arena *a, Frame *f, Doc *doc) {
     return ERR_OK;
 }
 
+static bool is_line_start(Str text, int64_t at) {
+    return at >= 0 && (uint64_t)at <= text.n && (at == 0 || text.p[at - 1] == '\n');
+}
+
+static Err parts_read(Arena *a, Frame *f, Doc *doc) {
+    const size_t n = take_u32(f);
+    if (f->bad || n > FLOW_PARTS_MAX) return f->bad = true, ERR_OK;
+    DocPart *parts = arena_array(a, DocPart, n + 1);
+    if (!parts) return arena_error();
+    for (size_t i = 0; i < n && !f->bad; i++) {
+        parts[i].start = take_u32(f);
+        parts[i].bytes = take_bytes(f, FLOW_PARTS_BYTES);
+        if (!is_line_start(doc->text, parts[i].start) || (i && parts[i].start < parts[i - 1].start)) f->bad = true;
+    }
+    doc->parts = parts;
+    doc->n_parts = n;
+    return ERR_OK;
+}
+
 Err wire_read(Arena *a, Str frame, Doc *doc, Err *refused, Str *reason) {
     Frame f = {.rest = str_from(frame, 4), .bad = !str_starts(frame, STR("PYD1"))};
     const uint32_t kind = take_u8(&f);
@@ -103,6 +133,7 @@ Err wire_read(Arena *a, Str frame, Doc *doc, Err *refused, Str *reason) {
         doc->text = take_str(&f, FLOW_TEXT_MAX + 1);
         doc->extracted = true;
         if (!f.bad) TRY(marks_read(a, &f, doc));
+        if (!f.bad) TRY(parts_read(a, &f, doc));
     } else if (!f.bad && kind == KIND_REFUSED) {
         const uint32_t code = take_u8(&f);
         *refused = code > ERR_OK && code < ERR_COUNT ? (Err)code : ERR_INTERNAL;

@@ -2,10 +2,11 @@
  *
  *   "PYD1"  kind (1 byte: 0 text, 1 refused)
  *   text:    title (u32 n, n bytes)  text (u32 n, n bytes)  marks (u32 n, each: u32 start, u32 page, u8 titled, u32 n, path)
+ *            parts (u32 n, each: u32 start, u32 n, n bytes)
  *   refused: Err (u8)  reason (u32 n, n bytes)
  *
  * The child may have been taken over by its document, so the parent believes nothing: lengths are checked against what is
- * there, texts must be UTF-8 without NUL, marks ascend and stand at line starts.
+ * there, texts must be UTF-8 without NUL, marks ascend and stand at line starts, and so do parts.
  */
 #ifndef PYTHIA_INGEST_WIRE_H
 #define PYTHIA_INGEST_WIRE_H
@@ -18,7 +19,7 @@
 void wire_put_text(Buf *out, const Doc *doc);
 void wire_put_refused(Buf *out, Err code, Str reason);
 
-/* Fills title, text and marks of doc (in the arena, text borrowed from frame), or *refused and *reason. ERR_CORRUPT when
+/* Fills title, text and marks of doc (in the arena, text and parts' bytes borrowed from frame), or *refused and *reason. ERR_CORRUPT when
  * the frame is none. */
 MUST_USE Err wire_read(Arena *a, Str frame, Doc *doc, Err *refused, Str *reason);
 

@@ -1,6 +1,7 @@
 """Documents made with the standard library, in the structure that the real formats have."""
 import io
 import zipfile
+import zlib
 
 
 def package(parts, compression=zipfile.ZIP_DEFLATED):
@@ -121,21 +122,44 @@ def epub(chapters, encrypted=False):
     return package(parts)
 
 
-def pdf(pages, fonts="<</F 4 0 R>>"):
+def pdf(pages, fonts="<</F 4 0 R>>", title="", size=12):
     """One line of text a page, uncompressed; "" is a page without text."""
     objects = ["<</Type/Catalog/Pages 2 0 R>>",
                "<</Type/Pages/Count %d/Kids[%s]>>" % (len(pages), " ".join("%d 0 R" % (5 + 2 * i) for i in range(len(pages)))),
                "<<>>", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
     for i, text in enumerate(pages):
-        stream = "BT /F 12 Tf 50 700 Td (%s) Tj ET" % text if text else ""
+        stream = "BT /F %d Tf 50 700 Td (%s) Tj ET" % (size, text) if text else ""
         objects.append("<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font%s>>/Contents %d 0 R>>" % (fonts, 6 + 2 * i))
         objects.append("<</Length %d>>stream\n%s\nendstream" % (len(stream), stream))
-    out, places = "%PDF-1.4\n", []
+    return pdf_file([o.encode("latin-1") for o in objects], title)
+
+
+def pdf_file(objects, title=""):
+    """Objects 1 to n, of which the first is the catalogue."""
+    if title:
+        objects = [*objects, b"<</Title(%s)>>" % title.encode("latin-1")]
+    out, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
         places.append(len(out))
-        out += "%d 0 obj%s\nendobj\n" % (number, content)
-    start = len(out)
-    out += "xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    out += "".join("%010d 00000 n \n" % place for place in places)
-    out += "trailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, start)
-    return out.encode("latin-1")
+        out += b"%d 0 obj%s\nendobj\n" % (number, content)
+    start, info = len(out), b"/Info %d 0 R" % len(objects) if title else b""
+    out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
+    out += b"".join(b"%010d 00000 n \n" % place for place in places)
+    return out + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, info, start)
+
+
+def pdf_of_pictures(pictures):
+    """A PDF as a scanner makes it: a picture a page and no text. pictures: PGM files (P5) of 8 bits."""
+    kids = b" ".join(b"%d 0 R" % (3 + 3 * i) for i in range(len(pictures)))
+    objects = [b"<</Type/Catalog/Pages 2 0 R>>", b"<</Type/Pages/Count %d/Kids[%s]>>" % (len(pictures), kids)]
+    for i, picture in enumerate(pictures):
+        kind, width, height, most, pixels = picture.split(maxsplit=4)
+        assert (kind, most, len(pixels)) == (b"P5", b"255", int(width) * int(height))
+        packed = zlib.compress(pixels)
+        draw = b"q 600 0 0 800 0 0 cm /I Do Q"
+        objects += [b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</XObject<</I %d 0 R>>>>/Contents %d 0 R>>"
+                    % (4 + 3 * i, 5 + 3 * i),
+                    b"<</Type/XObject/Subtype/Image/Width %s/Height %s/ColorSpace/DeviceGray/BitsPerComponent 8/Filter/FlateDecode"
+                    b"/Length %d>>stream\n%s\nendstream" % (width, height, len(packed), packed),
+                    b"<</Length %d>>stream\n%s\nendstream" % (len(draw), draw)]
+    return pdf_file(objects)

@@ -80,6 +80,14 @@ class Formats(Documents):
         self.assertEqual((hit["page"], hit["lang"], hit["content"]), (2, "pdf", "The second page is about basalt."))
         self.assertEqual(self.only("granite")["page"], 1)
 
+    def test_pdf_has_the_title_that_its_author_gave_it(self):
+        self.write("a1.pdf", pdf(["Of granite."], title="Rocks of the coast"))
+        self.write("a2.pdf", pdf(["Of basalt."], title="Untitled"))
+        self.index("--lex-only")
+        hit = self.only("coast")  # nothing but the title says so
+        self.assertEqual(hit["path"], "a1.pdf")
+        self.search("untitled", "--mode", "lexical", code=1)
+
     def test_pptx_has_a_page_and_a_heading_a_slide_and_its_notes(self):
         self.write("talk.pptx", pptx([("Opening", ["Welcome to the harbour"]), ("Cranes", ["They lift containers"])],
                                      notes="Speak about the pilot boat"))
@@ -159,6 +167,28 @@ class Formats(Documents):
         hit = self.only("rutabaga")
         self.assertEqual((hit["heading"], hit["content"]), ("Second > Roots", "Second\n\nRoots\n\nľuťky rutabaga"))
         self.assertEqual(self.only("parsnips")["heading"], "First")
+
+    def test_pdfs_in_mails_are_read_into_their_places(self):
+        mail = EmailMessage()
+        mail["Subject"] = "Stones"
+        mail.set_content("See the survey.")
+        mail.add_attachment(pdf(["The first page is about granite.", "The second page is about basalt."], title="Not the mail's"),
+                            maintype="application", subtype="pdf", filename="survey.pdf")
+        mail.add_attachment(pdf([""]), maintype="application", subtype="pdf", filename="scan.pdf")
+        mail.add_attachment(b"%PDF-1.7\nnothing", maintype="application", subtype="octet-stream", filename="broken.pdf")
+        mail.add_attachment("Greetings from the quarry.", filename="last.txt")
+        self.write("stones.eml", bytes(mail))
+        self.write("all.mbox", b"From a@b Mon\n" + bytes(mail) + b"\nFrom c@d Tue\nSubject: Next\n\nabout parsnips\n")
+        self.index("--lex-only")
+        hits = {(h["path"], h["page"], h["heading"]) for h in self.hits("basalt")}
+        self.assertEqual(hits, {("stones.eml", 2, "Stones > survey.pdf"), ("all.mbox", 2, "Stones > survey.pdf")})
+        self.assertEqual({(h["page"], h["heading"]) for h in self.hits("quarry")}, {(None, "Stones > last.txt")})
+        self.assertEqual([(h["path"], h["page"], h["heading"]) for h in self.hits("parsnips")], [("all.mbox", None, "Next")])
+        text = self.pythia("get", "stones.eml", code=0).out
+        self.assertRegex(text, r"^Stones\n\nSee the survey\.\n\nsurvey\.pdf\n\nThe first page is about granite\.\n\n"
+                               r"The second page is about basalt\.\n\nscan\.pdf\n\n\(not read: no text \(PDF of 1 page, .*\)\)\n\n"
+                               r"broken\.pdf\n\n\(not read: broken PDF \(.*\)\)\n\nlast\.txt\n\nGreetings from the quarry\.\n$")
+        self.assertEqual([h for h in self.hits("survey") if h["heading"] == "Not the mail's"], [])
 
     def test_notebooks_rows_and_records(self):
         self.write("study.ipynb", json.dumps({"nbformat": 4, "cells": [

@@ -30,6 +30,9 @@ static inline void check_wire(Arena *a, const Doc *d) {
     if (!str_eq(back.text, d->text) || !str_eq(back.title, d->title) || back.n_marks != d->n_marks) abort();
     for (size_t i = 0; i < d->n_marks; i++)
         if (back.marks[i].start != d->marks[i].start || !str_eq(back.marks[i].heading, d->marks[i].heading)) abort();
+    if (back.n_parts != d->n_parts) abort();
+    for (size_t i = 0; i < d->n_parts; i++)
+        if (back.parts[i].start != d->parts[i].start || !str_eq(back.parts[i].bytes, d->parts[i].bytes)) abort();
     buf_free(&frame);
 }
 
