@@ -169,6 +169,7 @@ static Err buffer_flush(LexIndex *ix, bool with_removals) {
                          &ix->flushed[ix->n_flushed]));
     ix->n_flushed++;
     lex_buffer_clear(&ix->buffer);
+    ix->buffers++;
     if (with_removals) ix->n_removed = 0;
     return ERR_OK;
 }
@@ -179,6 +180,23 @@ Err lex_add(LexIndex *ix, Analyzer *a, int64_t id, const Str fields[LEX_FIELDS],
     *number = segments_end(ix) + ix->buffer.docs;
     if (*number >= UINT32_MAX - 1) return err_set(ERR_LIMIT, "the index in '%s' is full", ix->dir);
     Err err = lex_buffer_add(&ix->buffer, a, id, fields);
+    if (!err && ix->buffer.n >= LEX_BUFFER_OCCURRENCES) err = buffer_flush(ix, false);
+    ix->broken = err != ERR_OK;
+    return err;
+}
+
+Err lex_add_batch(LexIndex *ix, LexBatch *b, uint32_t from, uint32_t n, int64_t first) {
+    uint32_t *numbers = NULL;
+    TRY(may_write(ix));
+    if (from > lex_batch_size(b) || n > lex_batch_size(b) - from)
+        return err_set(ERR_INPUT, "a batch of %u documents has none from %u to %u", lex_batch_size(b), from, from + n);
+    if (n == 0) return ERR_OK;
+    if (first < 0 || first > INT64_MAX - n)
+        return err_set(ERR_INPUT, "documents cannot have the ids %lld and on", (long long)first);
+    if ((uint64_t)segments_end(ix) + ix->buffer.docs + n >= UINT32_MAX - 1)
+        return err_set(ERR_LIMIT, "the index in '%s' is full", ix->dir);
+    Err err = lex_batch_numbers(b, ix, &numbers);
+    if (!err) err = lex_buffer_append(&ix->buffer, lex_batch_buffer(b), from, n, first, numbers);
     if (!err && ix->buffer.n >= LEX_BUFFER_OCCURRENCES) err = buffer_flush(ix, false);
     ix->broken = err != ERR_OK;
     return err;

@@ -69,6 +69,18 @@ void lex_close(LexIndex *ix); /* NULL is fine; no search may be under way */
  * open it again with what is committed. Cost: some 12 us a chunk of 400 bytes, nearly all of it the analyser and counting. */
 MUST_USE Err lex_add(LexIndex *ix, Analyzer *a, int64_t id, const Str fields[LEX_FIELDS], uint32_t *number);
 
+/* Documents that are analysed on any thread on their way into an index: nearly all that lex_add costs. Threads: one a batch. */
+typedef struct LexBatch LexBatch;
+MUST_USE Err lex_batch_open(LexBatch **out);
+void lex_batch_close(LexBatch *b); /* NULL is fine */
+void lex_batch_clear(LexBatch *b); /* no documents; memory that is not much is kept for the next ones */
+/* After a failure only clear and close are allowed. */
+MUST_USE Err lex_batch_add(LexBatch *b, Analyzer *a, const Str fields[LEX_FIELDS]);
+uint32_t lex_batch_size(const LexBatch *b); /* documents in it */
+/* As lex_add of its documents [from, from + n) one after the other, with the ids first, first + 1 … Cost: a look-up a distinct
+ * term of the batch, once for all of its parts; some tenth of what lex_add costs. */
+MUST_USE Err lex_add_batch(LexIndex *ix, LexBatch *b, uint32_t from, uint32_t n, int64_t first);
+
 /* Removes every document with an id in the ranges (sorted, apart) that the last lex_sync covers, from the next lex_sync on;
  * *n_removed of them (NULL: not asked for). ERR_INPUT for ranges out of order. */
 MUST_USE Err lex_remove(LexIndex *ix, const ChunkRange *ranges, size_t n, size_t *n_removed);

@@ -21,9 +21,10 @@ typedef struct {
     Err err;
 } Gather;
 
-static Err occurrences_room(LexBuffer *b) {
-    if (b->n < b->cap) return ERR_OK;
-    const size_t cap = b->cap ? 2 * b->cap : 4096;
+static Err occurrences_room(LexBuffer *b, size_t more_n) {
+    if (b->cap - b->n >= more_n) return ERR_OK;
+    size_t cap = b->cap ? 2 * b->cap : 1024;
+    while (cap - b->n < more_n) cap *= 2;
     LexOccurrence *more = realloc(b->occurrences, cap * sizeof *more);
     if (!more) return memory_out();
     b->occurrences = more;
@@ -32,14 +33,13 @@ static Err occurrences_room(LexBuffer *b) {
 }
 
 static Err term_number(LexBuffer *b, Str term, uint32_t *out) {
-    const uint64_t *known = map_get(&b->terms, term);
-    if (known) {
-        *out = (uint32_t)*known;
-        return ERR_OK;
-    }
-    *out = (uint32_t)b->terms.count;
-    const Str kept = arena_str(&b->arena, term);
-    return kept.p ? map_put(&b->terms, kept, *out) : arena_error();
+    const size_t before = b->terms.count;
+    const uint64_t *number = map_at(&b->terms, term, before);
+    if (!number) return ERR_NOMEM;
+    *out = (uint32_t)*number;
+    if (b->terms.count == before) return ERR_OK;
+    b->terms.entries[before].key = arena_str(&b->arena, term); /* the same text, where it stays */
+    return b->terms.entries[before].key.p ? ERR_OK : arena_error();
 }
 
 static int gather_term(void *ctx, Str term, bool colocated, size_t start, size_t end) {
@@ -49,7 +49,7 @@ static int gather_term(void *ctx, Str term, bool colocated, size_t start, size_t
     LexBuffer *b = g->buffer;
     uint32_t number;
     if (term.n == 0 || term.n > LEX_TERM_MAX) return 0;
-    g->err = occurrences_room(b);
+    g->err = occurrences_room(b, 1);
     if (!g->err) g->err = term_number(b, term, &number);
     if (g->err) return 1;
     if (!colocated || g->next == 0) g->next++;
@@ -60,7 +60,7 @@ static int gather_term(void *ctx, Str term, bool colocated, size_t start, size_t
 
 static Err docs_room(LexBuffer *b) {
     if (b->docs < b->cap_docs) return ERR_OK;
-    const size_t cap = b->cap_docs ? 2 * (size_t)b->cap_docs : 1024;
+    const size_t cap = b->cap_docs ? 2 * (size_t)b->cap_docs : 64;
     size_t *starts = realloc(b->starts, cap * sizeof *starts);
     if (starts) b->starts = starts;
     uint16_t *lengths = realloc(b->lengths, cap * sizeof *lengths);
@@ -93,6 +93,31 @@ Err lex_buffer_add(LexBuffer *b, Analyzer *a, int64_t id, const Str fields[LEX_F
     b->lengths[b->docs] = (uint16_t)(length < LEX_LENGTH_MAX ? length : LEX_LENGTH_MAX);
     b->ids[b->docs++] = id;
     return ERR_OK;
+}
+
+Err lex_buffer_append(LexBuffer *b, const LexBuffer *from, uint32_t at, uint32_t n, int64_t first, uint32_t *numbers) {
+    const size_t start = at < from->docs ? from->starts[at] : from->n;
+    const size_t end = at + n < from->docs ? from->starts[at + n] : from->n;
+    TRY(occurrences_room(b, end - start));
+    for (uint32_t d = 0; d < n; d++) {
+        TRY(docs_room(b));
+        b->starts[b->docs] = b->n + (from->starts[at + d] - start);
+        b->lengths[b->docs] = from->lengths[at + d];
+        b->ids[b->docs++] = first + (int64_t)d;
+    }
+    for (size_t i = start; i < end; i++) {
+        const LexOccurrence *o = &from->occurrences[i];
+        if (numbers[o->term] == LEX_NO_TERM) TRY(term_number(b, from->terms.entries[o->term].key, &numbers[o->term]));
+        b->occurrences[b->n++] = (LexOccurrence){numbers[o->term], o->where};
+    }
+    return ERR_OK;
+}
+
+void lex_buffer_reset(LexBuffer *b) {
+    map_clear(&b->terms);
+    arena_reset(&b->arena);
+    b->n = 0;
+    b->docs = 0;
 }
 
 void lex_buffer_clear(LexBuffer *b) {

@@ -25,6 +25,7 @@ struct LexIndex {
     int lock_fd;
     LexView *view;
     LexBuffer buffer; /* documents behind all segments */
+    uint64_t buffers; /* times that it was emptied */
     LexSeg **flushed; /* [n_flushed] written since the last sync, not in view */
     size_t n_flushed;
     uint32_t *removed; /* [n_removed] numbers that the next sync removes */
@@ -40,6 +41,10 @@ void lex_view_free(LexView *v);
 /* Lets searches see v from now on. */
 void lex_publish(LexIndex *ix, LexView *v);
 static inline bool lex_is_gone(const LexView *v, uint32_t number) { return v->gone[number / 64] >> (number % 64) & 1; }
+
+/* lex_batch.c. numbers: lex_buffer_append's, for the index as it is now. */
+const LexBuffer *lex_batch_buffer(const LexBatch *b);
+MUST_USE Err lex_batch_numbers(LexBatch *b, const LexIndex *ix, uint32_t **numbers);
 
 /* lex_open.c: the segments that hold the committed documents; a writer removes other files of the generation. */
 MUST_USE Err lex_load(LexIndex *ix, uint32_t committed);

@@ -529,6 +529,70 @@ static void compacting_numbers_documents_anew(void **unused) {
 
 /* ---- committing, crashing, damage ---- */
 
+static Str file_of(Arena *a, const char *dir, uint32_t end) {
+    Str bytes;
+    CHECK_OK(file_read(a, arena_printf(a, "%s/lex-1-00000000-%08x.seg", dir, end).p, 1 << 26, &bytes));
+    return bytes;
+}
+
+/* Batches of several texts each, taken part by part, some of them while the index has none of their terms and some when it has. */
+static void batches_make_the_index_that_single_documents_make(void **unused) {
+    (void)unused;
+    enum { BATCHES = 12, TEXTS = 40 };
+    Arena arena = {0};
+    Analyzer *a = NULL;
+    LexBatch *batch = NULL;
+    LexIndex *single = NULL, *parts = NULL;
+    uint32_t number, count = 0;
+    const char *one = arena_printf(&arena, "%s/one", check_temp_dir()).p,
+               *two = arena_printf(&arena, "%s/two", check_temp_dir()).p;
+    CHECK_OK(analyzer_open(&a));
+    CHECK_OK(lex_batch_open(&batch));
+    CHECK_OK(lex_open(&single, &(LexSpec){.dir = one, .generation = 1, .writer = true}));
+    CHECK_OK(lex_open(&parts, &(LexSpec){.dir = two, .generation = 1, .writer = true}));
+    for (int64_t b = 0, id = 100; b < BATCHES; b++) {
+        lex_batch_clear(batch);
+        for (int t = 0; t < TEXTS; t++) {
+            Buf body = {0};
+            for (uint32_t w = noise(60); w > 0; w--) word_put(&body);
+            const Str fields[LEX_FIELDS] = {STR("next"), STR("src/a.c"), STR("Over all"), buf_str(&body)};
+            CHECK_OK(lex_batch_add(batch, a, fields));
+            if (t % 7 != 3) CHECK_OK(lex_add(single, a, id + t, fields, &number)); /* those are left out below */
+            buf_free(&body);
+        }
+        CHECK_INT(lex_batch_size(batch), TEXTS);
+        for (uint32_t t = 0; t < TEXTS; t += 7) {
+            const uint32_t before = TEXTS - t < 3 ? TEXTS - t : 3, behind = TEXTS - t < 7 ? TEXTS - t : 7;
+            CHECK_OK(lex_add_batch(parts, batch, t, before, id + t));
+            if (behind > 4) CHECK_OK(lex_add_batch(parts, batch, t + 4, behind - 4, id + t + 4));
+        }
+        id += 1000;
+    }
+    CHECK_ERR(lex_add_batch(parts, batch, 30, 11, 5), ERR_INPUT, "a batch of 40 documents has none from 30 to 41");
+    CHECK_ERR(lex_add_batch(parts, batch, 0, 1, -1), ERR_INPUT, "cannot have the ids -1");
+    CHECK_OK(lex_sync(single, &count));
+    CHECK_OK(lex_sync(parts, &number));
+    CHECK_INT(count, number);
+    const Str x = file_of(&arena, one, count), y = file_of(&arena, two, count);
+    CHECK(x.n == y.n && memcmp(x.p, y.p, x.n) == 0);
+    /* The same batch into an index that has forgotten its terms, and into another one. */
+    CHECK_OK(lex_add_batch(parts, batch, 0, 1, 1));
+    CHECK_OK(lex_add_batch(single, batch, 0, 1, 1));
+    CHECK_OK(lex_sync(single, &count));
+    CHECK_OK(lex_sync(parts, &count));
+    Buf report = {0};
+    CHECK_OK(lex_check(single, &report));
+    CHECK_OK(lex_check(parts, &report));
+    buf_free(&report);
+    lex_close(single);
+    lex_close(parts);
+    lex_batch_close(batch);
+    analyzer_close(a);
+    CHECK_OK(file_remove_tree(one));
+    CHECK_OK(file_remove_tree(two));
+    arena_free(&arena);
+}
+
 static void what_is_not_committed_is_cut_off_by_the_next_writer(void **unused) {
     (void)unused;
     Fixture f;
@@ -780,6 +844,7 @@ int main(void) {
         cmocka_unit_test(removed_documents_are_not_found_and_count_in_no_score_before_a_merge_or_after),
         cmocka_unit_test(merges_change_no_score_and_keep_segments_few),
         cmocka_unit_test(compacting_numbers_documents_anew),
+        cmocka_unit_test(batches_make_the_index_that_single_documents_make),
         cmocka_unit_test(what_is_not_committed_is_cut_off_by_the_next_writer),
         cmocka_unit_test(a_reader_with_an_older_count_opens_what_a_merge_has_joined),
         cmocka_unit_test(flipped_bytes_and_cuts_are_found_before_an_answer),
