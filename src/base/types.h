@@ -38,12 +38,14 @@ typedef struct {
     size_t n_parts;
 } Doc;
 
+#define CHUNK_COARSE (-1) /* tokens of a chunk that was cut without a look at what the model takes: it gets no vector */
+
 /* A span of a document's text. */
 typedef struct {
     int64_t start, end;           /* bytes [start, end) of the text */
     int32_t start_line, end_line; /* 1-based, inclusive */
     int32_t page;                 /* 1-based; 0: the document has none */
-    int32_t tokens;               /* by the collection's model, special tokens not counted; 0: unknown */
+    int32_t tokens;               /* by the collection's model, special tokens not counted; 0: unknown; CHUNK_COARSE */
     Str symbol;                   /* "backoff_next", "Backoff.next"; "" none */
     Str names;                    /* of all definitions that begin in it, a blank between; "" none */
     Str kind;                     /* "function"; "code" without a symbol; "section"; "lines" */

@@ -29,7 +29,8 @@ typedef struct {
 
 #define CHUNK_MAX             200000 /* of one document */
 #define CHUNK_BYTES_PER_TOKEN 64     /* text has 3 to 6; a chunk of more than one line never has more than this */
-#define CHUNK_TOKENS_LEAST    8      /* a budget in which every code point fits */
+#define CHUNK_SKIM_BYTES      4096
+#define CHUNK_TOKENS_LEAST    8 /* a budget in which every code point fits */
 
 /* What a chunker is, and by what collections that another one made are told apart. */
 #define CHUNKER_VERSION 2
@@ -53,6 +54,12 @@ typedef struct {
  * linear in the text: each line is counted once, each chunk once more, the pieces of a long line a few times.
  * ERR_LIMIT: max_tokens below CHUNK_TOKENS_LEAST, over CHUNK_MAX chunks, over 2 GB of text. */
 MUST_USE Err chunk_doc(Arena *a, const Doc *doc, const ChunkOpts *opts, DocChunks *out);
+
+/* Coarse chunks, quickly: of CHUNK_SKIM_BYTES at most, cut where a paragraph at the left margin begins, else at a blank line, else
+ * at any. Neither the syntax tree nor the tokenizer is asked, so they have neither symbol nor heading, and `tokens` is
+ * CHUNK_COARSE; for the rest they keep the contract above. So that the words of many files can be found before they are cut
+ * for good. Cost: 1.5 GB/s, and their hashes. ERR_LIMIT: over CHUNK_MAX chunks. */
+MUST_USE Err chunk_skim(Arena *a, const Doc *doc, DocChunks *out);
 
 /* Makes all grammars ready: ERR_INTERNAL names one that does not fit. *n: how many there are. Cost: 1 ms once. */
 MUST_USE Err chunk_check(size_t *n);

@@ -113,6 +113,68 @@ static void the_contract_holds_on_random_texts(void **state) {
     }
 }
 
+/* The contract, but for the count of tokens. */
+static void check_skim(Str text) {
+    Arena a = {0};
+    Doc doc = {.text = text, .path = STR("x")};
+    DocChunks out, again;
+    int64_t end = 0;
+    int32_t line = 1;
+    CHECK_OK(chunk_skim(&a, &doc, &out));
+    CHECK_OK(chunk_skim(&a, &doc, &again));
+    CHECK_INT(out.n, again.n);
+    for (size_t i = 0; i < out.n; i++) {
+        const Chunk *c = &out.chunks[i];
+        CHECK(c->start >= end && c->end > c->start && (uint64_t)c->end <= text.n &&
+              c->end - c->start <= CHUNK_SKIM_BYTES);
+        CHECK_INT(c->tokens, CHUNK_COARSE);
+        for (int64_t k = end; k < c->start; k++) CHECK(strchr(" \t\r\n\f\v", text.p[k]));
+        line += breaks(text, end, c->start);
+        CHECK_INT(c->start_line, line);
+        line += breaks(text, c->start, c->end);
+        CHECK_INT(c->end_line, line);
+        const ChunkHash h = chunk_hash_of(str_make(text.p + c->start, (size_t)(c->end - c->start)));
+        CHECK(memcmp(&h, &c->hash, sizeof h) == 0);
+        CHECK(c->start == again.chunks[i].start && c->end == again.chunks[i].end);
+        end = c->end;
+    }
+    for (size_t k = (size_t)end; k < text.n; k++) CHECK(strchr(" \t\r\n\f\v", text.p[k]));
+    arena_free(&a);
+}
+
+static void skimmed_chunks_keep_the_contract(void **state) {
+    (void)state;
+    static const char *const words[] = {"\n",        "\n\n",         " ",    "\t",    "alpha", "}", "\r\n",
+                                        "def f(x):", "na\xC3\xAFve", "\xFF", "\n\n\n"};
+    uint32_t seed = 7;
+    for (int round = 0; round < 300; round++) {
+        Buf b = {0};
+        const uint32_t pieces = next_random(&seed) % 6000,
+                       kinds = 1 + next_random(&seed) % (sizeof words / sizeof *words);
+        for (uint32_t i = 0; i < pieces; i++) buf_add_z(&b, words[(next_random(&seed) % kinds + (uint32_t)round) % 11]);
+        check_skim(buf_str(&b));
+        buf_free(&b);
+    }
+    check_skim(STR(""));
+    check_skim(STR(" \n\t\n"));
+}
+
+static void skimming_ends_chunks_between_definitions(void **state) {
+    (void)state;
+    Arena a = {0};
+    Buf b = {0};
+    DocChunks out;
+    for (int i = 0; i < 90; i++)
+        buf_printf(&b, "static int f%d(void) {\n    int x = %d;\n\n    return x * %d;\n}\n\n", i, i, i * 77);
+    Doc doc = {.text = buf_str(&b), .path = STR("x.c"), .lang = STR("c")};
+    CHECK_OK(chunk_skim(&a, &doc, &out));
+    CHECK_INT(out.n, 2);
+    for (size_t i = 0; i < out.n; i++)
+        CHECK(str_starts(str_from(doc.text, (size_t)out.chunks[i].start), STR("static int")));
+    buf_free(&b);
+    arena_free(&a);
+}
+
 static void blank_texts_give_nothing(void **state) {
     (void)state;
     Arena a = {0};
@@ -515,6 +577,8 @@ static void a_budget_too_small_is_an_error(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_contract_holds_on_random_texts),
+        cmocka_unit_test(skimmed_chunks_keep_the_contract),
+        cmocka_unit_test(skimming_ends_chunks_between_definitions),
         cmocka_unit_test(blank_texts_give_nothing),
         cmocka_unit_test(functions_stay_whole_and_keep_their_comments),
         cmocka_unit_test(headings_start_chunks_and_name_them),
