@@ -430,6 +430,7 @@ const StoreKind store_local = {
     .put_skipped = local_put_skipped,
     .rename = local_rename,
     .touch = local_touch,
+    .recut = local_recut,
     .remove = local_remove,
     .symbols_of = local_symbols_of,
     .symbols_named = local_symbols_named,

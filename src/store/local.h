@@ -31,7 +31,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 4,
+    LOCAL_SCHEMA_VERSION = 5,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
@@ -139,6 +139,7 @@ MUST_USE Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, Doc
                                StoreChange *change);
 MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
+MUST_USE Err local_recut(Store *s, int64_t collection);
 MUST_USE Err local_remove(Store *s, int64_t doc, StoreChange *change);
 MUST_USE Err local_text(Store *s, Arena *a, int64_t doc, Str *out);
 

@@ -31,6 +31,7 @@ static Err doc_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreDoc *out) 
         .version = sqlite3_column_int64(st, 11),
         .indexed_ms = sqlite3_column_int64(st, 12),
         .chunks = a ? sqlite3_column_int64(st, 13) : 0,
+        .cut = (DocCut)sqlite3_column_int(st, 14),
     };
     if (!out->uri.p || !out->path.p || !out->title.p || !out->lang.p || !out->reason.p) return arena_error();
     const int64_t state = sqlite3_column_int64(st, 5);
@@ -190,7 +191,8 @@ static Err content_write(LocalStore *l, const StorePut *put, int64_t doc, ChunkR
         TRY(chunks_count(l, put->collection, (int64_t)put->n_chunks));
     }
     TRY(local_run(l, SQL_DOC_SET_CONTENT,
-                  SQL_VALUES(sql_int(doc), sql_int(version), sql_int(first), sql_int((int64_t)put->n_chunks))));
+                  SQL_VALUES(sql_int(doc), sql_int(version), sql_int(first), sql_int((int64_t)put->n_chunks),
+                             sql_int(put->cut))));
     return local_run(l, SQL_VERSION_TRIM, SQL_VALUES(sql_int(doc), sql_int(version), sql_int(VERSIONS_KEPT)));
 }
 
@@ -223,7 +225,8 @@ static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState s
     TRY(content_clear(l, &at, &change->gone));
     values[11] = sql_int(*id);
     TRY(local_run(l, SQL_DOC_UPDATE, values, 12));
-    return local_run(l, SQL_DOC_SET_CONTENT, SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0)));
+    return local_run(l, SQL_DOC_SET_CONTENT,
+                     SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0), sql_int(DOC_CUT)));
 }
 
 static Err put_check(const StorePut *put) {
@@ -292,6 +295,12 @@ Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
     return local_write_end(l, doc_touch(l, doc, mtime_ns, inode));
+}
+
+Err local_recut(Store *s, int64_t collection) {
+    LocalStore *l = local_of(s);
+    TRY(local_write_begin(l));
+    return local_write_end(l, local_run(l, SQL_DOCS_RECUT, SQL_VALUES(sql_int(collection))));
 }
 
 Err local_remove(Store *s, int64_t doc, StoreChange *change) {

@@ -38,6 +38,7 @@ static const Migration migrations[] = {
      "CREATE INDEX symbols_name ON symbols(collection, name);"
      "CREATE TABLE document_references ("
      "document INTEGER PRIMARY KEY REFERENCES documents(id), size INTEGER NOT NULL, zstd BLOB NOT NULL)"},
+    {5, NULL, "ALTER TABLE documents ADD COLUMN cut INTEGER NOT NULL DEFAULT 0"},
     {0, NULL, NULL},
 };
 

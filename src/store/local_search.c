@@ -247,6 +247,7 @@ static Err counts_of_rows(LocalStore *l, int64_t collection, const Sha256 *model
         out->failed = sqlite3_column_int64(st, 2);
         out->chunks = sqlite3_column_int64(st, 3);
         out->text_bytes = sqlite3_column_int64(st, 4);
+        out->skimmed = sqlite3_column_int64(st, 5);
         sql_done(st);
     }
     bool known = false;

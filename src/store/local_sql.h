@@ -15,7 +15,7 @@
     "settings, pending, pending_files, lex_generation, lex_count, chunks"
 #define SQL_DOC_COLUMNS                                                                                                \
     "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, "           \
-    "chunk_count"
+    "chunk_count, cut"
 #define SQL_CHUNK_COLUMNS                                                                                              \
     "c.id, c.document, d.source_uri, d.path, d.title, d.lang, c.symbol, c.kind, c.heading, c.start, c.\"end\", "       \
     "c.start_line, c.end_line, c.page, c.hash, d.sha256, d.size, d.mtime_ns, "                                         \
@@ -66,10 +66,11 @@
       "UPDATE documents SET path = ?1, title = ?2, lang = ?3, state = ?4, reason = ?5, sha256 = ?6, size = ?7, " \
       "mtime_ns = ?8, inode = ?9, indexed_ms = ?10, prior = ?11 WHERE id = ?12") \
     X(DOC_SET_CONTENT, INDEXED, \
-      "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4 WHERE id = ?1") \
+      "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4, cut = ?5 WHERE id = ?1") \
     X(DOC_RENAME, INDEXED, \
       "UPDATE documents SET source_uri = ?2, path = ?3, lang = ?4, mtime_ns = ?5, inode = ?6, prior = ?7 WHERE id = ?1") \
     X(DOC_TOUCH, INDEXED, "UPDATE documents SET mtime_ns = ?2, inode = ?3 WHERE id = ?1") \
+    X(DOCS_RECUT, INDEXED, "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0") \
     X(DOC_DELETE, INDEXED, "DELETE FROM documents WHERE id = ?1") \
     X(VERSION_PUT, INDEXED, \
       "INSERT INTO document_versions(document, sha256, size, text_size, blob, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) " \
@@ -123,9 +124,9 @@
     X(MODEL_FIND, INDEXED, "SELECT id FROM models WHERE sha256 = ?1") \
     X(MODEL_INSERT, INDEXED, "INSERT INTO models(sha256) VALUES (?1)") \
     X(PENDING, INDEXED, \
-      "SELECT c.id, c.hash FROM chunks c INDEXED BY chunks_collection WHERE c.collection = ?1 AND c.id > ?3 " \
+      "SELECT c.id, c.hash FROM chunks c INDEXED BY chunks_collection WHERE c.collection = ?1 AND c.id > ?3 AND c.tokens >= 0 " \
       "AND NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash) " \
-      "AND NOT EXISTS (SELECT 1 FROM chunks f WHERE f.collection = ?1 AND f.hash = c.hash AND f.id < c.id) " \
+      "AND NOT EXISTS (SELECT 1 FROM chunks f WHERE f.collection = ?1 AND f.hash = c.hash AND f.id < c.id AND f.tokens >= 0) " \
       "ORDER BY c.id LIMIT ?4") \
     X(EMBEDDING_PUT, INDEXED, \
       "INSERT INTO chunk_embeddings(collection, model, hash, slot) VALUES (?1, ?2, ?3, ?4) " \
@@ -166,7 +167,8 @@
       "SELECT e.slot FROM chunks c JOIN chunk_embeddings e ON e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash " \
       "WHERE c.id = ?3 AND c.collection = ?1") \
     X(COUNT_DOCS, INDEXED, \
-      "SELECT sum(state = 0), sum(state = 1), sum(state = 2), sum(chunk_count), sum(CASE state WHEN 0 THEN size ELSE 0 END) " \
+      "SELECT sum(state = 0), sum(state = 1), sum(state = 2), sum(chunk_count), sum(CASE state WHEN 0 THEN size ELSE 0 END), " \
+      "sum(cut = 1) " \
       "FROM documents WHERE collection = ?1") \
     X(COUNT_EMBEDDED, INDEXED, \
       "SELECT count(*) FROM chunks c WHERE c.collection = ?1 AND EXISTS " \

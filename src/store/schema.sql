@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 4 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 5 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -49,6 +49,7 @@ CREATE TABLE documents (
     first_chunk INTEGER NOT NULL DEFAULT 0,
     chunk_count INTEGER NOT NULL DEFAULT 0,
     prior       INTEGER NOT NULL DEFAULT 1000, -- thousandths: what its hits count beside those of other documents
+    cut         INTEGER NOT NULL DEFAULT 0,  -- DocCut: 0 as the collection's settings want, 1 skimmed, 2 by older settings
     UNIQUE (collection, tenant, source_uri)
 );
 CREATE INDEX documents_path   ON documents(collection, path);
@@ -83,7 +84,7 @@ CREATE TABLE chunks (
     start_line  INTEGER NOT NULL,
     end_line    INTEGER NOT NULL,
     page        INTEGER NOT NULL,
-    tokens      INTEGER NOT NULL,
+    tokens      INTEGER NOT NULL,            -- CHUNK_COARSE (-1): of a skimmed document, not to be embedded
     symbol      TEXT NOT NULL,
     names       TEXT NOT NULL DEFAULT '',    -- of all definitions that begin in it; '': it is the symbol alone
     kind        TEXT NOT NULL,

@@ -169,6 +169,12 @@ Err store_remove(Store *s, int64_t doc, StoreChange *change) {
     return s->kind->remove(s, doc, change_place(change, &spare));
 }
 
+Err store_recut(Store *s, int64_t collection) {
+    assert(s && collection > 0);
+    TRY(need_writable(s));
+    return s->kind->recut(s, collection);
+}
+
 /* ---- symbols ---- */
 
 static Err no_symbols(const Store *s) { return err_set(ERR_UNSUPPORTED, "the %s store has no symbols", s->kind->name); }

@@ -77,10 +77,17 @@ MUST_USE Err store_collection_remove(Store *s, int64_t collection); /* with ever
 
 /* ---- documents ---- */
 typedef enum { DOC_ACTIVE, DOC_SKIPPED, DOC_FAILED } DocState;
+/* How its chunks were cut. What is not DOC_CUT is read and cut anew by the next `index`, whatever its times say. */
+typedef enum {
+    DOC_CUT,         /* as the collection's settings want */
+    DOC_SKIMMED,     /* in coarse pieces, so that its words can be found at once: they wait for no vector */
+    DOC_CUT_BY_OTHER /* settings */
+} DocCut;
 typedef struct {
     int64_t id;
     Str uri, path, title, lang;
     DocState state;
+    DocCut cut;
     Str reason; /* of skipped and failed ones */
     Sha256 sha256;
     int64_t size, mtime_ns;
@@ -107,6 +114,7 @@ typedef struct {
     const Reference *references; /* by name, then line */
     size_t n_references;
     int64_t now_ms;
+    DocCut cut;
     bool keep_text; /* the text has no file to be read back from: keep it as a zstd blob */
 } StorePut;
 /* What a writing call did, for whoever keeps an index of chunks beside the store. Empty ranges: nothing. */
@@ -127,6 +135,8 @@ MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, Doc
  * gone and added, since their words are others: the path is one of the fields. A document that stood under that URI goes. */
 MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
+/* The collection's settings are others now: all its documents are DOC_CUT_BY_OTHER, but for skimmed ones. */
+MUST_USE Err store_recut(Store *s, int64_t collection);
 MUST_USE Err store_remove(Store *s, int64_t doc, StoreChange *change);
 
 /* ---- symbols ---- */
@@ -160,7 +170,7 @@ typedef struct {
     int64_t chunk; /* any one chunk with this hash */
     ChunkHash hash;
 } StorePending;
-/* Distinct hashes of the collection's chunks without an embedding for model, in order of chunk id, from behind `after`
+/* Distinct hashes of the collection's chunks (not coarse ones) without an embedding for model, in order of chunk id, from behind `after`
  * (a chunk id; 0 at first), at most cap. */
 MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out,
                            size_t cap, size_t *n);
@@ -227,6 +237,7 @@ MUST_USE Err store_text(Store *s, Arena *a, int64_t doc, Str *out);
 typedef struct {
     int64_t documents, skipped, failed, chunks, embedded, pending; /* chunks by whether they have a vector */
     int64_t pending_files;                                         /* documents with pending chunks */
+    int64_t skimmed;                                               /* documents that are DOC_SKIMMED */
     int64_t text_bytes;                                            /* of active documents */
     int64_t db_bytes;                                              /* of the whole store on disk */
 } StoreCounts;

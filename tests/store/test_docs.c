@@ -375,6 +375,46 @@ static void touching_and_removing(void **state) {
     fixture_close(&f);
 }
 
+static void a_skimmed_document_is_told_and_waits_for_no_vector(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    const Sha256 model = {{1}};
+    const Doc doc = fixture_doc(&f, "a.c", STR("alpha\n\nbeta"));
+    Chunk chunks[] = {
+        {.start = 0, .end = 11, .start_line = 1, .end_line = 3, .tokens = CHUNK_COARSE, .kind = STR("lines")}};
+    chunks[0].hash = chunk_hash_of(STR("alpha\n\nbeta"));
+    StorePut put = {.collection = f.collection, .doc = &doc, .chunks = chunks, .n_chunks = 1, .cut = DOC_SKIMMED};
+    CHECK_OK(store_put(f.store, &put, NULL));
+    (void)fixture_put(&f, "b.c", "alpha\n\nbeta"); /* the same text, in chunks of its own */
+    StoreDoc row;
+    StorePending p[4];
+    StoreCounts counts;
+    size_t n = 0;
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &row));
+    CHECK_INT(row.cut, DOC_SKIMMED);
+    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
+    CHECK_INT(counts.skimmed, 1);
+    CHECK_INT(counts.documents, 2);
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 4, &n));
+    CHECK_INT(n, 2); /* of b.c */
+    CHECK_OK(store_recut(f.store, f.collection));
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &row));
+    CHECK_INT(row.cut, DOC_SKIMMED);
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("b.c"), &row));
+    CHECK_INT(row.cut, DOC_CUT_BY_OTHER);
+    (void)fixture_put(&f, "a.c", "alpha\n\nbeta");
+    (void)fixture_put(&f, "b.c", "alpha\n\nbeta");
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &row));
+    CHECK_INT(row.cut, DOC_CUT);
+    CHECK_OK(store_recut(f.store, f.collection));
+    CHECK_OK(store_put_skipped(f.store, f.collection, &doc, DOC_SKIPPED, STR("binary"), 1, NULL));
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &row));
+    CHECK_INT(row.cut, DOC_CUT);
+    fixture_check_sound(&f);
+    fixture_close(&f);
+}
+
 static void kept_text_comes_back_byte_for_byte(void **state) {
     (void)state;
     Fixture f;
@@ -649,6 +689,7 @@ int main(void) {
         cmocka_unit_test(a_renamed_document_is_found_under_its_new_path),
         cmocka_unit_test(each_change_tells_which_chunks_came_and_went),
         cmocka_unit_test(touching_and_removing),
+        cmocka_unit_test(a_skimmed_document_is_told_and_waits_for_no_vector),
         cmocka_unit_test(kept_text_comes_back_byte_for_byte),
         cmocka_unit_test(a_rollback_takes_everything_back),
         cmocka_unit_test(embeddings_are_keyed_by_content_and_model),
