@@ -58,6 +58,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(INDEX_JOBS, "index", "jobs", INT, "0", "", 0, "worker threads of `index` (0: one a core)")                       \
     X(INDEX_CACHE_SIZE, "index", "cache_size", BYTES, "128M", "", 0,                                                   \
       "disk space, a model, for vectors of texts that went, should they come back (0: none)")                          \
+    X(INDEX_SKIM_FROM, "index", "skim_from", BYTES, "8M", "", 0,                                                       \
+      "so much of new files is first made searchable in coarse pieces, within seconds (0: never)")                     \
     X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                    \
     X(INDEX_NOISE, "index", "noise", ENUM, "rank", "rank|keep", CONFIG_PROJECT,                                        \
       "rank: skip lock files, minified files and installed packages, rank generated and vendored ones lower; keep: "   \

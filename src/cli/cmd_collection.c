@@ -28,6 +28,11 @@ void collection_text(Buf *b, const Term *t, const PythiaCollection *c) {
     number_add(b, c->chunks);
     buf_printf(b, ", %d %% with vectors", c->chunks ? (int)(100 * c->embedded / c->chunks) : 100);
     if (c->pending) buf_printf(b, " (%lld pending)", (long long)c->pending);
+    if (c->skimmed) {
+        buf_add_z(b, "\n  skimmed    ");
+        number_add(b, c->skimmed);
+        buf_add_z(b, c->skimmed == 1 ? " file, still to be cut" : " files, still to be cut");
+    }
     buf_add_z(b, "\n  model      ");
     safe_path(b, c->model);
     if (c->dim) buf_printf(b, ", %lld dimensions", (long long)c->dim);

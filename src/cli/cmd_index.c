@@ -53,6 +53,7 @@ void index_report_json(JsonOut *j, const IndexReport *r) {
     jout_kv_i64(j, "tokens", r->tokens);
     jout_kv_i64(j, "text_bytes", r->text_bytes);
     jout_kv_f64(j, "seconds", r->seconds);
+    jout_kv_f64(j, "searchable_seconds", r->searchable_seconds);
     jout_kv_f64(j, "embed_seconds", r->embed_seconds);
     jout_kv_reasons(j, "failures", r->failures, r->n_failures);
     jout_kv_reasons(j, "plan", r->plan, r->n_plan);

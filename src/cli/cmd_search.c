@@ -110,6 +110,14 @@ static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
     return rq->mode && rq->fusion ? ERR_OK : arena_error();
 }
 
+/* Whoever searches while a large tree is taken in finds its words in coarse pieces, and shall know. */
+static void skimmed_add(Buf *b, const PythiaReply *r) {
+    if (r->coverage.skimmed == 0) return;
+    buf_add_z(b, " · ");
+    number_add(b, r->coverage.skimmed);
+    buf_add_z(b, r->coverage.skimmed == 1 ? " file skimmed so far" : " files skimmed so far");
+}
+
 /* "3 of 41 hits · 8 ms · index 100 % (2 files pending)" */
 static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
     Buf b = {0};
@@ -124,6 +132,7 @@ static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
     if (r->coverage.pending > 0)
         buf_printf(&b, " (%lld %s pending)", (long long)r->coverage.pending,
                    r->coverage.pending == 1 ? "file" : "files");
+    skimmed_add(&b, r);
     if (r->coverage.stale > 0) buf_printf(&b, " · %lld out of date: run pythia index", (long long)r->coverage.stale);
     if (r->deadline_hit) buf_add_z(&b, " · deadline reached: what was found by then");
     cli_say(cli, "%s", b.p ? b.p : "");
@@ -146,7 +155,11 @@ static void timing_say(Cli *cli, const PythiaReply *r) {
 
 static Err nothing_found(Cli *cli, const PythiaReply *r) {
     if (r->deadline_hit) return err_set(ERR_DEADLINE, "nothing was found before the deadline");
-    cli_say(cli, "nothing found for '%.*s' · index %d %%", STR_FMT(r->query), (int)(r->coverage.ratio * 100));
+    Buf b = {0};
+    skimmed_add(&b, r);
+    cli_say(cli, "nothing found for '%.*s' · index %d %%%s", STR_FMT(r->query), (int)(r->coverage.ratio * 100),
+            b.p ? b.p : "");
+    buf_free(&b);
     return err_set(ERR_NOTHING, "nothing found for '%.*s'", STR_FMT(r->query));
 }
 

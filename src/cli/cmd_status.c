@@ -42,7 +42,7 @@ static void status_text(Cli *cli, const PythiaCollection *c, const PythiaStatus 
     reasons_text(b, "failed", s->failed, s->n_failed);
     reasons_text(b, "out of date", s->stale, s->n_stale);
     if (!checked) return;
-    if (s->n_stale || c->pending) {
+    if (s->n_stale || c->pending || c->skimmed) {
         buf_add_z(b, "  next       pythia index");
         if (c->root.n) {
             buf_char(b, ' ');

@@ -222,6 +222,7 @@ static Err fill_coverage(Find *f) {
         cover->indexed += n.documents;
         cover->pending += n.pending_files;
         cover->skipped += n.skipped + n.failed;
+        cover->skimmed += n.skimmed;
         chunks += n.chunks;
         embedded += n.embedded;
     }

@@ -1,4 +1,4 @@
-/* index_job.h - the state of one `index` of one collection, shared by run.c (its life) and index.c (its work). */
+/* index_job.h - the state of one `index` of one collection, shared by run.c (its life), index.c and take.c (its work). */
 #ifndef PYTHIA_ENGINE_INDEX_JOB_H
 #define PYTHIA_ENGINE_INDEX_JOB_H
 
@@ -12,6 +12,7 @@ struct Known {
     int64_t id;
     Str path;
     DocState state;
+    DocCut cut;
     Sha256 sha256;
     int64_t size, mtime_ns, indexed_ms;
     uint64_t inode;
@@ -44,10 +45,11 @@ typedef struct {
     Model *model;    /* NULL: words only */
     size_t (*count_tokens)(const void *ctx, Str text);
     const void *count_ctx;
-    bool same_model;   /* as the collection was made with */
-    bool redo;         /* read and cut everything again */
-    bool looked;       /* index_look was called */
-    bool redo_skipped; /* what was skipped may not be now: the size limit is another one */
+    bool same_model;       /* as the collection was made with */
+    bool settings_changed; /* to such as cut, skip or rank files otherwise */
+    bool redo;             /* read and cut everything again */
+    bool looked;           /* index_look was called */
+    bool redo_skipped;     /* what was skipped may not be now: the size limit is another one */
     Deadline stop;
     int64_t now_ms, start_ns, last_progress_ns;
     const char *last_stage; /* of the last progress told: a literal, compared by address */
@@ -60,13 +62,16 @@ typedef struct {
     Map vanished; /* content -> Known* */
     size_t n_vanished;
     Found **todo;
-    size_t n_todo, done;
+    size_t n_todo;
 } IndexJob;
 
-MUST_USE Err index_look(IndexJob *j);     /* walk, load, compare: fills todo and vanished */
-MUST_USE Err index_plan(IndexJob *j);     /* dry run: fills the report's plan */
-MUST_USE Err index_read_all(IndexJob *j); /* todo -> documents, chunks, words */
+MUST_USE Err index_look(IndexJob *j); /* walk, load, compare: fills todo and vanished */
+MUST_USE Err index_plan(IndexJob *j); /* dry run: fills the report's plan */
 MUST_USE Err index_remove_vanished(IndexJob *j);
+/* take.c: todo -> documents, chunks, words */
+MUST_USE Err index_take(IndexJob *j);
+/* What vanished with this content, and is not found again yet; NULL none. */
+Known *index_vanished_twin(IndexJob *j, const Sha256 *sha);
 /* kind.c. After the settings are read. */
 MUST_USE Err index_kind_choose(IndexJob *j);
 /* Whether --force leaves the vectors that there are. */

@@ -43,7 +43,7 @@ void pythia_close(Pythia *p);
 
 /* ---- index ---- */
 typedef struct {
-    const char *stage; /* "walk", "chunk", "embed", "write" */
+    const char *stage; /* "walk", "skim", "read", "embed", "done" */
     const char *collection;
     int64_t done, total; /* in units of the stage: files, chunks */
     int64_t files, chunks, tokens, bytes;
@@ -70,6 +70,8 @@ typedef struct {
     void *pause_ctx;
     IndexProgressFn progress;
     void *progress_ctx;
+    /* Told when the words of all files can be searched, if only in coarse pieces; much of the run may be to come. */
+    void (*searchable)(void *progress_ctx);
     /* Told when a collection's run has begun: its row is there, for pythia_runs. NULL: nobody wants to know. */
     void (*begun)(void *progress_ctx, int64_t run, Str collection);
 } IndexRequest;
@@ -86,7 +88,8 @@ typedef struct {
     int64_t chunks, embedded, reused, tokens, text_bytes;
     int64_t pending; /* chunks that wait for a vector, with a model */
     double seconds, embed_seconds;
-    bool recut; /* its chunks were cut by an older pythia: all files are cut anew */
+    double searchable_seconds; /* from the start until the words of all files could be found */
+    bool recut;                /* its chunks were cut by an older pythia: all files are cut anew */
     PathReason *failures;
     size_t n_failures; /* files that could not be read */
     PathReason *plan;
@@ -196,8 +199,9 @@ MUST_USE Err pythia_upload(Pythia *p, Arena *a, const UploadRequest *rq, UploadR
 /* ---- search ---- */
 typedef struct {
     int64_t indexed, pending, skipped,
-        stale;    /* files; of them with chunks that wait for vectors; left out; hits that changed */
-    double ratio; /* share of chunks with vectors, 0..1 */
+        stale;       /* files; of them with chunks that wait for vectors; left out; hits that changed */
+    int64_t skimmed; /* files that are found by coarse pieces so far */
+    double ratio;    /* share of chunks with vectors, 0..1 */
 } Coverage;
 
 typedef struct {
@@ -312,6 +316,7 @@ typedef struct {
     Str name, root, describe, model, index_kind, store;
     Str index_why; /* of a kind that was chosen by the collection's size; "": by the user */
     int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, updated_ms;
+    int64_t skimmed;                    /* documents in coarse pieces so far, which the next `index` cuts */
     int64_t index_bytes, lexical_bytes; /* of the vector index and of the lexical index, on disk */
     int64_t dim;
     bool root_missing, model_missing;

@@ -156,7 +156,8 @@ static Err choose_settings(IndexJob *j) {
     TRY(engine_readers(j->p, &j->scratch, &j->settings.readers));
     j->redo_skipped =
         !j->created && (old.max_file_size != j->settings.max_file_size || !str_eq(old.readers, j->settings.readers));
-    j->redo = j->rq->force || (!j->created && !settings_take_alike(&old, &j->settings));
+    j->settings_changed = !j->created && !settings_take_alike(&old, &j->settings);
+    j->redo = j->rq->force || j->settings_changed;
     return ERR_OK;
 }
 
@@ -215,6 +216,8 @@ static Err save_collection(IndexJob *j) {
     TRY(store_begin(j->store));
     Err err = anew ? store_embedding_clear(j->store, j->c.id) : !j->created && j->rq->force ? forget_beyond(j) : ERR_OK;
     if (!err) err = store_collection_put(j->store, &j->c);
+    /* With the settings, so that a run which is killed before it has cut all anew leaves the rest to the next one. */
+    if (!err && j->settings_changed) err = store_recut(j->store, j->c.id);
     TRY(engine_commit(j->store, err));
     const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);
     if (!dir) return arena_error();
@@ -262,7 +265,7 @@ static Err kind_tell(IndexJob *j) {
 static Err take_in(IndexJob *j) {
     TRY(words_open(&j->words, j->p, j->store, &j->c, j->rq->force));
     if (!j->looked) TRY(index_look(j));
-    TRY(index_read_all(j));
+    TRY(index_take(j));
     TRY(index_remove_vanished(j));
     TRY(words_tidy(j->words, true));
     words_close(j->words); /* its memory is the model's from here on */

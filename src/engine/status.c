@@ -80,6 +80,7 @@ static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, Pyt
                               .chunks = n.chunks,
                               .embedded = n.embedded,
                               .pending = n.pending,
+                              .skimmed = n.skimmed,
                               .text_bytes = n.text_bytes,
                               .updated_ms = c->updated_ms,
                               .dim = c->dim,
@@ -332,6 +333,9 @@ static Err why_stored(Store *s, Arena *a, const StoreCollection *c, Str path, Py
         return step(w, "index", false, arena_printf(a, "not yet; run: pythia index '%.*s'", STR_FMT(c->root))), ERR_OK;
     TRY(err);
     if (doc.state != DOC_ACTIVE) return step(w, "index", false, doc.reason), ERR_OK;
+    if (doc.cut == DOC_SKIMMED)
+        step(w, "skim", false,
+             arena_printf(a, "skimmed so far: found by coarse pieces; run: pythia index '%.*s'", STR_FMT(c->root)));
     TRY(store_chunks_of(s, a, doc.id, &chunks, &n));
     for (size_t i = 0; i < n; i++) {
         uint32_t slot;

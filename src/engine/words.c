@@ -87,24 +87,32 @@ static Err note_gone(Words *w, ChunkRange range) {
 /* ---- what to add ---- */
 
 typedef struct {
-    int64_t id;
     Str symbol, path, title, heading, body;
 } Fields;
 
-static Err fields_add(Words *w, const Fields *f) {
+/* As the index has its columns; scratch holds a heading made of two. */
+static Err fields_order(const Fields *f, Buf *scratch, Str out[LEX_FIELDS]) {
     Str heading = f->title.n ? f->title : f->heading;
-    uint32_t number;
     if (f->title.n && f->heading.n) {
-        buf_clear(&w->heading);
-        buf_add(&w->heading, f->title);
-        buf_char(&w->heading, '\n');
-        buf_add(&w->heading, f->heading);
-        TRY(buf_ok(&w->heading));
-        heading = buf_str(&w->heading);
+        buf_clear(scratch);
+        buf_add(scratch, f->title);
+        buf_char(scratch, '\n');
+        buf_add(scratch, f->heading);
+        TRY(buf_ok(scratch));
+        heading = buf_str(scratch);
     }
-    const Str fields[LEX_FIELDS] = {
-        [LEX_SYMBOL] = f->symbol, [LEX_PATH] = f->path, [LEX_HEADING] = heading, [LEX_BODY] = f->body};
-    return lex_add(w->index, w->analyzer, f->id, fields, &number);
+    out[LEX_SYMBOL] = f->symbol;
+    out[LEX_PATH] = f->path;
+    out[LEX_HEADING] = heading;
+    out[LEX_BODY] = f->body;
+    return ERR_OK;
+}
+
+static Err fields_add(Words *w, int64_t id, const Fields *f) {
+    Str fields[LEX_FIELDS];
+    uint32_t number;
+    TRY(fields_order(f, &w->heading, fields));
+    return lex_add(w->index, w->analyzer, id, fields, &number);
 }
 
 /* The text of a span; "" where the text ends before. */
@@ -113,14 +121,30 @@ static Str span_of(Str text, int64_t start, int64_t end) {
     return str_make(text.p + start, (size_t)(end - start));
 }
 
+static Fields fields_of_put(const Doc *doc, const Chunk *c) {
+    return (Fields){c->names.n ? c->names : c->symbol, doc->path, doc->title, c->heading,
+                    span_of(doc->text, c->start, c->end)};
+}
+
 static Err add_put(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks) {
     for (int64_t id = change->added.first; id < change->added.end; id++) {
-        const Chunk *c = &chunks[id - change->added.first];
-        const Fields f = {id,         c->names.n ? c->names : c->symbol,   doc->path, doc->title,
-                          c->heading, span_of(doc->text, c->start, c->end)};
-        TRY(fields_add(w, &f));
+        const Fields f = fields_of_put(doc, &chunks[id - change->added.first]);
+        TRY(fields_add(w, id, &f));
     }
     return ERR_OK;
+}
+
+Err words_gather(LexBatch *batch, Analyzer *a, const Doc *doc, const Chunk *chunks, size_t n) {
+    Buf heading = {0};
+    Err err = ERR_OK;
+    for (size_t i = 0; !err && i < n; i++) {
+        const Fields f = fields_of_put(doc, &chunks[i]);
+        Str fields[LEX_FIELDS];
+        err = fields_order(&f, &heading, fields);
+        if (!err) err = lex_batch_add(batch, a, fields);
+    }
+    buf_free(&heading);
+    return err;
 }
 
 /* The chunks of a document as the store has them, found at path. text: the file's now, unless the store keeps the text. A
@@ -136,8 +160,8 @@ static Err add_stored(Words *w, int64_t doc, Str path, Str text) {
         Str body = span_of(text, c->start, c->end);
         const ChunkHash hash = chunk_hash_of(body);
         if (memcmp(&hash, &c->hash, sizeof hash) != 0) body = STR("");
-        const Fields f = {c->chunk_id, c->names.n ? c->names : c->symbol, path, c->title, c->heading, body};
-        err = fields_add(w, &f);
+        const Fields f = {c->names.n ? c->names : c->symbol, path, c->title, c->heading, body};
+        err = fields_add(w, c->chunk_id, &f);
     }
     arena_free(&a);
     return err;
@@ -145,12 +169,23 @@ static Err add_stored(Words *w, int64_t doc, Str path, Str text) {
 
 static int64_t length(ChunkRange r) { return r.end - r.first; }
 
-Err words_follow(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks) {
+static Err follow_gone(Words *w, const StoreChange *change) {
     w->c->chunks += length(change->added) - length(change->gone) - length(change->evicted);
     TRY(note_gone(w, change->evicted));
-    TRY(note_gone(w, change->gone));
+    return note_gone(w, change->gone);
+}
+
+Err words_follow(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks) {
+    TRY(follow_gone(w, change));
     if (change->added.first == change->added.end) return ERR_OK;
     TRY(chunks ? add_put(w, change, doc, chunks) : add_stored(w, change->doc, doc->path, doc->text));
+    return ranges_add(&w->added, change->added);
+}
+
+Err words_follow_batch(Words *w, const StoreChange *change, LexBatch *batch, uint32_t at) {
+    TRY(follow_gone(w, change));
+    if (change->added.first == change->added.end) return ERR_OK;
+    TRY(lex_add_batch(w->index, batch, at, (uint32_t)length(change->added), change->added.first));
     return ranges_add(&w->added, change->added);
 }
 

@@ -33,6 +33,12 @@ void words_close(Words *w); /* NULL is fine */
  * after store_rename (they are asked of the store). Both are looked at only when something was added. */
 MUST_USE Err words_follow(Words *w, const StoreChange *change, const Doc *doc, const Chunk *chunks);
 
+/* Finds the words of a document's chunks, on any thread: most of what words_follow costs. They are behind what the batch has; a is
+ * this thread's. */
+MUST_USE Err words_gather(LexBatch *batch, Analyzer *a, const Doc *doc, const Chunk *chunks, size_t n);
+/* As words_follow after store_put, with the words that words_gather put into the batch from `at` on. */
+MUST_USE Err words_follow_batch(Words *w, const StoreChange *change, LexBatch *batch, uint32_t at);
+
 /* Ends the store's transaction: with ERR_OK the words are made durable and all is committed, else rolled back and err
  * handed on. After a failure only words_close is allowed. */
 MUST_USE Err words_commit(Words *w, Err err);

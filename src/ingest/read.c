@@ -214,6 +214,7 @@ static Err file_read_doc(Arena *a, int fd, const struct stat *st, const ReadOpts
     TRY(sniff(fd, out->path, bytes_of_head, &head));
     const DocumentFormat *format = format_of(out->path, head);
     const bool wanted = format && (format->kind != FORMAT_PICTURE || opts->documents.pdf.ocr);
+    if (wanted && opts->text_only) return *skip = STR("a document, read later"), ERR_OK;
     if (wanted && opts->documents.child.program)
         return document_read(a, fd, st, format, opts->max_size, &opts->documents, out, skip);
     if (st->st_size > opts->max_size) return reason_too_large(a, opts->max_size, st->st_size, skip);

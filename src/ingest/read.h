@@ -13,6 +13,7 @@ typedef struct {
     int64_t max_size; /* bytes; larger files are skipped */
     NoiseOpts noise;
     DocumentOpts documents;
+    bool text_only; /* documents that a process of its own would read are skipped: "a document, read later" */
 } ReadOpts;
 
 /* Reads root/path. *skip is "" and *out filled, or the reason why the file is not indexed: "binary (NUL at byte 12)",

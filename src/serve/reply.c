@@ -119,6 +119,7 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
     jout_kv_i64(j, "pending", reply->coverage.pending);
     jout_kv_i64(j, "skipped", reply->coverage.skipped);
     jout_kv_i64(j, "stale", reply->coverage.stale);
+    jout_kv_i64(j, "skimmed", reply->coverage.skimmed);
     jout_end(j, '}');
     recomputed_add(j, &reply->recomputed);
 }
@@ -168,6 +169,7 @@ void reply_collection_members(JsonOut *j, const PythiaCollection *c) {
     jout_kv_i64(j, "chunks", c->chunks);
     jout_kv_i64(j, "embedded", c->embedded);
     jout_kv_i64(j, "pending", c->pending);
+    jout_kv_i64(j, "skimmed", c->skimmed);
     jout_kv_i64(j, "text_bytes", c->text_bytes);
     jout_kv_i64(j, "index_bytes", c->index_bytes);
     jout_kv_i64(j, "lexical_bytes", c->lexical_bytes);
