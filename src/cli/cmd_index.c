@@ -1,7 +1,10 @@
 /* cmd_index.c - `pythia index`: progress while it runs, then what was done and what to do next. */
 #include <stdio.h>
 
+#include <unistd.h>
+
 #include "base/file.h"
+#include "cli/background.h"
 #include "cli/indexing.h"
 #include "cli/progress.h"
 
@@ -189,7 +192,7 @@ static void dry_run_say(Cli *cli, const IndexReport *r) {
     buf_free(&b);
 }
 
-/* ---- the command ---- */
+/* ---- ends ---- */
 
 /* What the engine says of an interrupt is less than what the user wants to know: how far it is, and how to go on. */
 static Err interrupted(Cli *cli, const Progress *progress, const IndexReport *reports, size_t n) {
@@ -238,22 +241,93 @@ static Err reports_text(Cli *cli, const IndexRequest *rq, const IndexReport *rep
     return ERR_OK;
 }
 
+/* ---- in the background ---- */
+
+/* What the engine's callbacks are handed. */
+typedef struct {
+    Cli *cli;
+    Progress progress;
+    bool leaves; /* --background */
+    Background background;
+    int64_t run;
+    Str collection;
+} Indexing;
+
+static void indexing_progress(void *ctx, const IndexProgress *now) { progress_show(&((Indexing *)ctx)->progress, now); }
+
+static void indexing_begun(void *ctx, int64_t run, Str collection) {
+    Indexing *x = ctx;
+    x->run = run;
+    x->collection = collection;
+}
+
+static void leaving_json(const Indexing *x) {
+    JsonOut j = cli_json_begin(x->cli);
+    jout_kv_str(&j, "collection", x->collection);
+    jout_kv_i64(&j, "run", x->run);
+    jout_kv_i64(&j, "pid", getpid());
+    jout_kv_str(&j, "log", str_of(x->background.log_path));
+    cli_json_end(x->cli, &j);
+}
+
+static void leaving_text(const Indexing *x) {
+    Buf *b = &x->cli->out;
+    safe_path(b, x->collection);
+    buf_printf(b, ": words can be searched; run %lld goes on: pythia runs show %lld\n", (long long)x->run,
+               (long long)x->run);
+}
+
+/* The words of all files can be searched: whoever waits may go. */
+static void indexing_searchable(void *ctx) {
+    Indexing *x = ctx;
+    if (!x->leaves || x->background.fd < 0) return;
+    progress_close(&x->progress);
+    if (x->cli->json)
+        leaving_json(x);
+    else
+        leaving_text(x);
+    x->progress.form = PROGRESS_NONE; /* `pythia runs` tells it */
+    const Err err = background_leave(x->cli, &x->background);
+    char now[32];
+    clock_iso(clock_wall_ms(), now);
+    if (err)
+        cli_warn(x->cli, "pythia: going on here: %s", err_text());
+    else
+        cli_warn(x->cli, "%s %.*s: run %lld", now, STR_FMT(x->collection), (long long)x->run);
+}
+
+static Err background_start(Indexing *x, const IndexRequest *rq) {
+    x->leaves = args_has(&x->cli->args, "background");
+    if (!x->leaves) return ERR_OK;
+    if (rq->dry_run || args_has(&x->cli->args, "watch"))
+        return err_set(ERR_USAGE, "--background and --%s do not go together", rq->dry_run ? "dry-run" : "watch");
+    if (rq->n_paths > 1)
+        return err_fix(err_set(ERR_USAGE, "--background takes one folder, not %zu", rq->n_paths),
+                       "pythia index --background '%.*s'", STR_FMT(rq->paths[0]));
+    return background_begin(x->cli, &x->background);
+}
+
+/* ---- the command ---- */
+
 Err cmd_index(Cli *cli) {
     IndexRequest rq;
+    Indexing x = {.cli = cli};
     cli->json = args_has(&cli->args, "json");
     TRY(request_from_flags(cli, &rq));
+    TRY(background_start(&x, &rq));
     if (args_has(&cli->args, "watch")) return watch_run(cli, &rq);
     Pythia *p = NULL;
     IndexReport *reports = NULL;
     size_t n = 0;
-    Progress progress;
     TRY(cli_engine(cli, &p));
-    progress_open(&progress, cli);
-    rq.progress = progress_show;
-    rq.progress_ctx = &progress;
+    progress_open(&x.progress, cli);
+    rq.progress = indexing_progress;
+    rq.begun = indexing_begun;
+    rq.searchable = indexing_searchable;
+    rq.progress_ctx = &x;
     Err err = pythia_index(p, &cli->arena, &rq, &reports, &n);
-    progress_close(&progress);
-    if (err == ERR_INTERRUPT) return interrupted(cli, &progress, reports, n);
+    progress_close(&x.progress);
+    if (err == ERR_INTERRUPT) return interrupted(cli, &x.progress, reports, n);
     if (err && err != ERR_PARTIAL) return err;
     if (cli->json) {
         reports_json(cli, err, reports, n);

@@ -46,6 +46,7 @@ static const Flag index_flags[] = {
     {.name = "force", .letter = 'f', .help = "everything again, also with another model"},
     {.name = "dry-run", .letter = 'n', .help = "tell what would be done, file by file, and do nothing"},
     {.name = "lex-only", .help = "words only; vectors stay pending until the next index"},
+    {.name = "background", .help = "come back when words can be searched; the rest goes on in a process of its own"},
     {.name = "watch", .letter = 'w', .help = "go on with what changes, as `pythia watch` does"},
     {.name = "hidden", .key = KEY(CONF_INDEX_HIDDEN), .sets = "true"},
     {.name = "no-ignore", .help = "read no ignore file"},
@@ -356,9 +357,12 @@ const Command commands[] = {
      .group = "index",
      .usage = "[PATH…]",
      .summary = "create or update a collection",
-     .text = "Without PATH the folder you stand in. Only what changed is done again: by content, so that renames and "
-             "copies\n"
-             "cost no embedding. Ctrl-C keeps what is done; the next `pythia index` goes on from there.",
+     .text =
+         "Without PATH the folder you stand in. Only what changed is done again: by content, so that renames and "
+         "copies\n"
+         "cost no embedding. Ctrl-C keeps what is done; the next `pythia index` goes on from there.\n"
+         "--background comes back as soon as the words of all files can be searched; `pythia runs` shows how far the\n"
+         "rest is, `pythia runs cancel` stops it, and what it says stands in logs/background.log of the data folder.",
      .flags = index_flags,
      .max_args = SIZE_MAX,
      .needs = NEEDS_CONFIG,

@@ -1,7 +1,8 @@
 /* embed.c - the second half of indexing: pending chunks get their vectors.
  *
- * The store knows which hashes have none; they are taken in order of chunk id, EMBED_BATCH at a time: texts read back
- * from their files and checked by hash, vectors appended to the index and synced, then one transaction that names their
+ * The store knows which hashes have none; they are taken in order of use, EMBED_BATCH at a time: of documents that searches have
+ * shown without a vector (shown.h, asked again before each batch), then of those that changed last, then of all others in order of
+ * chunk id. Texts are read back from their files and checked by hash, vectors appended to the index and synced, then one transaction that names their
  * slots and the new row count. Reading, computing and writing overlap: while one batch is computed on all cores, the one before
  * it is written and the next one's texts are read. So a kill at any moment costs at most two batches, and the next run goes
  * on from there.
@@ -15,10 +16,11 @@
 #include "base/text.h"
 #include "engine/attic.h"
 #include "engine/engine.h"
+#include "engine/shown.h"
 
 /* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds; and where somebody
  * may want it to pause, small enough that he need not wait long. */
-enum { EMBED_BATCH = 192, PAUSE_BATCH = 24 };
+enum { EMBED_BATCH = 192, PAUSE_BATCH = 24, NEWEST_MAX = 4096 /* documents */ };
 
 typedef struct {
     Pythia *p;
@@ -154,14 +156,67 @@ static Err batch_room(Batch *b, size_t most) {
     return b->pending && b->rows && b->texts && b->place && b->fresh && b->info ? ERR_OK : arena_error();
 }
 
+/* What to take next. */
+typedef struct {
+    int64_t shown[SHOWN_MAX]; /* [at_shown, n_shown) of them are still to be taken */
+    size_t n_shown, at_shown;
+    int64_t *newest; /* [n_newest] */
+    size_t n_newest, at_newest;
+    int64_t doc;        /* that is being taken; 0: all others */
+    int64_t after;      /* its chunk behind which to go on */
+    int64_t rest_after; /* likewise of all others, when something came between */
+    bool rest;          /* newest are through */
+} Order;
+
+/* The document behind the one that is through. False: there is none any more. */
+static bool order_next(Order *o) {
+    if (o->rest && o->doc == 0) return false;
+    o->doc = o->after = 0;
+    if (o->at_shown < o->n_shown)
+        o->doc = o->shown[o->at_shown++];
+    else if (o->at_newest < o->n_newest)
+        o->doc = o->newest[o->at_newest++];
+    else
+        o->rest = true;
+    if (o->doc == 0) o->after = o->rest_after;
+    return true;
+}
+
+static bool is_in_work(const Batch *b, const ChunkHash *hash) {
+    for (size_t i = 0; b && i < b->kept; i++)
+        if (memcmp(&b->pending[i].hash, hash, sizeof *hash) == 0) return true;
+    return false;
+}
+
+/* The next pending hashes in that order; those of the batch in work are pending in the store still. */
+static Err order_take(Batch *b, const Batch *in_work, Order *o, size_t most, size_t *taken) {
+    const EmbedJob *j = b->job;
+    *taken = 0;
+    while (*taken < most) {
+        StorePending *out = b->pending + *taken;
+        size_t n = 0;
+        TRY(store_pending(j->store, j->c->id, &j->c->model_id, o->doc, o->after, out, most - *taken, &n));
+        if (n == 0 && !order_next(o)) break;
+        if (n == 0) continue;
+        o->after = out[n - 1].chunk;
+        const size_t before = *taken;
+        for (size_t i = 0; i < n; i++) {
+            const StorePending one = out[i];
+            b->kept = before; /* what is_in_work looks at; of one document they are distinct */
+            if (!is_in_work(b, &one.hash) && !is_in_work(in_work, &one.hash)) b->pending[(*taken)++] = one;
+        }
+    }
+    b->kept = 0;
+    return ERR_OK;
+}
+
 /* The next pending hashes with their texts, or with their vectors where those are known. taken 0: there are none left. */
-static Err batch_take(Batch *b, size_t most, int64_t *after) {
+static Err batch_take(Batch *b, const Batch *in_work, size_t most, Order *order) {
     EmbedJob *j = b->job;
     size_t n = 0;
     TRY(batch_room(b, most));
-    TRY(store_pending(j->store, j->c->id, &j->c->model_id, *after, b->pending, most, &n));
+    TRY(order_take(b, in_work, order, most, &n));
     b->taken = n;
-    if (n) *after = b->pending[n - 1].chunk;
     for (size_t i = 0; i < n; i++) {
         bool found = false;
         const StorePending one = b->pending[i];
@@ -239,7 +294,7 @@ static Err batch_write(EmbedJob *j, const Batch *b) {
 typedef struct {
     const EmbedHow *how;
     Batch batches[2]; /* one is computed while the other is written, then filled */
-    int64_t after;    /* chunk id behind which the next batch begins */
+    Order order;
     int64_t done, total;
     bool paused;
 } Line;
@@ -253,14 +308,30 @@ static Err line_write(EmbedJob *j, Line *line, Batch *b) {
     return how->beat ? how->beat(how->ctx, line->done, line->total, j->report->tokens) : ERR_OK;
 }
 
-static Err line_take(EmbedJob *j, Line *line, Batch *b) {
+/* What searches have shown meanwhile goes first; the document in work is begun again later, from where it is then. */
+static void order_look(EmbedJob *j, Order *o) {
+    int64_t shown[SHOWN_MAX];
+    const size_t n = shown_take(j->p, j->c, shown);
+    if (n == 0) return;
+    memcpy(o->shown, shown, n * sizeof *shown);
+    o->n_shown = n;
+    o->at_shown = 0;
+    if (o->doc && o->at_newest) o->at_newest--;
+    if (o->rest && o->doc == 0) o->rest_after = o->after;
+    o->rest = false;
+    (void)order_next(o);
+}
+
+/* in_work: the batch that is computed meanwhile. */
+static Err line_take(EmbedJob *j, Line *line, Batch *b, const Batch *in_work) {
     const EmbedHow *how = line->how;
     const Deadline stop = engine_deadline(j->p, 0);
     TRY(deadline_check(&stop));
     line->paused = how->pause && how->pause(how->pause_ctx);
     if (line->paused) return ERR_OK;
     j->pressure = engine_pressure(j->p);
-    return batch_take(b, memory_shared(how->pause ? PAUSE_BATCH : EMBED_BATCH, j->pressure), &line->after);
+    order_look(j, &line->order);
+    return batch_take(b, in_work, memory_shared(how->pause ? PAUSE_BATCH : EMBED_BATCH, j->pressure), &line->order);
 }
 
 /* Waits for the batch in work whatever happened meanwhile; the failure that came first is told. */
@@ -277,11 +348,11 @@ static Err join_after(Batch *b, Err err) {
  * the next one ready. */
 static Err embed_all(EmbedJob *j, Line *line) {
     Batch *now = &line->batches[0], *other = &line->batches[1];
-    Err err = line_take(j, line, now);
+    Err err = line_take(j, line, now, NULL);
     while (!err && now->taken) {
         err = batch_start(now);
         if (!err) err = line_write(j, line, other);
-        if (!err) err = line_take(j, line, other);
+        if (!err) err = line_take(j, line, other, now);
         err = join_after(now, err);
         Batch *done = now;
         now = other;
@@ -290,14 +361,24 @@ static Err embed_all(EmbedJob *j, Line *line) {
     return err ? err : line_write(j, line, other);
 }
 
+static Err order_begin(const EmbedJob *j, Order *o) {
+    o->newest = malloc(NEWEST_MAX * sizeof *o->newest);
+    if (!o->newest) return err_set(ERR_NOMEM, "out of memory for the order of embedding");
+    TRY(store_newest(j->store, j->c->id, o->newest, NEWEST_MAX, &o->n_newest));
+    (void)order_next(o);
+    return ERR_OK;
+}
+
 static Err embed_line(EmbedJob *j, const EmbedHow *how, bool *paused) {
     StoreCounts counts;
     TRY(store_counts(j->store, j->c->id, &j->c->model_id, &counts));
+    if (counts.pending == 0) return ERR_OK;
     Line line = {.how = how, .batches = {{.job = j}, {.job = j}}, .total = counts.pending};
-    Err err =
-        how->beat && counts.pending ? how->beat(how->ctx, 0, counts.pending, 0) : ERR_OK; /* a batch takes seconds */
+    Err err = how->beat ? how->beat(how->ctx, 0, counts.pending, 0) : ERR_OK; /* a batch takes seconds */
+    if (!err) err = order_begin(j, &line.order);
     if (!err) err = embed_all(j, &line);
     for (size_t i = 0; i < 2; i++) arena_free(&line.batches[i].arena);
+    free(line.order.newest);
     *paused = line.paused;
     return err;
 }

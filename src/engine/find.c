@@ -1,6 +1,7 @@
 /* find.c - pythia_search: which collections, their parts opened, one search over all, the reply. */
 #include "base/file.h"
 #include "engine/engine.h"
+#include "engine/shown.h"
 #include "ingest/read.h"
 
 enum { FIND_COLLECTIONS_MAX = 64, OPEN_TRIES = 8 };
@@ -213,6 +214,25 @@ static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
     return out->id.p ? ERR_OK : arena_error();
 }
 
+/* Documents of hits that wait for a vector are embedded next. A failure here is none of the search. */
+static void note_shown(const Find *f, const SearchReply *r) {
+    enum { NOTED_MAX = 32 };
+    if (f->out->coverage.pending == 0) return;
+    for (size_t k = 0; k < f->n; k++) {
+        const StoreCollection *c = &f->collections[k];
+        int64_t docs[NOTED_MAX];
+        size_t n = 0;
+        for (size_t i = 0; i < r->n && n < NOTED_MAX; i++) {
+            const StoreChunk *chunk = &r->hits[i].chunk;
+            uint32_t slot;
+            if (r->hits[i].collection->id != c->id) continue;
+            if (store_chunk_slot(f->store, c->id, &c->model_id, chunk->chunk_id, &slot) == ERR_NO_INDEX)
+                docs[n++] = chunk->doc_id;
+        }
+        shown_note(f->p, c, docs, n);
+    }
+}
+
 static Err fill_coverage(Find *f) {
     Coverage *cover = &f->out->coverage;
     int64_t chunks = 0, embedded = 0;
@@ -259,7 +279,9 @@ static Err fill_reply(Find *f, const SearchReply *r) {
     out->hits = arena_array(f->a, PythiaHit, r->n);
     if (!out->hits) return arena_error();
     for (size_t i = 0; i < r->n; i++) TRY(fill_hit(f->a, &r->hits[i], &out->hits[i]));
-    return fill_coverage(f);
+    TRY(fill_coverage(f));
+    note_shown(f, r);
+    return ERR_OK;
 }
 
 /* The place of given (NULL: what is configured) among the values of key; *name: the value, in the arena. The configuration

@@ -54,8 +54,9 @@ struct StoreKind {
     Err (*references)(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
                       StoreReference **out, size_t *n, size_t *total);
 
-    Err (*pending)(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,
-                   size_t *n);
+    Err (*pending)(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after, StorePending *out,
+                   size_t cap, size_t *n);
+    Err (*newest)(Store *s, int64_t collection, int64_t *out, size_t cap, size_t *n);
     Err (*embedding_put)(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot);
     Err (*embedding_find)(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found, int64_t *collection,
                           uint32_t *slot);

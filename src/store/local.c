@@ -438,6 +438,7 @@ const StoreKind store_local = {
     .symbol = local_symbol,
     .references = local_references,
     .pending = local_pending,
+    .newest = local_newest,
     .embedding_put = local_embedding_put,
     .embedding_find = local_embedding_find,
     .embedding_sweep = local_embedding_sweep,

@@ -176,8 +176,9 @@ bool chunk_set_has(const ChunkSet *set, int64_t chunk, size_t *at);
 
 /* The id of a model in this database; 0 when no embedding of it was ever kept. */
 MUST_USE Err model_find(LocalStore *l, const Sha256 *model, int64_t *id);
-MUST_USE Err local_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out,
-                           size_t cap, size_t *n);
+MUST_USE Err local_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after,
+                           StorePending *out, size_t cap, size_t *n);
+MUST_USE Err local_newest(Store *s, int64_t collection, int64_t *out, size_t cap, size_t *n);
 MUST_USE Err local_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash,
                                  uint32_t slot);
 MUST_USE Err local_embedding_find(Store *s, const Sha256 *model, const ChunkHash *hash, bool *found,

@@ -25,18 +25,30 @@ static Err model_make(LocalStore *l, const Sha256 *model, int64_t *id) {
     return ERR_OK;
 }
 
-Err local_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,
-                  size_t *n) {
+Err local_newest(Store *s, int64_t collection, int64_t *out, size_t cap, size_t *n) {
+    LocalStore *l = local_of(s);
+    sqlite3_stmt *st = NULL;
+    bool row = false;
+    *n = 0;
+    TRY(local_use(l, SQL_DOC_NEWEST, &st, SQL_VALUES(sql_int(collection), sql_int((int64_t)cap))));
+    Err err = ERR_OK;
+    while (*n < cap && !(err = sql_next(l, st, &row)) && row) out[(*n)++] = sqlite3_column_int64(st, 0);
+    sql_done(st);
+    return err;
+}
+
+Err local_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after, StorePending *out,
+                  size_t cap, size_t *n) {
     LocalStore *l = local_of(s);
     *n = 0;
     int64_t model_id = 0;
     sqlite3_stmt *st = NULL;
     bool row = false;
     TRY(model_find(l, model, &model_id));
-    TRY(local_use(l, SQL_PENDING, &st,
-                  SQL_VALUES(sql_int(collection), sql_int(model_id), sql_int(after), sql_int((int64_t)cap))));
-    Err err = ERR_OK;
-    while (*n < cap && !(err = sql_next(l, st, &row)) && row) {
+    const SqlValue values[] = {sql_int(collection), sql_int(model_id), sql_int(after), sql_int((int64_t)cap),
+                               sql_int(doc)};
+    Err err = local_use(l, doc ? SQL_PENDING_OF : SQL_PENDING, &st, values, doc ? 5 : 4);
+    while (!err && *n < cap && !(err = sql_next(l, st, &row)) && row) {
         out[*n].chunk = sqlite3_column_int64(st, 0);
         if ((err = column_bytes(l, st, 1, out[*n].hash.bytes, sizeof out[*n].hash.bytes))) break;
         ++*n;

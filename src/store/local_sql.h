@@ -57,6 +57,9 @@
     X(DOC_BY_PATH, INDEXED, "SELECT " SQL_DOC_COLUMNS " FROM documents WHERE collection = ?1 AND path = ?2 LIMIT 1") \
     X(DOC_BY_URI, INDEXED, \
       "SELECT " SQL_DOC_COLUMNS " FROM documents WHERE collection = ?1 AND tenant = '' AND source_uri = ?2") \
+    /* once a run that embeds; sorts as many as it gives */ \
+    X(DOC_NEWEST, WALKS, \
+      "SELECT id FROM documents WHERE collection = ?1 AND first_chunk > 0 ORDER BY mtime_ns DESC, path LIMIT ?2") \
     X(DOC_PLACE, INDEXED, "SELECT collection, version, first_chunk, chunk_count FROM documents WHERE id = ?1") \
     X(DOC_ID_BY_URI, INDEXED, "SELECT id FROM documents WHERE collection = ?1 AND tenant = '' AND source_uri = ?2") \
     X(DOC_INSERT, INDEXED, \
@@ -127,6 +130,12 @@
       "SELECT c.id, c.hash FROM chunks c INDEXED BY chunks_collection WHERE c.collection = ?1 AND c.id > ?3 AND c.tokens >= 0 " \
       "AND NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash) " \
       "AND NOT EXISTS (SELECT 1 FROM chunks f WHERE f.collection = ?1 AND f.hash = c.hash AND f.id < c.id AND f.tokens >= 0) " \
+      "ORDER BY c.id LIMIT ?4") \
+    X(PENDING_OF, INDEXED, \
+      "SELECT c.id, c.hash FROM chunks c INDEXED BY chunks_document WHERE c.document = ?5 AND c.collection = ?1 AND c.id > ?3 " \
+      "AND c.tokens >= 0 " \
+      "AND NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash) " \
+      "AND NOT EXISTS (SELECT 1 FROM chunks f WHERE f.collection = ?1 AND f.hash = c.hash AND f.document = ?5 AND f.id < c.id) " \
       "ORDER BY c.id LIMIT ?4") \
     X(EMBEDDING_PUT, INDEXED, \
       "INSERT INTO chunk_embeddings(collection, model, hash, slot) VALUES (?1, ?2, ?3, ?4) " \

@@ -210,10 +210,15 @@ Err store_references(Store *s, Arena *a, int64_t collection, Str name, const Fil
 
 /* ---- embeddings ---- */
 
-Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out, size_t cap,
-                  size_t *n) {
-    assert(s && collection > 0 && model && after >= 0 && n && (out || cap == 0));
-    return s->kind->pending(s, collection, model, after, out, cap, n);
+Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after, StorePending *out,
+                  size_t cap, size_t *n) {
+    assert(s && collection > 0 && model && n && (out || cap == 0));
+    return s->kind->pending(s, collection, model, doc, after, out, cap, n);
+}
+
+Err store_newest(Store *s, int64_t collection, int64_t *out, size_t cap, size_t *n) {
+    assert(s && collection > 0 && n && (out || cap == 0));
+    return s->kind->newest(s, collection, out, cap, n);
 }
 
 Err store_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot) {

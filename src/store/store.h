@@ -170,10 +170,13 @@ typedef struct {
     int64_t chunk; /* any one chunk with this hash */
     ChunkHash hash;
 } StorePending;
-/* Distinct hashes of the collection's chunks (not coarse ones) without an embedding for model, in order of chunk id, from behind `after`
- * (a chunk id; 0 at first), at most cap. */
-MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t after, StorePending *out,
-                           size_t cap, size_t *n);
+/* Distinct hashes of the chunks (not coarse ones) of the document, or of the whole collection for doc 0, without an embedding for
+ * model, in order of chunk id, from behind `after` (a chunk id; 0 at first), at most cap. A document of another collection has
+ * none. */
+MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after,
+                           StorePending *out, size_t cap, size_t *n);
+/* Documents that have chunks, those changed last first, at most cap. Cost: a look at each document. */
+MUST_USE Err store_newest(Store *s, int64_t collection, int64_t *out, size_t cap, size_t *n);
 /* This hash's vector stands in this slot of the collection's index. */
 MUST_USE Err store_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash,
                                  uint32_t slot);

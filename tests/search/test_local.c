@@ -120,7 +120,7 @@ static void words_sync(void) { CHECK_OK(lex_sync(fix.words, &fix.collection.lex_
 static void embed_pending(void) {
     StorePending pending[100];
     size_t n;
-    CHECK_OK(store_pending(fix.store, fix.collection.id, &model.info.id, 0, pending, 100, &n));
+    CHECK_OK(store_pending(fix.store, fix.collection.id, &model.info.id, 0, 0, pending, 100, &n));
     for (size_t i = 0; i < n; i++) {
         StoreChunk chunk;
         Freshness fresh;

@@ -396,7 +396,7 @@ static void a_skimmed_document_is_told_and_waits_for_no_vector(void **state) {
     CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
     CHECK_INT(counts.skimmed, 1);
     CHECK_INT(counts.documents, 2);
-    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 4, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, 0, p, 4, &n));
     CHECK_INT(n, 2); /* of b.c */
     CHECK_OK(store_recut(f.store, f.collection));
     CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.c"), &row));
@@ -479,20 +479,20 @@ static void embeddings_are_keyed_by_content_and_model(void **state) {
     (void)fixture_put(&f, "b.c", "same\n\nlast");
     StorePending p[8];
     size_t n = 0;
-    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 8, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, 0, p, 8, &n));
     CHECK_INT(n, 3); /* same, unique, last */
     CHECK(p[0].chunk < p[1].chunk && p[1].chunk < p[2].chunk);
     const ChunkHash same = chunk_hash_of(STR("same"));
     CHECK(memcmp(p[0].hash.bytes, same.bytes, 16) == 0);
-    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 2, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, 0, p, 2, &n));
     CHECK_INT(n, 2);
-    CHECK_OK(store_pending(f.store, f.collection, &model, p[1].chunk, p, 8, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p[1].chunk, p, 8, &n));
     CHECK_INT(n, 1); /* last; the second `same` stands behind but its content came before */
     CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 5));
     CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 6)); /* moved */
-    CHECK_OK(store_pending(f.store, f.collection, &model, 0, p, 8, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &model, 0, 0, p, 8, &n));
     CHECK_INT(n, 2);
-    CHECK_OK(store_pending(f.store, f.collection, &other, 0, p, 8, &n));
+    CHECK_OK(store_pending(f.store, f.collection, &other, 0, 0, p, 8, &n));
     CHECK_INT(n, 3);
     bool found = false;
     int64_t where = 0;
