@@ -1,6 +1,10 @@
 /* eval.c - retrieval quality on a folder in BEIR's layout: corpus.jsonl {id, title, text}, queries.jsonl {id, text},
  * qrels.tsv (query, document, grade; with or without header).
  *
+ * Code is put as `index` would put it: its path is a field of its own and no part of the text, and so are the names that it
+ * defines. A document may say what it is ("path", "lang", "symbol"); else a title that is a path of source code is one, the
+ * language is told by path or text, and the names by the syntax tree.
+ *
  * The corpus becomes a managed collection of a store of its own under <home>/eval, one chunk a document, named by the
  * hash of corpus and model: a second run of the same indexes nothing. Searches go the way that every search goes.
  * Metrics as trec_eval defines them: nDCG with linear gains and log2(rank + 1), recall, reciprocal rank of the first
@@ -13,12 +17,21 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/map.h"
+#include "chunk/chunk.h"
 #include "engine/words.h"
+#include "ingest/read.h"
 
-enum { EVAL_DEPTH = 100, EVAL_FILE_MAX = 1 << 30, EVAL_BATCH = 256 };
+enum {
+    EVAL_DEPTH = 100,
+    EVAL_FILE_MAX = 1 << 30,
+    EVAL_BATCH = 256,
+    EVAL_NAMES_MAX = 1000, /* bytes of a document's names, as of a chunk's */
+    EVAL_LAYOUT = 2,       /* of what is put: another one is another collection */
+};
 
 typedef struct {
     Str id, text;
+    Str path, symbol, lang; /* of code; "", "", "text" else */
 } EvalText;
 
 typedef struct {
@@ -61,22 +74,40 @@ static size_t count_lines(Str text) {
     return n;
 }
 
-/* {"id" or "_id", "title"?, "text"} a line; the title stands before the text. */
+static Err members_read(const json_t *v, EvalText *t, Str *title) {
+    TRY(json_get_str(v, "_id", &t->id));
+    TRY(json_get_str(v, "id", &t->id));
+    TRY(json_get_str(v, "title", title));
+    TRY(json_get_str(v, "text", &t->text));
+    TRY(json_get_str(v, "path", &t->path));
+    TRY(json_get_str(v, "symbol", &t->symbol));
+    return json_get_str(v, "lang", &t->lang);
+}
+
+/* What of a document is code; the title of prose stands before its text. */
+static Err text_settle(Eval *e, EvalText *t, Str title) {
+    if (!t->path.n && lang_class(lang_of(title, STR(""))) == LANG_CODE) t->path = title;
+    if (!t->lang.n) t->lang = lang_of(t->path, t->text);
+    if (lang_class(t->lang) != LANG_CODE) t->lang = STR("text");
+    const bool before = title.n && !str_eq(title, t->path);
+    t->id = arena_str(e->a, t->id);
+    t->text = before ? arena_printf(e->a, "%.*s\n%.*s", (int)title.n, title.p, (int)t->text.n, t->text.p)
+                     : arena_str(e->a, t->text);
+    t->path = arena_str(e->a, t->path);
+    t->symbol = arena_str(e->a, t->symbol);
+    t->lang = arena_str(e->a, t->lang);
+    return t->id.p && t->text.p && t->path.p && t->symbol.p && t->lang.p ? ERR_OK : arena_error();
+}
+
+/* {"id" or "_id", "title"?, "text", "path"?, "symbol"?, "lang"?} a line. */
 static Err parse_text(Eval *e, Str line, const char *what, EvalText *out) {
     json_t *v = NULL;
-    Str id = {NULL, 0}, title = {"", 0}, text = {NULL, 0};
+    Str title = {"", 0};
+    *out = (EvalText){.path = STR(""), .symbol = STR(""), .lang = STR("")};
     TRY(json_read(line, what, &v));
-    Err err = json_get_str(v, "_id", &id);
-    if (!err) err = json_get_str(v, "id", &id);
-    if (!err) err = json_get_str(v, "title", &title);
-    if (!err) err = json_get_str(v, "text", &text);
-    if (!err && (!id.p || !text.p)) err = err_set(ERR_INPUT, "'%s' wants \"id\" and \"text\"", what);
-    if (!err) {
-        out->id = arena_str(e->a, id);
-        out->text = title.n ? arena_printf(e->a, "%.*s\n%.*s", (int)title.n, title.p, (int)text.n, text.p)
-                            : arena_str(e->a, text);
-        if (!out->id.p || !out->text.p) err = arena_error();
-    }
+    Err err = members_read(v, out, &title);
+    if (!err && (!out->id.p || !out->text.p)) err = err_set(ERR_INPUT, "'%s' wants \"id\" and \"text\"", what);
+    if (!err) err = text_settle(e, out, title);
     json_decref(v);
     return err;
 }
@@ -143,13 +174,43 @@ static void tell(Eval *e, const char *stage, size_t done, size_t total, bool fin
     e->rq->progress(e->rq->progress_ctx, &p);
 }
 
+static size_t one_token(const void *ctx, Str text) {
+    (void)ctx, (void)text;
+    return 1;
+}
+
+/* The names of all that code defines, as a chunk of a file has them. */
+static Err names_of(Eval *e, const EvalText *t, const Doc *doc, Chunk *chunk) {
+    const ChunkOpts whole = {.max_tokens = 1 << 20, .count_tokens = one_token};
+    Arena scratch = {0};
+    DocChunks made = {0};
+    Buf names = {0};
+    chunk->symbol = t->symbol;
+    chunk->names = STR("");
+    if (t->symbol.n || lang_class(t->lang) != LANG_CODE) return ERR_OK;
+    Err err = chunk_doc(&scratch, doc, &whole, &made);
+    for (size_t i = 0; i < made.n_symbols && names.n < EVAL_NAMES_MAX; i++) {
+        if (i) buf_char(&names, ' ');
+        buf_add(&names, i ? made.symbols[i].name : made.symbols[i].path);
+    }
+    if (!err) err = buf_ok(&names);
+    if (!err && made.n_symbols) {
+        chunk->symbol = arena_str(e->a, made.symbols[0].path);
+        chunk->names = arena_str(e->a, buf_str(&names));
+        if (!chunk->symbol.p || !chunk->names.p) err = arena_error();
+    }
+    buf_free(&names);
+    arena_free(&scratch);
+    return err;
+}
+
 static Err put_document(Eval *e, const EvalText *t) {
     StoreChange change;
     Doc doc = {.uri = arena_printf(e->a, "eval:%.*s", STR_FMT(t->id)),
-               .path = STR(""),
+               .path = t->path,
                .text = t->text,
                .title = STR(""),
-               .lang = STR("text"),
+               .lang = t->lang,
                .sha256 = sha256_of(t->text),
                .size = (int64_t)t->text.n};
     Chunk chunk = {.start = 0,
@@ -157,10 +218,10 @@ static Err put_document(Eval *e, const EvalText *t) {
                    .start_line = 1,
                    .end_line = 1,
                    .kind = STR("document"),
-                   .symbol = STR(""),
                    .heading = STR(""),
                    .hash = chunk_hash_of(t->text)};
     if (!doc.uri.p) return arena_error();
+    TRY(names_of(e, t, &doc, &chunk));
     StorePut put = {
         .collection = e->c.id, .doc = &doc, .chunks = &chunk, .n_chunks = 1, .now_ms = 0, .keep_text = true};
     TRY(store_put(e->store, &put, &change));
@@ -197,7 +258,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
     Buf key = {0};
     buf_add_bytes(&key, corpus->bytes, sizeof corpus->bytes);
     buf_add_bytes(&key, info->id.bytes, sizeof info->id.bytes);
-    buf_printf(&key, "%zu", info->max_tokens);
+    buf_printf(&key, "%zu %d", info->max_tokens, EVAL_LAYOUT);
     TRY(buf_ok(&key));
     both = sha256_of(buf_str(&key));
     buf_free(&key);

@@ -252,13 +252,31 @@ static Str interpreter(Str text) {
     return (Str){0};
 }
 
+/* "def name(…):", perhaps decorated, as Python has it; Ruby's has no colon. */
+static bool opens_as_python(Str text) {
+    Str rest = str_upto(text, LOOK_BYTES), line;
+    bool opened = false;
+    while (str_line(&rest, &line)) {
+        const Str words = str_trim(line);
+        if (!opened && (words.n == 0 || words.p[0] == '@' || words.p[0] == '#')) continue;
+        const bool def =
+            str_starts(words, STR("def ")) || str_starts(words, STR("async def ")) || str_starts(words, STR("class "));
+        if (!opened && (!def || str_find_char(words, '(') < 0)) return false;
+        opened = true;
+        if ((words.n && words.p[words.n - 1] == ':') || str_find(words, STR("):")) >= 0) return true;
+        if (words.n == 0 || (str_find_char(words, ')') >= 0 && str_find_char(words, ':') < 0)) return false;
+    }
+    return false;
+}
+
 static const LangKey *by_content(Str text) {
     const Str name = interpreter(text);
     if (name.n) return key_find(name, KEYS(by_interpreter));
     const Str start = str_trim(str_upto(text, 64));
-    static const LangKey xml = {"xml", LANG_xml}, html = {"html", LANG_html};
+    static const LangKey xml = {"xml", LANG_xml}, html = {"html", LANG_html}, python = {"python", LANG_python};
     if (str_starts(start, STR("<?xml"))) return &xml;
     if (str_eq_nocase(str_upto(start, 14), STR("<!doctype html"))) return &html;
+    if (opens_as_python(text)) return &python;
     return NULL;
 }
 

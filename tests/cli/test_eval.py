@@ -29,6 +29,25 @@ class Eval(PythiaTest):
             for key in ("ndcg_at_10", "recall_at_10", "recall_at_100", "mrr_at_10"):
                 self.assertEqual(report[key], 1, (args, report))
 
+    def test_code_is_found_by_its_path_and_by_the_names_in_it(self):
+        docs = [
+            {"id": "a", "title": "src/net/retry.c", "text": "static int backoff_next(int n)\n{\n    return n * 2;\n}\n"},
+            {"id": "b", "title": "src/disk/cache.c", "text": "static int lookup(int n)\n{\n    return backoff(n, next);\n}\n"},
+            {"id": "c", "title": "", "text": "def wave_height(wind):\n    return wind\n"},
+            {"id": "d", "title": "", "text": "def tide(moon):\n    return wave(height)\n"},
+            {"id": "e", "path": "lib/pilot.txt", "symbol": "Harbour.enter", "lang": "python", "text": "pass\n"},
+            {"id": "f", "title": "src/net", "text": "A folder is no file, and this title is part of the text."},
+        ]
+        queries = {"q1": ("disk", "b"), "q2": ("wave height", "c"), "q3": ("harbour", "e"), "q4": ("net", "f"), "q5": ("backoff next", "a")}
+        self.write("corpus.jsonl", "".join(json.dumps(d) + "\n" for d in docs))
+        self.write("queries.jsonl", "".join(json.dumps({"id": i, "text": q}) + "\n" for i, (q, _) in queries.items()))
+        self.write("qrels.tsv", "".join("%s\t%s\t1\n" % (i, d) for i, (_, d) in queries.items()))
+        out = self.dir / "out.trec"
+        self.pythia("eval", "run", ".", "--mode", "lexical", "--run-file", str(out), code=0)
+        best = {row.split()[0]: row.split()[2] for row in out.read_text().splitlines() if row.split()[3] == "1"}
+        self.assertEqual({q: best[q] for q in ("q1", "q2", "q3", "q5")}, {q: queries[q][1] for q in ("q1", "q2", "q3", "q5")})
+        self.assertIn("q4 Q0 f ", out.read_text())
+
     def test_the_run_file_is_trec(self):
         out = self.dir / "out.trec"
         self.pythia("eval", "run", str(self.tree), "--mode", "semantic", "--run-file", str(out), code=0)

@@ -45,6 +45,14 @@ static void the_interpreter_line(void **state) {
     CHECK_STR(lang_of(STR("x"), STR("#!")), "");
     CHECK_STR(lang_of(STR("x"), STR("#!/opt/unknown\n")), "");
     CHECK_STR(lang_of(STR("x.rb"), STR("#!/bin/sh\n")), "ruby"); /* the name is stronger */
+    CHECK_STR(lang_of(STR("x"), STR("@cached\n\ndef next(self):\n    return 1\n")), "python");
+    CHECK_STR(lang_of(STR(""), STR("def grow(wind,\n         fetch=3):\n    pass\n")), "python");
+    CHECK_STR(lang_of(STR(""), STR("async def f() -> int:\n    pass\n")), "python");
+    CHECK_STR(lang_of(STR(""), STR("def f(x): return x")), "python");
+    CHECK_STR(lang_of(STR(""), STR("def grow(wind)\n  wind * 2\nend\n")), ""); /* Ruby */
+    CHECK_STR(lang_of(STR(""), STR("class of 1999 (a reunion)\nWe met again:\n")), "");
+    CHECK_STR(lang_of(STR(""), STR("define the terms (all of them):\n")), "");
+    CHECK_STR(lang_of(STR("README"), STR("def f(x):\n")), "text");
     CHECK_STR(lang_of(STR("x"), STR("<?xml version='1.0'?>")), "xml");
     CHECK_STR(lang_of(STR("x"), STR("<!DOCTYPE html>")), "html");
 }
