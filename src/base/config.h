@@ -87,6 +87,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")       \
     X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT,                                        \
       "answer with what is found by then (0: none)")                                                                   \
+    X(ASK_ABSTAIN, "ask", "abstain", FLOAT, "0.4", "0..1", CONFIG_PROJECT,                                             \
+      "no answer when the confidence is below, 0..1")                                                                  \
     X(LEXICAL_K1, "lexical", "k1", FLOAT, "1.2", "0.01..100", CONFIG_PROJECT,                                          \
       "BM25's k1: how much a word's further occurrences count")                                                        \
     X(LEXICAL_B, "lexical", "b", FLOAT, "0.75", "", CONFIG_PROJECT,                                                    \

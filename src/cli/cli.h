@@ -121,6 +121,7 @@ Err cmd_rm(Cli *cli);
 Err cmd_runs_cancel(Cli *cli);
 Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);
+Err cmd_ask(Cli *cli);
 Err cmd_search(Cli *cli);
 Err cmd_status(Cli *cli);
 Err cmd_tokenize(Cli *cli);

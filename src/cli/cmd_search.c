@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "cli/hits.h"
+#include "cli/searching.h"
 
 static const int64_t CONTEXT_MAX = 100000;   /* lines of -A/-B/-C */
 static const int64_t TOKENS_MAX = 100000000; /* of --max-tokens */
@@ -56,16 +57,6 @@ static Err view_from_flags(Cli *cli, HitView *v) {
     return v->fusion && v->mode ? ERR_OK : arena_error();
 }
 
-static Err date_flag(const char *flag, Str text, bool until, int64_t *out) {
-    int64_t now = clock_wall_ms();
-    Err err = until ? clock_parse_until(text, now, out) : clock_parse(text, now, out);
-    if (err == ERR_USAGE)
-        return err_set(err,
-                       "'--%s' cannot be '%.*s'; valid: 2026, 2026-11, 2026-11-21, 2026-11-21T04:45Z, 30m, 12h, 7d, 2w",
-                       flag, STR_FMT(text));
-    return err;
-}
-
 /* A question of several words without quotes looks like a query and paths: say so instead of "no collection". */
 static Err paths_check(Cli *cli) {
     const Args *args = &cli->args;
@@ -90,24 +81,17 @@ static Err paths_check(Cli *cli) {
 
 static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
     const Args *args = &cli->args;
-    *rq = (PythiaSearch){.query = args->words[0], .paths = args->words + 1, .n_paths = args->n_words - 1};
-    if (!str_trim(rq->query).n) return err_fix(err_set(ERR_USAGE, "the query is empty"), "pythia help search");
+    if (!str_trim(args->words[0]).n) return err_fix(err_set(ERR_USAGE, "the query is empty"), "pythia help search");
     TRY(paths_check(cli));
-    rq->collections = args_list(args, "in", &rq->n_collections);
-    rq->langs = args_list(args, "lang", &rq->n_langs);
-    rq->globs = args_list(args, "glob", &rq->n_globs);
-    rq->kinds = args_list(args, "kind", &rq->n_kinds);
-    if (args_has(args, "since")) TRY(date_flag("since", args_str(args, "since"), false, &rq->since_ms));
-    if (args_has(args, "until")) TRY(date_flag("until", args_str(args, "until"), true, &rq->until_ms));
+    TRY(search_from_flags(cli, args->words[0], rq));
+    rq->paths = args->words + 1;
+    rq->n_paths = args->n_words - 1;
     int64_t limit = config_int(cli->config, CONF_SEARCH_LIMIT);
     if (limit < 1) return err_set(ERR_USAGE, "search.limit cannot be '%lld'; valid: 1 or more", (long long)limit);
     rq->limit = (size_t)limit;
     rq->full = args_has(args, "full");
     rq->min_score = config_float(cli->config, CONF_SEARCH_MIN_SCORE);
-    rq->deadline_ms = config_int(cli->config, CONF_SEARCH_DEADLINE);
-    rq->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
-    rq->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
-    return rq->mode && rq->fusion ? ERR_OK : arena_error();
+    return ERR_OK;
 }
 
 /* Whoever searches while a large tree is taken in finds its words in coarse pieces, and shall know. */

@@ -149,6 +149,33 @@ static const Flag search_flags[] = {
     {0},
 };
 
+static const Flag ask_flags[] = {
+    {.name = "lang",
+     .letter = 't',
+     .type = FLAG_COMMAS,
+     .arg = "LANG",
+     .help = "only from these languages; repeatable"},
+    {.name = "glob",
+     .letter = 'g',
+     .type = FLAG_LIST,
+     .arg = "GLOB",
+     .help = "only from files like this; with a leading ! not these; repeatable"},
+    {.name = "kind", .type = FLAG_COMMAS, .arg = "KIND", .help = "only from chunks of these kinds; repeatable"},
+    {.name = "in", .type = FLAG_LIST, .arg = "COLLECTION", .help = "ask this collection; repeatable"},
+    {.name = "since", .type = FLAG_VALUE, .arg = "DATE", .help = "files changed since: 2026-11-21, 2026-11, 7d, 12h"},
+    {.name = "until", .type = FLAG_VALUE, .arg = "DATE", .help = "files changed until"},
+    {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "sources", .type = FLAG_VALUE, .arg = "N", .help = "read so many hits (default 8)"},
+    {.name = "quotes", .type = FLAG_VALUE, .arg = "N", .help = "quote at most so many of their sentences (default 3)"},
+    {.name = "abstain", .type = FLAG_VALUE, .arg = "P", .key = KEY(CONF_ASK_ABSTAIN)},
+    {.name = "extractive", .help = "answer with quotes alone (the default)"},
+    {.name = "sources-only", .help = "print where the answer stands, not what it says"},
+    {.name = "explain", .help = "with --json: what the confidence was made of"},
+    {.name = "deadline", .type = FLAG_VALUE, .arg = "TIME", .key = KEY(CONF_SEARCH_DEADLINE)},
+    {.name = "json", .help = "the answer as JSON"},
+    {0},
+};
+
 static const Flag get_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
 static const Flag symbols_flags[] = {
     {.name = "refs", .help = "of a name: the lines that use it"},
@@ -328,6 +355,20 @@ const Command commands[] = {
      .examples = "pythia search \"retry with exponential backoff\" src -t c -m 5\n"
                  "pythia search \"who closes the socket\" --json | jq -r '.results[].path'\n"
                  "vim -q <(pythia search \"parse a date\" --format vimgrep)"},
+    {.name = "ask",
+     .group = "find",
+     .usage = "QUESTION",
+     .summary = "an answer with its sources, or none",
+     .text = "Quotes the sentences and blocks that answer, word for word, each with its source. When the confidence is "
+             "below\n"
+             "ask.abstain it says so, what was searched and what came nearest: exit code 1. The question takes the\n"
+             "operators of a search.",
+     .flags = ask_flags,
+     .min_args = 1,
+     .max_args = SIZE_MAX,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_ask,
+     .examples = "pythia ask how long does backoff wait\npythia ask \"who may cancel a run? path:docs\" --json"},
     {.name = "get",
      .group = "find",
      .usage = "ID | PATH[:LINE[:COUNT]] | PATH#SYMBOL …",

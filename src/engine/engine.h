@@ -90,6 +90,15 @@ MUST_USE Err engine_lock_collection(Pythia *p, const StoreCollection *c, int *fd
 /* Folder of a collection's index files. */
 const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
 MUST_USE Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out);
+/* What pythia_search does, and then something with it while all is still open; then NULL: nothing. */
+typedef struct {
+    const SearchSource *sources; /* [n] */
+    size_t n;
+    const Query *query;
+    const SearchReply *reply;
+} FindView;
+typedef Err (*FoundFn)(void *ctx, const FindView *found);
+MUST_USE Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void *ctx, PythiaReply *out);
 /* The same to search in: vectors that the index does not keep are computed by r, which lives as long as the index. */
 MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
 /* index.kind, with auto resolved for so many rows. */

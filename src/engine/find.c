@@ -1,4 +1,4 @@
-/* find.c - pythia_search: which collections, their parts opened, one search over all, the reply. */
+/* find.c - engine_find, pythia_search: which collections, their parts opened, one search over all, the reply. */
 #include "base/file.h"
 #include "engine/engine.h"
 #include "engine/shown.h"
@@ -298,17 +298,18 @@ static Err enum_value(Find *f, ConfigKey key, const char *given, int *place, con
                    config_defs[key].values);
 }
 
-static Err find_all(Find *f, const SearchRequest *sr) {
+static Err find_all(Find *f, const SearchRequest *sr, FoundFn then, void *ctx) {
     SearchReply reply;
     Err err = ERR_OK;
     for (size_t i = 0; !err && i < f->n; i++) err = open_source(f, i);
     if (!err) err = search(f->a, f->sources, f->n, sr, &reply);
     if (!err) err = fill_reply(f, &reply);
+    if (!err && then) err = then(ctx, &(FindView){f->sources, f->n, &f->query, &reply});
     close_sources(f);
     return err;
 }
 
-Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out) {
+Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void *ctx, PythiaReply *out) {
     int64_t start = clock_mono_ns();
     const Config *c = p->opts.config;
     *out = (PythiaReply){.query = rq->query};
@@ -345,7 +346,11 @@ Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out)
                         .full = rq->full,
                         .deadline = &stop};
     TRY(engine_recompute_most(p, &sr.recompute));
-    TRY(find_all(&f, &sr));
+    TRY(find_all(&f, &sr, then, ctx));
     out->took_ms = clock_ms_since(start);
     return ERR_OK;
+}
+
+Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out) {
+    return engine_find(p, a, rq, NULL, NULL, out);
 }

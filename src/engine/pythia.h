@@ -266,6 +266,38 @@ typedef struct {
 /* Nothing found is ERR_OK with n 0. ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
 MUST_USE Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out);
 
+/* ---- ask ---- */
+typedef struct {
+    PythiaSearch search; /* query: the question; limit: sources to read, 0: 8 */
+    size_t quotes;       /* at most; 0: 3 */
+    double threshold;    /* 0..1: no answer when the confidence is below; < 0: configuration (ask.abstain) */
+} PythiaAsk;
+typedef struct {
+    size_t source; /* number of the source, from 1 */
+    int32_t start_line, end_line;
+    Str quote; /* stands there word for word */
+    float score;
+} PythiaCitation;
+typedef struct {
+    PythiaReply found; /* what was searched, and every hit */
+    bool abstained;
+    double confidence; /* 0..1 that the sources answer */
+    double threshold;
+    Str answer;         /* the quotes, each with its source's number "[1]" behind it; "" when abstained */
+    const char *writer; /* "extractive" */
+    PythiaHit *sources; /* [n_sources] by number: the hits that are cited; when abstained those that came nearest */
+    size_t n_sources;
+    PythiaCitation *citations; /* [n_citations] best first */
+    size_t n_citations;
+    struct {
+        float share, cosine, span_share, span_cosine, expected, margin;
+    } evidence; /* what the confidence was made of (answer/answer.h) */
+    double answer_ms, took_ms;
+} PythiaAnswer;
+/* Answers with sentences and blocks of the best hits, or says that none of them answers: ERR_OK with `abstained`. Errors:
+ * those of pythia_search. */
+MUST_USE Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
+
 /* ---- symbols ---- */
 typedef struct {
     Str path, name, kind, signature;       /* "Backoff.next", "next", "method", "def next(self) -> float" */

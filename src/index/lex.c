@@ -323,6 +323,20 @@ size_t lex_ids(const LexIndex *ix, int64_t *out, size_t room) {
     return n;
 }
 
+Err lex_term_count(const LexIndex *ix, Str term, uint32_t *n) {
+    LexView *v = lex_hold(ix);
+    Err err = ERR_OK;
+    *n = 0;
+    for (size_t i = 0; !err && i < v->n; i++) {
+        LexEntry entry;
+        bool found = false;
+        err = seg_term(v->segs[i], term, &entry, &found);
+        if (!err && found) *n += entry.df;
+    }
+    lex_release(ix, v);
+    return err;
+}
+
 void lex_stats(const LexIndex *ix, LexStats *out) {
     LexView *v = lex_hold(ix);
     *out = (LexStats){.numbers = v->numbers,

@@ -170,6 +170,10 @@ MUST_USE Err lex_search(const LexIndex *ix, const LexQuery *q, const LexSearch *
 MUST_USE Err lex_allow(const LexIndex *ix, const ChunkRange *ranges, size_t n, uint64_t *bits, uint32_t numbers,
                        size_t *count);
 
+/* In how many documents a term stands, as the analyser gives it; those count in that were removed and that no merge has
+ * dropped yet. */
+MUST_USE Err lex_term_count(const LexIndex *ix, Str term, uint32_t *n);
+
 /* ---- looking after it ---- */
 
 /* Ids of the documents that can be found, in order of their numbers: out [room], at most that many. Returns how many there

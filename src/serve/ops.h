@@ -72,6 +72,7 @@ Err op_models(Call *c, JsonOut *j);
 Err op_rerank(Call *c, JsonOut *j);
 Err op_tokenize(Call *c, JsonOut *j);
 Err op_search(Call *c, JsonOut *j);
+Err op_ask(Call *c, JsonOut *j);
 Err op_read(Call *c, JsonOut *j);
 Err op_index(Call *c, JsonOut *j);
 Err op_upload(Call *c, JsonOut *j);

@@ -63,10 +63,11 @@ static Err all_collections(Call *c, const Str **out, size_t *n) {
     return ERR_OK;
 }
 
-static Err search_request(Call *c, PythiaSearch *rq) {
+/* query: the name of the field that has it. */
+static Err search_request(Call *c, const char *query, PythiaSearch *rq) {
     const json_t *p = c->params, *filters = json_object_get(p, "filters");
     const Config *config = desk_opts(c->desk)->config;
-    *rq = (PythiaSearch){.query = field_str(p, "query", ""),
+    *rq = (PythiaSearch){.query = field_str(p, query, ""),
                          .limit = (size_t)field_i64(p, "limit", config_int(config, CONF_SEARCH_LIMIT)),
                          .min_score = field_f64(p, "min_score", -1),
                          .deadline_ms = field_i64(p, "deadline_ms", -1)};
@@ -86,12 +87,25 @@ Err op_search(Call *c, JsonOut *j) {
     static const char *const modes[] = {"hybrid", "semantic", "lexical"};
     PythiaSearch rq;
     PythiaReply reply;
-    TRY(search_request(c, &rq));
+    TRY(search_request(c, "query", &rq));
     TRY(pythia_search(c->engine, c->arena, &rq, &reply));
     size_t mode = 0;
     while (mode < 3 && strcmp(modes[mode], reply.mode) != 0) mode++;
     histogram_add(&desk_metrics(c->desk)->search[mode], reply.took_ms / 1000);
     return reply_search(j, &reply, field_bool(c->params, "explain", false));
+}
+
+/* ---- ask ---- */
+
+Err op_ask(Call *c, JsonOut *j) {
+    PythiaAsk rq = {.quotes = (size_t)field_i64(c->params, "quotes", 0),
+                    .threshold = field_f64(c->params, "abstain", -1)};
+    PythiaAnswer reply;
+    TRY(search_request(c, "question", &rq.search));
+    rq.search.limit = (size_t)field_i64(c->params, "sources", 0);
+    TRY(pythia_ask(c->engine, c->arena, &rq, &reply));
+    reply_answer_members(j, &reply, field_bool(c->params, "explain", false));
+    return ERR_OK;
 }
 
 /* ---- read ---- */

@@ -103,6 +103,17 @@ static void recomputed_add(JsonOut *j, const PythiaRecomputed *r) {
     jout_end(j, '}');
 }
 
+static void coverage_add(JsonOut *j, const Coverage *c) {
+    jout_key(j, "coverage");
+    jout_begin(j, '{');
+    jout_kv_i64(j, "indexed", c->indexed);
+    jout_kv_i64(j, "pending", c->pending);
+    jout_kv_i64(j, "skipped", c->skipped);
+    jout_kv_i64(j, "stale", c->stale);
+    jout_kv_i64(j, "skimmed", c->skimmed);
+    jout_end(j, '}');
+}
+
 void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, size_t shown) {
     jout_kv_str(j, "query", reply->query);
     jout_kv_z(j, "mode", reply->mode);
@@ -113,14 +124,7 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
     jout_kv_i64(j, "total", reply->total);
     jout_kv_bool(j, "has_more", reply->has_more || shown < reply->n);
     jout_kv_f64(j, "took_ms", (double)(int64_t)(reply->took_ms * 1000 + 0.5) / 1000);
-    jout_key(j, "coverage");
-    jout_begin(j, '{');
-    jout_kv_i64(j, "indexed", reply->coverage.indexed);
-    jout_kv_i64(j, "pending", reply->coverage.pending);
-    jout_kv_i64(j, "skipped", reply->coverage.skipped);
-    jout_kv_i64(j, "stale", reply->coverage.stale);
-    jout_kv_i64(j, "skimmed", reply->coverage.skimmed);
-    jout_end(j, '}');
+    coverage_add(j, &reply->coverage);
     recomputed_add(j, &reply->recomputed);
 }
 
@@ -136,6 +140,56 @@ Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain) {
     if (!err) reply_search_members(j, reply, buf_str(&hits), reply->n);
     buf_free(&hits);
     return err;
+}
+
+static void citation_add(JsonOut *j, const PythiaCitation *c) {
+    jout_begin(j, '{');
+    jout_kv_i64(j, "source", (int64_t)c->source);
+    jout_kv_positive(j, "start_line", c->start_line);
+    jout_kv_positive(j, "end_line", c->end_line);
+    jout_kv_str(j, "quote", c->quote);
+    kv_f32(j, "score", c->score);
+    jout_end(j, '}');
+}
+
+static void evidence_add(JsonOut *j, const PythiaAnswer *r) {
+    jout_key(j, "evidence");
+    jout_begin(j, '{');
+    kv_f32(j, "share", r->evidence.share);
+    kv_f32(j, "cosine", r->evidence.cosine);
+    kv_f32(j, "span_share", r->evidence.span_share);
+    kv_f32(j, "span_cosine", r->evidence.span_cosine);
+    kv_f32(j, "expected", r->evidence.expected);
+    kv_f32(j, "margin", r->evidence.margin);
+    jout_end(j, '}');
+}
+
+void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
+    jout_kv_str(j, "question", r->found.query);
+    jout_kv_text(j, "answer", r->answer);
+    jout_kv_bool(j, "abstained", r->abstained);
+    jout_kv_f64(j, "confidence", (double)(int64_t)(r->confidence * 1e4 + 0.5) / 1e4);
+    jout_kv_z(j, "writer", r->writer);
+    jout_key(j, "citations");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n_citations; i++) citation_add(j, &r->citations[i]);
+    jout_end(j, ']');
+    jout_key(j, "sources");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n_sources; i++) {
+        const PythiaHit *h = &r->sources[i];
+        reply_hit(j, &(ReplyHit){h, h->content, h->start_line, h->end_line, explain});
+    }
+    jout_end(j, ']');
+    if (explain) {
+        evidence_add(j, r);
+        jout_key(j, "read"); /* every hit, best first */
+        jout_begin(j, '[');
+        for (size_t i = 0; i < r->found.n; i++) jout_str(j, r->found.hits[i].path);
+        jout_end(j, ']');
+    }
+    jout_kv_f64(j, "took_ms", (double)(int64_t)(r->took_ms * 1000 + 0.5) / 1000);
+    coverage_add(j, &r->found.coverage);
 }
 
 void reply_text(JsonOut *j, const PythiaText *t) {

@@ -138,6 +138,17 @@ class Routes(ServeTest):
         self.assertEqual(by_http["results"][0]["symbol"] or by_http["results"][0]["path"], by_http["results"][0]["symbol"]
                          or "src/net/retry.c")
 
+    def test_a_question_is_answered_with_quotes_or_not_at_all(self):
+        reply = self.ok(self.post("/v1/ask", {"question": "how many sheets does the paper tray take?", "explain": True}))
+        self.assertFalse(reply["abstained"])
+        self.assertIn("fifty sheets. [1]", reply["answer"])
+        self.assertIn(reply["citations"][0]["quote"], reply["sources"][0]["content"])
+        self.assertIn("span_cosine", reply["evidence"])
+        reply = self.ok(self.post("/v1/ask", {"question": "who won the chess championship of 1972?"}))
+        self.assertEqual((reply["abstained"], reply["answer"]), (True, None))
+        self.refused(self.post("/v1/ask", {"question": "x", "abstain": 2}), 400, "abstain")
+        self.refused(self.post("/v1/ask", {"question": "x", "collections": ["none"]}), 404, "none")
+
     def test_searches_are_narrowed(self):
         def paths(**rq):
             return [hit["path"] for hit in self.ok(self.post("/v1/search", rq))["results"]]

@@ -1,0 +1,236 @@
+/* extract.c - the best spans of the hits, quoted.
+ *
+ * Spans of the best hits are judged by the share of the question's words that they hold and by the cosine of their own vector; a
+ * span also has a share of its hit's score, since what stands around it counts. Vectors are made for the SPANS_EMBEDDED best by
+ * words alone: one costs a few milliseconds, and what holds none of the question's words and stands in a lesser source is
+ * seldom the answer. Spans that say the same as one that was taken are left out.
+ */
+#include <stdlib.h>
+
+#include "answer/answer.h"
+#include "answer/expect.h"
+#include "answer/spans.h"
+#include "search/evidence.h"
+
+enum { HITS_READ = 8, SPANS_A_HIT = 64, SPANS_EMBEDDED = 40, QUOTES = 3, MARGIN_OVER = 9 };
+static const float BY_COSINE = 0.5f, BY_SHARE = 0.3f, BY_HIT = 0.2f; /* what a span's score is made of */
+static const float QUOTE_LEAST = 0.8f; /* of the best quote's score: below it a further one is left out */
+static const float SAME = 0.92f;       /* cosine of two spans that say the same */
+
+typedef struct {
+    size_t hit;
+    Span span;
+    float share, cosine, score;
+    const float *vector; /* NULL: none was made */
+} Piece;
+
+typedef struct {
+    Arena *a;
+    const AnswerRequest *rq;
+    Answer *out;
+    Evidence evidence;
+    const SearchSource *reader; /* whose model judges; NULL: none has one */
+    size_t dim;
+    float *question; /* [dim] */
+    Piece *pieces;
+    size_t n;
+} Extract;
+
+static Str piece_text(const Extract *x, const Piece *p) {
+    return str_make(x->rq->hits[p->hit].content.p + p->span.start, p->span.end - p->span.start);
+}
+
+static void piece_score(const Extract *x, Piece *p) {
+    const float hit = x->rq->hits[p->hit].score, cosine = p->cosine > 0 ? p->cosine : 0;
+    p->score = BY_COSINE * cosine + BY_SHARE * p->share + BY_HIT * hit;
+}
+
+static int by_score(const void *pa, const void *pb) {
+    const Piece *a = pa, *b = pb;
+    if (a->score != b->score) return a->score > b->score ? -1 : 1;
+    if (a->hit != b->hit) return a->hit < b->hit ? -1 : 1;
+    return a->span.start < b->span.start ? -1 : a->span.start > b->span.start;
+}
+
+/* ---- which spans there are ---- */
+
+static Err pieces_find(Extract *x) {
+    const size_t hits = x->rq->n_hits < HITS_READ ? x->rq->n_hits : HITS_READ;
+    x->pieces = arena_array(x->a, Piece, hits * SPANS_A_HIT + 1);
+    if (!x->pieces) return arena_error();
+    for (size_t i = 0; i < hits; i++) {
+        const SearchHit *h = &x->rq->hits[i];
+        Span *spans = NULL;
+        size_t n = 0;
+        TRY(spans_of(x->a, h->content, spans_is_prose(h->chunk.lang), &spans, &n));
+        for (size_t k = 0; k < n && k < SPANS_A_HIT; k++) {
+            if (spans[k].heading) continue;
+            Piece *p = &x->pieces[x->n++];
+            *p = (Piece){.hit = i, .span = spans[k]};
+            p->share = evidence_share(&x->evidence, piece_text(x, p));
+            piece_score(x, p);
+        }
+    }
+    qsort(x->pieces, x->n, sizeof *x->pieces, by_score);
+    return ERR_OK;
+}
+
+/* ---- their vectors ---- */
+
+static Err question_embed(Extract *x) {
+    for (size_t i = 0; i < x->rq->n_sources && !x->reader; i++)
+        if (x->rq->sources[i].model) x->reader = &x->rq->sources[i];
+    if (!x->reader) return ERR_OK;
+    x->dim = model_info(x->reader->model)->dim;
+    x->question = arena_array(x->a, float, x->dim);
+    if (!x->question) return arena_error();
+    const EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = x->rq->deadline};
+    return model_embed_cached(x->reader->model, x->reader->cache, x->reader->sched, x->reader->pool, x->rq->question,
+                              &opts, x->question);
+}
+
+static float dot(const float *a, const float *b, size_t n) {
+    float sum = 0;
+    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+static Err pieces_embed(Extract *x) {
+    const size_t n = x->n < SPANS_EMBEDDED ? x->n : SPANS_EMBEDDED;
+    Str *texts = arena_array(x->a, Str, n + 1);
+    float *vectors = arena_array(x->a, float, (n + 1) * x->dim);
+    if (!texts || !vectors) return arena_error();
+    for (size_t i = 0; i < n; i++) texts[i] = piece_text(x, &x->pieces[i]);
+    const EmbedOpts opts = {.kind = EMBED_DOCUMENT, .deadline = x->rq->deadline};
+    TRY(sched_embed(x->reader->sched, SCHED_INTERACTIVE, x->reader->model, x->reader->pool, texts, n, &opts, vectors,
+                    NULL));
+    for (size_t i = 0; i < n; i++) {
+        x->pieces[i].vector = vectors + i * x->dim;
+        x->pieces[i].cosine = dot(x->question, x->pieces[i].vector, x->dim);
+        piece_score(x, &x->pieces[i]);
+    }
+    qsort(x->pieces, n, sizeof *x->pieces, by_score);
+    x->n = n; /* the others were behind them by words and by source */
+    return ERR_OK;
+}
+
+static Err pieces_judge(Extract *x) {
+    Err err = x->n ? question_embed(x) : ERR_OK;
+    if (!err && x->reader && x->n) err = pieces_embed(x);
+    if (err != ERR_DEADLINE) return err;
+    x->out->deadline_hit = true;
+    return ERR_OK;
+}
+
+/* ---- the answer ---- */
+
+static bool said_already(const Extract *x, const Piece *p, const Piece *const *taken, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (p->vector && taken[i]->vector && dot(p->vector, taken[i]->vector, x->dim) > SAME) return true;
+        if (str_eq(piece_text(x, p), piece_text(x, taken[i]))) return true;
+    }
+    return false;
+}
+
+static int32_t lines_before(Str text, size_t at) {
+    int32_t n = 0;
+    for (size_t i = 0; i < at; i++) n += text.p[i] == '\n';
+    return n;
+}
+
+static size_t source_number(Answer *answer, size_t hit) {
+    for (size_t i = 0; i < answer->n_cited; i++)
+        if (answer->cited[i] == hit) return i + 1;
+    answer->cited[answer->n_cited++] = hit;
+    return answer->n_cited;
+}
+
+static void cite(const Extract *x, const Piece *p, Citation *out) {
+    const SearchHit *h = &x->rq->hits[p->hit];
+    *out = (Citation){.hit = p->hit,
+                      .source = source_number(x->out, p->hit),
+                      .start = p->span.start,
+                      .end = p->span.end,
+                      .start_line = h->chunk.start_line + lines_before(h->content, p->span.start),
+                      .end_line = h->chunk.start_line + lines_before(h->content, p->span.end),
+                      .quote = piece_text(x, p),
+                      .score = p->score};
+}
+
+static Err citations_take(Extract *x) {
+    const Piece *taken[ANSWER_QUOTES_MAX];
+    size_t most = x->rq->quotes ? x->rq->quotes : QUOTES;
+    if (most > ANSWER_QUOTES_MAX) most = ANSWER_QUOTES_MAX;
+    x->out->citations = arena_array(x->a, Citation, most);
+    x->out->cited = arena_array(x->a, size_t, most);
+    if (!x->out->citations || !x->out->cited) return arena_error();
+    for (size_t i = 0; i < x->n && x->out->n < most; i++) {
+        const Piece *p = &x->pieces[i];
+        if (x->out->n && p->score < QUOTE_LEAST * x->pieces[0].score) break;
+        if (said_already(x, p, taken, x->out->n)) continue;
+        taken[x->out->n] = p;
+        cite(x, p, &x->out->citations[x->out->n++]);
+    }
+    return ERR_OK;
+}
+
+static Err text_write(Extract *x) {
+    Buf b = {0};
+    for (size_t i = 0; i < x->out->n; i++) {
+        const Citation *c = &x->out->citations[i];
+        buf_printf(&b, "%s%.*s [%zu]", i ? "\n\n" : "", STR_FMT(c->quote), c->source);
+    }
+    const Err err = buf_ok(&b);
+    x->out->text = arena_str(x->a, buf_str(&b));
+    buf_free(&b);
+    return err ? err : x->out->text.p ? ERR_OK : arena_error();
+}
+
+/* An answer stands out; where there is none, the best is one of many that are alike. */
+static float margin_of(const Extract *x) {
+    const size_t n = x->n < MARGIN_OVER + 1 ? x->n : MARGIN_OVER + 1;
+    float sum = 0;
+    for (size_t i = 1; i < n; i++) sum += x->pieces[i].score;
+    return n > 1 ? x->pieces[0].score - sum / (float)(n - 1) : 0;
+}
+
+static void weigh(Extract *x) {
+    AnswerEvidence *e = &x->out->evidence;
+    for (size_t i = 0; i < x->rq->n_hits && i < HITS_READ; i++) {
+        const SearchHit *h = &x->rq->hits[i];
+        const float share = evidence_share(&x->evidence, h->content);
+        if (share > e->share) e->share = share;
+        if (h->cosine > e->cosine) e->cosine = h->cosine;
+    }
+    if (x->n) {
+        e->span_share = x->pieces[0].share;
+        e->span_cosine = x->pieces[0].cosine;
+        e->expected = expect_met(expect_of(x->rq->question), x->rq->question, piece_text(x, &x->pieces[0]));
+        e->margin = margin_of(x);
+    }
+    x->out->confidence = x->rq->n_hits ? answer_confidence(e) : 0;
+}
+
+bool answer_check(const Answer *answer, const SearchHit *hits, size_t n_hits) {
+    for (size_t i = 0; i < answer->n; i++) {
+        const Citation *c = &answer->citations[i];
+        if (c->hit >= n_hits || c->end > hits[c->hit].content.n || c->start >= c->end) return false;
+        if (!str_eq(c->quote, str_make(hits[c->hit].content.p + c->start, c->end - c->start))) return false;
+    }
+    return true;
+}
+
+Err answer_extract(Arena *a, const AnswerRequest *rq, Answer *out) {
+    const int64_t start = clock_mono_ns();
+    *out = (Answer){.text = STR("")};
+    Extract x = {.a = a, .rq = rq, .out = out};
+    TRY(evidence_open(&x.evidence, a, rq->sources, rq->n_sources, rq->question));
+    TRY(pieces_find(&x));
+    TRY(pieces_judge(&x));
+    weigh(&x);
+    TRY(citations_take(&x));
+    out->abstained = out->n == 0 || out->confidence < rq->threshold;
+    if (!out->abstained) TRY(text_write(&x));
+    out->ms = clock_ms_since(start);
+    return ERR_OK;
+}

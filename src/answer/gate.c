@@ -1,0 +1,19 @@
+/* gate.c - how sure an answer is.
+ *
+ * A logistic regression, fitted by bench/answers.py on a sample of SQuAD 2's development set (160 questions with an answer against
+ * the same with their paragraph left out, with their article left out, and 160 written to look answerable; all-MiniLM-L6-v2),
+ * classes of equal weight: 0.5 is where having an answer is as likely as not when every second question has one. AUROC of halves
+ * that were not fitted on: 0.84 against paragraphs left out, 0.99 against articles, 0.63 against adversarial questions.
+ */
+#include <math.h>
+
+#include "answer/answer.h"
+
+static const float BIAS = -5.63f, SHARE = 1.62f, COSINE = 2.65f, SPAN_SHARE = 1.89f, SPAN_COSINE = 2.90f,
+                   EXPECTED = 0.15f, MARGIN = 1.66f;
+
+float answer_confidence(const AnswerEvidence *e) {
+    const float z = BIAS + SHARE * e->share + COSINE * e->cosine + SPAN_SHARE * e->span_share +
+                    SPAN_COSINE * e->span_cosine + EXPECTED * e->expected + MARGIN * e->margin;
+    return 1.0f / (1.0f + expf(-z));
+}

@@ -1,0 +1,125 @@
+/* cmd_ask.c - `pythia ask`: the answer with its sources below, or why there is none. */
+#include <stdio.h>
+
+#include "base/json.h"
+#include "cli/hits.h"
+#include "cli/searching.h"
+#include "serve/reply.h"
+
+static const int64_t SOURCES_MAX = 64, QUOTES_MAX = 8;
+
+static Err question_of(Cli *cli, Str *out) {
+    Buf b = {0};
+    for (size_t i = 0; i < cli->args.n_words; i++) {
+        if (i) buf_char(&b, ' ');
+        buf_add(&b, cli->args.words[i]);
+    }
+    const Err err = buf_ok(&b);
+    *out = arena_str(&cli->arena, buf_str(&b));
+    buf_free(&b);
+    if (err) return err;
+    if (!out->p) return arena_error();
+    return str_trim(*out).n ? ERR_OK : err_fix(err_set(ERR_USAGE, "the question is empty"), "pythia help ask");
+}
+
+static Err request_from_flags(Cli *cli, PythiaAsk *rq) {
+    Str question;
+    int64_t sources = 0, quotes = 0;
+    TRY(question_of(cli, &question));
+    TRY(search_from_flags(cli, question, &rq->search));
+    TRY(args_i64(&cli->args, "sources", 1, SOURCES_MAX, &sources));
+    TRY(args_i64(&cli->args, "quotes", 1, QUOTES_MAX, &quotes));
+    rq->search.limit = (size_t)sources;
+    rq->quotes = (size_t)quotes;
+    rq->threshold = config_float(cli->config, CONF_ASK_ABSTAIN);
+    return ERR_OK;
+}
+
+/* "src/net/retry.c:42" or "page 3 of guide.pdf". */
+static void place_add(Cli *cli, Buf *b, const PythiaHit *h, const PythiaCitation *c) {
+    buf_add(b, path_shown(cli, h->path, h->uri));
+    if (h->page > 0)
+        buf_printf(b, " page %d", h->page);
+    else
+        buf_printf(b, ":%d", c->start_line);
+    if (c->end_line > c->start_line && h->page <= 0) buf_printf(b, "-%d", c->end_line);
+}
+
+/* Two sentences of one line are one place. */
+static bool is_named(const PythiaAnswer *r, size_t at) {
+    const PythiaCitation *c = &r->citations[at];
+    for (size_t i = 0; i < at; i++) {
+        const PythiaCitation *o = &r->citations[i];
+        if (o->source == c->source && o->start_line == c->start_line && o->end_line == c->end_line) return true;
+    }
+    return false;
+}
+
+static void source_add(Cli *cli, Buf *b, const PythiaAnswer *r, size_t number) {
+    const PythiaHit *h = &r->sources[number - 1];
+    const char *separator = "";
+    buf_printf(b, "[%zu] ", number);
+    for (size_t i = 0; i < r->n_citations; i++) {
+        if (r->citations[i].source != number || is_named(r, i)) continue;
+        buf_add_z(b, separator);
+        place_add(cli, b, h, &r->citations[i]);
+        separator = ", ";
+    }
+    if (h->symbol.n) buf_printf(b, "  %.*s", STR_FMT(h->symbol));
+    if (!h->symbol.n && h->heading.n) buf_printf(b, "  %.*s", STR_FMT(h->heading));
+    if (!str_is(str_of(h->freshness), "fresh")) buf_printf(b, "  (%s)", h->freshness);
+    buf_char(b, '\n');
+}
+
+static Err answer_print(Cli *cli, const PythiaAnswer *r, bool sources_only) {
+    Buf b = {0};
+    if (!sources_only) {
+        safe_text(&b, r->answer);
+        buf_add_z(&b, "\n\n");
+    }
+    Buf list = {0};
+    for (size_t i = 1; i <= r->n_sources; i++) source_add(cli, &list, r, i);
+    safe_text(&b, buf_str(&list));
+    Err err = buf_ok(&list);
+    if (!err) err = buf_ok(&b);
+    if (!err) buf_add(&cli->out, buf_str(&b));
+    buf_free(&list);
+    buf_free(&b);
+    TRY(err);
+    TRY(cli_flush(cli)); /* before the line below it */
+    cli_say(cli, "confidence %.2f · %zu of %zu hits quoted · %.0f ms", r->confidence, r->n_sources, r->found.n,
+            r->took_ms);
+    return ERR_OK;
+}
+
+/* What was searched and what came nearest, on stderr. */
+static Err abstain(Cli *cli, const PythiaAnswer *r) {
+    cli_say(cli,
+            "searched %lld documents%s; the best hits do not answer it (confidence %.2f, %.2f is wanted: --abstain)",
+            (long long)r->found.coverage.indexed, r->found.coverage.pending ? ", not all embedded yet" : "",
+            r->confidence, r->threshold);
+    if (r->n_citations) {
+        Buf b = {0};
+        place_add(cli, &b, &r->sources[0], &r->citations[0]);
+        cli_say(cli, "nearest: %s", b.p ? b.p : "");
+        buf_free(&b);
+    }
+    return err_set(ERR_NOTHING, "no answer was found for '%.*s'", STR_FMT(r->found.query));
+}
+
+Err cmd_ask(Cli *cli) {
+    PythiaAsk rq = {0};
+    Pythia *p = NULL;
+    PythiaAnswer reply;
+    cli->json = args_has(&cli->args, "json");
+    TRY(request_from_flags(cli, &rq));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_ask(p, &cli->arena, &rq, &reply));
+    if (cli->json) {
+        JsonOut j = cli_json_begin(cli);
+        reply_answer_members(&j, &reply, args_has(&cli->args, "explain"));
+        cli_json_end(cli, &j);
+    }
+    if (reply.abstained) return cli->json ? err_set(ERR_NOTHING, "no answer") : abstain(cli, &reply);
+    return cli->json ? ERR_OK : answer_print(cli, &reply, args_has(&cli->args, "sources-only"));
+}
