@@ -67,11 +67,6 @@ Err map_put(Map *m, Str key, uint64_t value) {
     return ERR_OK;
 }
 
-void map_clear(Map *m) {
-    m->count = 0;
-    if (m->table) memset(m->table, 0, m->table_size * sizeof *m->table);
-}
-
 void map_free(Map *m) {
     free(m->entries);
     free(m->table);

@@ -32,7 +32,6 @@ uint64_t *map_get(const Map *m, Str key);
 /* The value's place, made with `initial` when the key is new; NULL when memory is out (ERR_NOMEM set). */
 uint64_t *map_at(Map *m, Str key, uint64_t initial);
 MUST_USE Err map_reserve(Map *m, size_t count);
-void map_clear(Map *m); /* forgets the entries, keeps their memory */
 void map_free(Map *m);
 
 #endif

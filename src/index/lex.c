@@ -11,6 +11,8 @@
 
 #include "index/lex_view.h"
 
+enum { BUFFER_KEPT = 2 << 20 /* occurrences: their memory serves the next segment */ };
+
 static Err memory_out(void) { return err_set(ERR_NOMEM, "out of memory for a lexical index"); }
 
 /* ---- views ---- */
@@ -168,7 +170,10 @@ static Err buffer_flush(LexIndex *ix, bool with_removals) {
                          with_removals ? (uint32_t)ix->n_removed : 0, empty ? &first_only : NULL,
                          &ix->flushed[ix->n_flushed]));
     ix->n_flushed++;
-    lex_buffer_clear(&ix->buffer);
+    if (ix->buffer.cap > BUFFER_KEPT)
+        lex_buffer_clear(&ix->buffer);
+    else
+        lex_buffer_reset(&ix->buffer);
     ix->buffers++;
     if (with_removals) ix->n_removed = 0;
     return ERR_OK;

@@ -34,7 +34,7 @@ void lex_batch_close(LexBatch *b) {
 
 void lex_batch_clear(LexBatch *b) {
     b->index = NULL;
-    if (b->buffer.cap > KEEP_OCCURRENCES || b->buffer.terms.capacity > KEEP_TERMS)
+    if (b->buffer.cap > KEEP_OCCURRENCES || b->buffer.terms.cap > KEEP_TERMS)
         lex_buffer_clear(&b->buffer);
     else
         lex_buffer_reset(&b->buffer);
@@ -54,10 +54,10 @@ Err lex_batch_numbers(LexBatch *b, const LexIndex *ix, uint32_t **numbers) {
     const size_t terms = b->buffer.terms.count;
     if (b->index != ix || b->buffers != ix->buffers) {
         if (terms > b->cap_numbers) {
-            uint32_t *more = realloc(b->numbers, b->buffer.terms.capacity * sizeof *more);
+            uint32_t *more = realloc(b->numbers, b->buffer.terms.cap * sizeof *more);
             if (!more) return memory_out();
             b->numbers = more;
-            b->cap_numbers = b->buffer.terms.capacity;
+            b->cap_numbers = b->buffer.terms.cap;
         }
         for (size_t t = 0; t < terms; t++) b->numbers[t] = LEX_NO_TERM;
         b->index = ix;

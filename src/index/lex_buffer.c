@@ -32,16 +32,6 @@ static Err occurrences_room(LexBuffer *b, size_t more_n) {
     return ERR_OK;
 }
 
-static Err term_number(LexBuffer *b, Str term, uint32_t *out) {
-    const size_t before = b->terms.count;
-    const uint64_t *number = map_at(&b->terms, term, before);
-    if (!number) return ERR_NOMEM;
-    *out = (uint32_t)*number;
-    if (b->terms.count == before) return ERR_OK;
-    b->terms.entries[before].key = arena_str(&b->arena, term); /* the same text, where it stays */
-    return b->terms.entries[before].key.p ? ERR_OK : arena_error();
-}
-
 static int gather_term(void *ctx, Str term, bool colocated, size_t start, size_t end) {
     (void)start;
     (void)end;
@@ -50,7 +40,7 @@ static int gather_term(void *ctx, Str term, bool colocated, size_t start, size_t
     uint32_t number;
     if (term.n == 0 || term.n > LEX_TERM_MAX) return 0;
     g->err = occurrences_room(b, 1);
-    if (!g->err) g->err = term_number(b, term, &number);
+    if (!g->err) g->err = lex_terms_number(&b->terms, term, &number);
     if (g->err) return 1;
     if (!colocated || g->next == 0) g->next++;
     const uint32_t position = g->next - 1 < WHERE_MAX ? g->next - 1 : WHERE_MAX;
@@ -107,22 +97,21 @@ Err lex_buffer_append(LexBuffer *b, const LexBuffer *from, uint32_t at, uint32_t
     }
     for (size_t i = start; i < end; i++) {
         const LexOccurrence *o = &from->occurrences[i];
-        if (numbers[o->term] == LEX_NO_TERM) TRY(term_number(b, from->terms.entries[o->term].key, &numbers[o->term]));
+        if (numbers[o->term] == LEX_NO_TERM)
+            TRY(lex_terms_adopt(&b->terms, &from->terms.terms[o->term], &numbers[o->term]));
         b->occurrences[b->n++] = (LexOccurrence){numbers[o->term], o->where};
     }
     return ERR_OK;
 }
 
 void lex_buffer_reset(LexBuffer *b) {
-    map_clear(&b->terms);
-    arena_reset(&b->arena);
+    lex_terms_reset(&b->terms);
     b->n = 0;
     b->docs = 0;
 }
 
 void lex_buffer_clear(LexBuffer *b) {
-    map_free(&b->terms);
-    arena_free(&b->arena);
+    lex_terms_free(&b->terms);
     free(b->occurrences);
     free(b->starts);
     free(b->lengths);
@@ -137,13 +126,20 @@ typedef struct {
 } Place;
 
 typedef struct {
-    Str term;
-    uint32_t number;
+    uint64_t key; /* its first bytes as a number: what decides in nearly all comparisons */
+    const LexTerm *term;
 } Named;
+
+static Named named_of(const LexTerm *t) {
+    Named named = {.term = t};
+    for (size_t i = 0; i < 8; i++) named.key = named.key << 8 | (i < t->n ? (uint8_t)t->p[i] : 0);
+    return named;
+}
 
 static int named_order(const void *a, const void *b) {
     const Named *x = a, *y = b;
-    return str_cmp(x->term, y->term);
+    if (x->key != y->key) return x->key < y->key ? -1 : 1;
+    return str_cmp(str_make(x->term->p, x->term->n), str_make(y->term->p, y->term->n));
 }
 
 /* places [n] by term, of each in order of documents; ends[term]: behind its last one. */
@@ -195,11 +191,11 @@ Err lex_buffer_write(const LexBuffer *b, const char *dir, uint64_t generation, u
     if (!err && (!places || !ends || !named)) err = memory_out();
     if (!err) {
         places_sort(b, places, ends);
-        for (size_t t = 0; t < terms; t++) named[t] = (Named){b->terms.entries[t].key, (uint32_t)t};
+        for (size_t t = 0; t < terms; t++) named[t] = named_of(&b->terms.terms[t]);
         if (terms) qsort(named, terms, sizeof *named, named_order);
         for (size_t t = 0; t < terms; t++) {
-            const size_t number = named[t].number, start = number ? ends[number - 1] : 0;
-            term_put(&w, places + start, ends[number] - start, named[t].term);
+            const size_t number = (size_t)(named[t].term - b->terms.terms), start = number ? ends[number - 1] : 0;
+            term_put(&w, places + start, ends[number] - start, str_make(named[t].term->p, named[t].term->n));
         }
         err = seg_writer_end(&w, dir, generation, out);
     }

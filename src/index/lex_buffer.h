@@ -2,7 +2,7 @@
 #ifndef PYTHIA_INDEX_LEX_BUFFER_H
 #define PYTHIA_INDEX_LEX_BUFFER_H
 
-#include "base/map.h"
+#include "index/lex_terms.h"
 #include "index/lex_write.h"
 
 /* Occurrences after which the writer empties its memory: 16 bytes each at the peak. 40 MB of code have 6 million. */
@@ -15,8 +15,7 @@ typedef struct {
 } LexOccurrence;
 
 typedef struct {
-    Map terms;                  /* term -> its number */
-    Arena arena;                /* of the terms' bytes */
+    LexTerms terms;
     LexOccurrence *occurrences; /* in order of documents, fields, positions */
     size_t n, cap;
     size_t *starts; /* [docs] of each document in occurrences */
