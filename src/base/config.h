@@ -78,7 +78,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(STORE_BACKEND, "store", "backend", ENUM, "local", "local", 0, "where new collections live")                      \
     X(STORE_PATH, "store", "path", STR, "", "", 0, "folder of the local store (default: the data folder)")             \
     X(SEARCH_LIMIT, "search", "limit", INT, "10", "", CONFIG_PROJECT, "hits shown")                                    \
-    X(SEARCH_MODE, "search", "mode", ENUM, "hybrid", "hybrid|semantic|lexical|symbol", CONFIG_PROJECT,                 \
+    X(SEARCH_MODE, "search", "mode", ENUM, "hybrid", "hybrid|semantic|lexical|symbol|regex", CONFIG_PROJECT,           \
       "how hits are found")                                                                                            \
     X(SEARCH_FUSION, "search", "fusion", ENUM, "convex", "convex|rrf", CONFIG_PROJECT,                                 \
       "how words and vectors are combined")                                                                            \

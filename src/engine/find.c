@@ -115,7 +115,10 @@ static Err langs_name(Arena *a, const Str *given, size_t n, const Str **out) {
 
 /* The query's operators, beside what the caller narrows it to himself. */
 static Err read_query(Find *f) {
-    TRY(query_parse(f->a, f->rq->query, clock_wall_ms(), &f->query));
+    if (f->mode == MODE_REGEX)
+        f->query = (Query){.words = f->rq->query, .meaning = f->rq->query}; /* the expression, as it is */
+    else
+        TRY(query_parse(f->a, f->rq->query, clock_wall_ms(), &f->query));
     TRY(langs_name(f->a, f->query.narrow.langs, f->query.narrow.n_langs, &f->query.narrow.langs));
     return langs_name(f->a, f->rq->langs, f->rq->n_langs, &f->langs);
 }
@@ -149,7 +152,7 @@ static Err open_source(Find *f, size_t i) {
         s->lex = words;
         f->out->timing.open_ms += clock_ms_since(start);
     }
-    if (f->mode == MODE_LEXICAL || f->mode == MODE_SYMBOL) return ERR_OK;
+    if (f->mode == MODE_LEXICAL || f->mode == MODE_SYMBOL || f->mode == MODE_REGEX) return ERR_OK;
     if (c->rows == 0) {
         if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
         return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),

@@ -238,6 +238,18 @@ static Err place_whole(Arena *a, Arena *scratch, Store *s, LiveText *live, Searc
     return h->content.p ? ERR_OK : arena_error();
 }
 
+void hit_narrow(SearchHit *h, int64_t from, int64_t to) {
+    const int64_t n = (int64_t)h->content.n;
+    if ((h->freshness != FRESH && h->freshness != FRESH_MOVED) || from < 0 || to > n || from >= to) return;
+    while (from > 0 && (h->content.p[from - 1] == ' ' || h->content.p[from - 1] == '\t')) from--; /* its indentation */
+    const Str all = h->content;
+    h->content = str_make(all.p + from, (size_t)(to - from));
+    h->chunk.start += from;
+    h->chunk.end = h->chunk.start + (to - from);
+    h->chunk.start_line += breaks_in(str_upto(all, (size_t)from));
+    h->chunk.end_line = h->chunk.start_line + breaks_in(h->content);
+}
+
 Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, Str *content) {
     Arena scratch = {0};
     LiveText live;

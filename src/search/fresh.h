@@ -35,4 +35,8 @@ typedef enum { FILL_CHUNK, FILL_WHOLE, FILL_SYMBOL } FillWidth;
 MUST_USE Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n,
                         FillWidth width);
 
+/* Narrows a filled hit to bytes [from, to) of its content, with the indentation before them; one that is changed or gone stays
+ * as it is. */
+void hit_narrow(SearchHit *h, int64_t from, int64_t to);
+
 #endif

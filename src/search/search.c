@@ -24,6 +24,7 @@
 #include "search/fresh.h"
 #include "search/named.h"
 #include "search/refine.h"
+#include "search/regex.h"
 #include "search/strict.h"
 #include "search/symbol.h"
 
@@ -322,6 +323,7 @@ Err search(Arena *a, const SearchSource *sources, size_t n_sources, const Search
     *out = (SearchReply){0};
     Search s = {.a = a, .sources = sources, .n_sources = n_sources, .rq = rq, .out = out};
     TRY(request_check(&s));
+    if (rq->mode == MODE_REGEX) return search_regex(a, sources, n_sources, rq, rq->query, out);
     if (rq->parsed)
         s.query = *rq->parsed;
     else

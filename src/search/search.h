@@ -19,7 +19,7 @@
 
 #define SEARCH_LIMIT_MAX 1000
 
-typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL, MODE_SYMBOL } SearchMode; /* symbol: symbol.h */
+typedef enum { MODE_HYBRID, MODE_SEMANTIC, MODE_LEXICAL, MODE_SYMBOL, MODE_REGEX } SearchMode; /* symbol.h, regex.h */
 typedef enum { FUSION_CONVEX, FUSION_RRF } Fusion;
 typedef enum { FRESH, FRESH_MOVED, FRESH_CHANGED, FRESH_GONE } Freshness;
 

@@ -153,25 +153,6 @@ static Err chunk_holding(Arena *a, Store *s, const StoreSymbol *symbol, StoreChu
     return ERR_OK;
 }
 
-static int32_t lines_in(Str s) {
-    int32_t n = 0;
-    for (size_t i = 0; i < s.n; i++) n += s.p[i] == '\n';
-    return n;
-}
-
-/* Narrows a hit to what of its chunk is the definition: [from, to) of the chunk's bytes as it was indexed. */
-static void hit_narrow(SearchHit *h, int64_t from, int64_t to) {
-    const int64_t n = (int64_t)h->content.n;
-    if ((h->freshness != FRESH && h->freshness != FRESH_MOVED) || from < 0 || to > n || from >= to) return;
-    while (from > 0 && (h->content.p[from - 1] == ' ' || h->content.p[from - 1] == '\t')) from--; /* its indentation */
-    const Str before = str_upto(h->content, (size_t)from), all = h->content;
-    h->content = str_make(all.p + from, (size_t)(to - from));
-    h->chunk.start += from;
-    h->chunk.end = h->chunk.start + (to - from);
-    h->chunk.start_line += lines_in(before);
-    h->chunk.end_line = h->chunk.start_line + lines_in(h->content);
-}
-
 typedef struct {
     int64_t from, to;
 } Part;

@@ -92,7 +92,7 @@ class Mistakes(PythiaTest):
     def test_bad_values_name_the_value_and_what_is_valid(self):
         for args, parts in {
             ("search", "x", "--mode", "fuzzy"): ["'fuzzy'", "hybrid", "semantic", "lexical"],
-            ("search", "x", "--mode=regex"): ["'regex'", "hybrid"],
+            ("search", "x", "--mode=fuzzy"): ["'fuzzy'", "hybrid"],
             ("search", "x", "-m", "many"): ["'many'", "whole number"],
             ("search", "x", "-m0"): ["'0'"],
             ("search", "x", "--limit=-5"): ["'-5'"],
@@ -216,7 +216,7 @@ class Completion(PythiaTest):
         self.assertEqual(self.bash("pythia sea"), ["search"])
         self.assertEqual(sorted(self.bash("pythia collection ")), ["list", "rename", "rm", "show"])
         self.assertIn("--max-tokens", self.bash("pythia search --m"))
-        self.assertEqual(sorted(self.bash("pythia search x --mode ")), ["hybrid", "lexical", "semantic", "symbol"])
+        self.assertEqual(sorted(self.bash("pythia search x --mode ")), ["hybrid", "lexical", "regex", "semantic", "symbol"])
         self.assertIn("--quiet", self.bash("pythia model list --"))
         self.assertIn("vimgrep", self.bash("pythia search --format "))
 

@@ -70,6 +70,28 @@ class Query(PythiaTest):
         self.assertEqual(self.found("soup date:2023-11"), ["docs/soup.txt"])
         self.assertFails(self.pythia("search", "soup date>soon"), 2, "soon")
 
+    def test_a_regular_expression_finds_the_lines_that_match(self):
+        hits = self.search(r"random_\w+\(", "--mode", "regex")["results"]
+        self.assertEqual([(h["path"], h["start_line"], h["end_line"], h["score"]) for h in hits], [("src/net/retry.c", 8, 8, 1)])
+        self.assertIn("random_jitter(wait / 4)", hits[0]["content"])
+        run = self.pythia("search", "--mode", "regex", r"^def \w+\(", code=0)
+        self.assertEqual(sorted(line.split(":")[0] for line in run.out.splitlines()), ["src/dates.py", "src/net/retry.py"])
+        self.assertEqual(self.found("(?i)TOMATO", "--mode", "regex"), ["docs/soup.txt"])
+        self.assertEqual(self.found("backoff_next", "--mode", "regex", "-t", "c"), ["src/net/retry.c"])
+        self.assertEqual(self.found("wait lang:c", "--mode", "regex", code=1), [])  # an expression has no operators
+        whole = self.search(r"fromisoformat", "--mode", "regex", "--full")["results"][0]
+        self.assertIn("def parse_iso8601", whole["content"])
+        self.write("docs/soup.txt", "A new line.\n" + (self.tree / "docs/soup.txt").read_text())
+        moved = self.search("tomatoes and basil", "--mode", "regex")["results"][0]
+        self.assertEqual((moved["freshness"], moved["start_line"]), ("moved", 2))
+
+    def test_expressions_that_are_none_or_explode_are_told(self):
+        self.assertFails(self.pythia("search", "--mode", "regex", "(open"), 2, "(open", "missing closing parenthesis", "at byte 5")
+        self.write("long.txt", "a" * 3000 + "!\n")
+        self.index()
+        run = self.pythia("search", "--mode", "regex", "(a|aa|a+)+$", code=2)
+        self.assertIn("takes too many steps at long.txt:1", run.err)
+
     def test_operators_alone_are_refused(self):
         for query in ("lang:c", "-soup", "date>2020", "lang:c -soup"):
             self.assertFails(self.pythia("search", "--", query), 2, query, "add words to look for")
