@@ -75,12 +75,14 @@ static bool is_abbreviation(Str word) {
     return false;
 }
 
+static bool is_mark(char c) { return c == '.' || c == '!' || c == '?'; }
+
 /* Behind the sentence that ends with the mark at `at`; 0: none ends there. */
 static size_t sentence_end(Str text, size_t from, size_t at, size_t end) {
     const char mark = text.p[at];
     size_t behind = at + 1;
-    if (mark != '.' && mark != '!' && mark != '?') return 0;
-    while (behind < end && strchr("\"')]}.!?", text.p[behind])) behind++;
+    if (!is_mark(mark) || (behind < end && is_mark(text.p[behind]))) return 0; /* the last of "..." and "?!" */
+    while (behind < end && strchr("\"')]}", text.p[behind])) behind++;
     if (behind < end && !is_blank(text.p[behind])) return 0; /* 3.14, a.c, x.y */
     size_t next = behind;
     while (next < end && is_blank(text.p[next])) next++;
