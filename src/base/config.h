@@ -51,6 +51,10 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "compact: vectors that a search computes anew at most (0: as many as it takes)")                                 \
     X(INDEX_PARTITIONS, "index", "partitions", INT, "0", "", CONFIG_PROJECT,                                           \
       "flat, ivfpq: parts that vectors are grouped into (0: by their number)")                                         \
+    X(INDEX_ASSIGNMENTS, "index", "assignments", INT, "0", "", CONFIG_PROJECT,                                         \
+      "flat: parts that a vector stands in (0: 1); 2 takes 56 bytes more each")                                        \
+    X(INDEX_KEEP_F32, "index", "keep_f32", BOOL, "false", "", CONFIG_PROJECT,                                          \
+      "flat, hnsw, ivfpq: keep vectors as floats, too, for the order of the last few hits")                            \
     X(INDEX_SUB_VECTORS, "index", "sub_vectors", INT, "0", "", CONFIG_PROJECT,                                         \
       "ivfpq: pieces of a vector, a code each (0: 48)")                                                                \
     X(INDEX_MAX_FILE_SIZE, "index", "max_file_size", BYTES, "1M", "", CONFIG_PROJECT,                                  \

@@ -46,6 +46,7 @@ void collection_text(Buf *b, const Term *t, const PythiaCollection *c) {
     buf_add_z(b, ", store ");
     safe_path(b, c->store);
     if (c->index_why.n) buf_printf(b, "\n             auto: %.*s", STR_FMT(c->index_why));
+    if (c->index_hint.n) buf_printf(b, "\n             %.*s", STR_FMT(c->index_hint));
     buf_add_z(b, "\n  updated    ");
     char iso[32] = "never";
     if (c->updated_ms > 0) clock_iso(c->updated_ms, iso);

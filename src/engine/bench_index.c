@@ -33,6 +33,7 @@ typedef struct {
     VecHit *truth_filtered; /* [n_filtered][k] */
     size_t *n_truth_filtered, n_filtered;
     double *ms; /* [queries] */
+    VecParams params;
     VecScratch *scratch;
     BenchIndexReport *out;
 } Bench;
@@ -57,7 +58,7 @@ static Err kind_open(Bench *b, const char *kind, VecIndex **out) {
                     .dim = b->base.dim,
                     .generation = 1,
                     .writer = true,
-                    .params.keep_f32 = b->rq->keep_f32,
+                    .params = b->params,
                     .fetch = row_given,
                     .fetch_ctx = &b->base};
     return spec.dir ? vec_open(out, &spec) : arena_error();
@@ -254,6 +255,8 @@ Err pythia_bench_index(Pythia *p, Arena *a, const BenchIndexRequest *rq, BenchIn
     Bench b = {.rq = rq, .a = a, .out = out};
     Deadline stop = engine_deadline(p, 0);
     *out = (BenchIndexReport){0};
+    TRY(engine_index_params(p, &b.params));
+    b.params.keep_f32 |= rq->keep_f32;
     const char *base = path_join(a, p->opts.cwd, rq->base), *queries = path_join(a, p->opts.cwd, rq->queries);
     b.dir = arena_cstr(a, arena_printf(a, "%s/bench-%ld", p->opts.home, (long)getpid()));
     if (!base || !queries || !b.dir) return arena_error();

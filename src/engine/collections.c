@@ -82,8 +82,9 @@ Err engine_recompute_most(const Pythia *p, size_t *out) {
     return ERR_OK;
 }
 
-static Err params_of(const Pythia *p, VecParams *out) {
-    *out = (VecParams){0};
+Err engine_index_params(const Pythia *p, VecParams *out) {
+    *out = (VecParams){.keep_f32 = config_bool(p->opts.config, CONF_INDEX_KEEP_F32)};
+    TRY(index_count(p, CONF_INDEX_ASSIGNMENTS, 2, &out->assignments));
     TRY(index_count(p, CONF_INDEX_GRAPH_DEGREE, 128, &out->graph_degree));
     TRY(index_count(p, CONF_INDEX_PARTITIONS, 65536, &out->partitions));
     return index_count(p, CONF_INDEX_SUB_VECTORS, 4096, &out->sub_vectors);
@@ -101,7 +102,7 @@ static Err open_index(Pythia *p, const StoreCollection *c, bool writer, Recomput
                     .writer = writer,
                     .fetch = r ? recompute_rows : NULL,
                     .fetch_ctx = r};
-    Err err = spec.kind && spec.dir ? params_of(p, &spec.params) : arena_error();
+    Err err = spec.kind && spec.dir ? engine_index_params(p, &spec.params) : arena_error();
     if (!err) err = vec_open(out, &spec);
     if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT)
         err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));

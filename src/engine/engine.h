@@ -101,6 +101,10 @@ typedef Err (*FoundFn)(void *ctx, const FindView *found);
 MUST_USE Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void *ctx, PythiaReply *out);
 /* The same to search in: vectors that the index does not keep are computed by r, which lives as long as the index. */
 MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
+/* [index] of the configuration, as vec_build wants it; ERR_USAGE when it cannot be. */
+MUST_USE Err engine_index_params(const Pythia *p, VecParams *out);
+/* compact: its codes were fitted to so small a part of what there is that making them anew pays. */
+bool engine_codes_outgrown(const VecStats *stats);
 /* index.kind, with auto resolved for so many rows. */
 Str engine_index_kind(const Pythia *p, size_t rows);
 /* index.search_complexity; ERR_USAGE when it cannot be. */

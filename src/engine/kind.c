@@ -40,12 +40,17 @@ Str engine_index_kind(const Pythia *p, size_t rows) {
     return str_is(kind, "auto") ? str_of(vec_kind_auto(rows, NULL, &why)) : kind;
 }
 
+bool engine_codes_outgrown(const VecStats *stats) {
+    return stats->learnt > 0 && (stats->rows - stats->removed) / GROWN >= stats->learnt;
+}
+
 static bool is_damage(Err err) {
     return err == ERR_CORRUPT || err == ERR_NO_INDEX || err == ERR_FORMAT || err == ERR_MODEL_MISMATCH;
 }
 
 /* A text has one vector of a model, so --force computes none again that is there and sound, in whichever kind of index. A service's
- * may be another one by now; and codes that were fitted to a small part of what there is are made anew. */
+ * may be another one by now; codes that were fitted to a small part of what there is, and floats that are asked for and not there, are
+ * made anew. */
 Err index_vectors_stay(IndexJob *j, bool *stay) {
     VecIndex *ix = NULL;
     Buf report = {0};
@@ -61,7 +66,8 @@ Err index_vectors_stay(IndexJob *j, bool *stay) {
     vec_close(ix);
     /* What only could not be read now (memory, the disk) is no reason to throw it away. */
     if (err) return is_damage(err) ? ERR_OK : err;
-    *stay = stats.learnt == 0 || (stats.rows - stats.removed) / GROWN < stats.learnt;
+    const bool floats_wanted = config_bool(j->p->opts.config, CONF_INDEX_KEEP_F32) && stats.bytes_alone;
+    *stay = !floats_wanted && !engine_codes_outgrown(&stats);
     return ERR_OK;
 }
 

@@ -346,7 +346,8 @@ MUST_USE Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaTex
 /* ---- status ---- */
 typedef struct {
     Str name, root, describe, model, index_kind, store;
-    Str index_why; /* of a kind that was chosen by the collection's size; "": by the user */
+    Str index_why;  /* of a kind that was chosen by the collection's size; "": by the user */
+    Str index_hint; /* what would make it better; "": nothing */
     int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, updated_ms;
     int64_t skimmed;                    /* documents in coarse pieces so far, which the next `index` cuts */
     int64_t index_bytes, lexical_bytes; /* of the vector index and of the lexical index, on disk */

@@ -17,16 +17,21 @@ const char *run_state_name(RunState s) {
 
 /* ---- collections ---- */
 
-static Err index_bytes(Pythia *p, const StoreCollection *c, int64_t *bytes) {
+static Err index_look_at(Pythia *p, const StoreCollection *c, int64_t *bytes, Str *hint) {
     VecIndex *ix = NULL;
     VecStats stats;
     *bytes = 0;
+    *hint = STR("");
     if (c->dim == 0 || c->rows == 0) return ERR_OK;
     Err err = engine_open_index(p, c, false, &ix);
     if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT) return ERR_OK; /* `verify` and `doctor` tell */
     TRY(err);
     vec_stats(ix, &stats);
     *bytes = stats.bytes;
+    if (engine_codes_outgrown(&stats))
+        *hint =
+            STR("its codes were fitted to an eighth of what it holds by now or less; index --force makes them anew, "
+                "which embeds every text");
     vec_close(ix);
     return ERR_OK;
 }
@@ -86,7 +91,7 @@ static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, Pyt
                               .dim = c->dim,
                               .last_run_state = STR(""),
                               .last_run_error = STR("")};
-    TRY(index_bytes(p, c, &out->index_bytes));
+    TRY(index_look_at(p, c, &out->index_bytes, &out->index_hint));
     TRY(words_bytes(p, c, &out->lexical_bytes));
     TRY(kind_why(a, c, &out->index_why));
     if (c->root.n) {

@@ -11,11 +11,15 @@ static const uint16_t ones[SCAN_BLOCK] = {
 
 Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_t own, void **memory) {
     size_t bytes = scratch_lines(s->dim * sizeof *s->query), lut = q->of->tables * SCAN_ENTRIES;
-    void *at;
-    TRY(vec_scratch_need(s->q->scratch, bytes + lut + probe_bytes(&q->of->in) + own, &at));
-    s->query = at;
+    size_t seen = q->of->twice ? scratch_lines((s->v->rows / 64 + 1) * sizeof *q->seen) : 0;
+    uint8_t *at;
+    void *room;
+    TRY(vec_scratch_need(s->q->scratch, seen + bytes + lut + probe_bytes(&q->of->in) + own, &room));
+    q->seen = seen ? memset(room, 0, seen) : NULL;
+    at = (uint8_t *)room + seen;
+    s->query = (int16_t *)(void *)at;
     s->query_scale = row8_query(query, s->dim, s->query);
-    q->lut = (uint8_t *)at + bytes;
+    q->lut = at + bytes;
     q->probe.in = q->of->in;
     probe_place(&q->probe, q->lut + lut);
     *memory = q->lut + lut + probe_bytes(&q->of->in);
@@ -24,6 +28,14 @@ Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_
     q->length = sqrtf(squares);
     probe_rank(&q->probe, s->query, s->query_scale, s->dim, rank * q->length);
     return ERR_OK;
+}
+
+/* Whether the row was compared before; from here on it was. */
+static inline bool met(const CodesQuery *q, uint32_t slot) {
+    if (!q->seen) return false;
+    const uint64_t bit = UINT64_C(1) << (slot % 64), before = q->seen[slot / 64];
+    q->seen[slot / 64] |= bit;
+    return before & bit;
 }
 
 /* Vectors [from, to) of one block. */
@@ -38,7 +50,7 @@ static Err block_scan(const CodesQuery *q, Compare *s, uint32_t p, size_t from, 
     s->q->report->scanned += (uint32_t)n;
     for (; bits; bits &= bits - 1) {
         uint32_t slot = of->in.slots[block * SCAN_BLOCK + (size_t)__builtin_ctzll(bits)];
-        if (compare_may(s, slot)) TRY(compare_row(s, slot));
+        if (compare_may(s, slot) && !met(q, slot)) TRY(compare_row(s, slot));
     }
     if (s->n >= ENOUGH) compare_flush(s);
     return ERR_OK;

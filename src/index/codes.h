@@ -22,6 +22,7 @@ typedef struct {
     size_t tables;
     const uint8_t *codes;    /* [blocks][tables][64] */
     const uint16_t *factors; /* bf16 [blocks * 64]; NULL: all of them 1 */
+    bool twice;              /* rows may stand in two partitions */
 } Codes;
 
 /* A search's way through them. */
@@ -31,6 +32,7 @@ typedef struct {
     float length;       /* |q| */
     uint8_t *lut;       /* [tables][64] */
     float scale, shift; /* of the sums of look-ups; the margin is in shift */
+    uint64_t *seen;     /* [(rows + 63) / 64] slots that were compared; NULL: none is met again */
 } CodesQuery;
 
 /* Lays out the search's scratch and begins it: s has its query, q everything but lut's entries, scale and shift; the

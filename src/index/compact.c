@@ -226,6 +226,7 @@ static void compact_stats(const VecIndex *base, VecStats *out) {
     RowsView *v = rows_hold(&kept->rows);
     Built *b = built_hold(&kept->built);
     bool coded = compact_coded(base->dim, v->item_bytes);
+    out->bytes_alone = false;
     out->built = coded ? out->rows : 0;
     out->learnt = coded && b ? b->words[COMPACT_LEARNT] : 0;
     built_drop(&kept->built, b);

@@ -22,7 +22,7 @@ static Err codes_check(const BuiltFile *f, const Built *b, const FlatCodes *c) {
             return err_fix(
                 err_set(ERR_CORRUPT, "index file '%s' is damaged: the factor of vector %zu is not finite", f->path, i),
                 INDEX_FILE_FIX);
-    return partitions_check(f, b, &c->of.in);
+    return partitions_check(f, b, &c->of.in, c->of.twice ? 2 : 1);
 }
 
 /* The rotation is that of what is built; where nothing is, the one that will be. */
@@ -60,6 +60,7 @@ Err flat_codes_read(const Flat *ix, const Built *b, FlatCodes *out) {
     *out = (FlatCodes){.of.tables = (wide + 5) / 6,
                        .seed = (uint64_t)b->words[FLAT_SEED_HIGH] << 32 | b->words[FLAT_SEED_LOW]};
     memcpy(&out->lost, &b->words[FLAT_LOST], sizeof out->lost);
+    out->of.twice = b->words[FLAT_TWICE] != 0;
     TRY(partitions_read(f, b, ix->kept.base.dim, &out->of.in));
     TRY(built_expect(f, b, FLAT_CODES, out->of.in.blocks * out->of.tables * SCAN_BLOCK));
     TRY(built_expect(f, b, FLAT_FACTORS, out->of.in.blocks * SCAN_BLOCK * sizeof(uint16_t)));

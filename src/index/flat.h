@@ -9,6 +9,9 @@
  * show (0.6 for a random direction). The sum is 64 look-ups in tables of the query (kern/scan.h), the same tables for all
  * partitions, since an inner product does not need the query's residual. What passes is compared as int8.
  *
+ * With VecParams.assignments 2 each row stands in a second partition, too (kmeans_assign_second), with a code of its residual
+ * there; a search that meets it twice compares it once.
+ *
  * What is built (built.h): the partitions (partition.h), and words and parts of its own behind theirs.
  */
 #ifndef PYTHIA_INDEX_FLAT_H
@@ -17,7 +20,7 @@
 #include "index/codes.h"
 #include "index/rotate.h"
 
-enum { FLAT_SEED_LOW = PARTITION_WORDS, FLAT_SEED_HIGH, FLAT_LOST /* s, a float's bits */ };
+enum { FLAT_SEED_LOW = PARTITION_WORDS, FLAT_SEED_HIGH, FLAT_LOST /* s, a float's bits */, FLAT_TWICE };
 
 enum {
     FLAT_CODES = PARTITION_PARTS, /* u8 [blocks][tables][64], 6 signs a byte, 1: positive */

@@ -20,8 +20,8 @@ typedef struct {
     Parting in;
     size_t wide, tables;
     float *turned;  /* [partitions, wide] rotated centroids */
-    float *lost;    /* [n_live] */
-    float *scratch; /* [threads][dim + wide] */
+    float *lost;    /* [vectors] */
+    float *scratch; /* [threads][dim + 2 wide] */
     uint8_t *codes; /* the file's parts */
     uint16_t *factors;
 } Build;
@@ -32,6 +32,7 @@ static size_t partitions_for(size_t asked, size_t n) {
     return p < most ? p : most;
 }
 
+/* Of vector i. */
 static void code_write(Build *b, size_t i, const float *residual) {
     size_t at = b->in.place[i];
     uint8_t *code = b->codes + at / SCAN_BLOCK * b->tables * SCAN_BLOCK + at % SCAN_BLOCK;
@@ -54,15 +55,17 @@ static void code_write(Build *b, size_t i, const float *residual) {
 static Err code_piece(void *ctx, size_t piece, size_t worker) {
     Build *b = ctx;
     const Parting *in = &b->in;
-    float *row = b->scratch + worker * (in->dim + b->wide), *turned = row + in->dim;
+    float *row = b->scratch + worker * (in->dim + 2 * b->wide), *turned = row + in->dim, *residual = turned + b->wide;
     size_t to = (piece + 1) * PARTITION_PIECE < in->n_live ? (piece + 1) * PARTITION_PIECE : in->n_live;
     TRY(deadline_check(in->deadline));
     for (size_t i = piece * PARTITION_PIECE; i < to; i++) {
         TRY(rows8_floats(in->rows, in->v, in->live[i], row));
         rotate(&b->ix->rotation, row, turned);
-        const float *c = b->turned + in->nearest[i] * b->wide;
-        for (size_t d = 0; d < b->wide; d++) turned[d] -= c[d];
-        code_write(b, i, turned);
+        for (size_t at = i; at < in->vectors; at += in->n_live) {
+            const float *c = b->turned + in->nearest[at] * b->wide;
+            for (size_t d = 0; d < b->wide; d++) residual[d] = turned[d] - c[d];
+            code_write(b, at, residual);
+        }
     }
     return ERR_OK;
 }
@@ -72,10 +75,11 @@ static Err built_out(Build *b) {
     uint32_t words[BUILT_WORDS] = {0};
     BuiltPart parts[FLAT_N_PARTS];
     uint64_t seed = b->ix->kept.params.seed;
-    for (size_t i = 0; i < b->in.n_live; i++) lost += (double)b->lost[i];
-    float mean = (float)(lost / (double)b->in.n_live);
+    for (size_t i = 0; i < b->in.vectors; i++) lost += (double)b->lost[i];
+    float mean = (float)(lost / (double)b->in.vectors);
     parting_out(&b->in, words, parts);
     words[FLAT_SEED_LOW] = (uint32_t)seed;
+    words[FLAT_TWICE] = b->in.times == 2;
     words[FLAT_SEED_HIGH] = (uint32_t)(seed >> 32);
     memcpy(&words[FLAT_LOST], &mean, sizeof mean);
     parts[FLAT_CODES] = (BuiltPart){b->codes, b->in.padded * b->tables};
@@ -90,10 +94,10 @@ static Err build_all(Build *b, Arena *a) {
     if (err || in->n_live == 0) return err;
     size_t count = partitions_for(params->partitions, in->n_live), sample = count * SAMPLE_EACH;
     TRY(parting_make(in, a, count, sample > SAMPLE ? sample : SAMPLE,
-                     params->iterations ? params->iterations : ITERATIONS));
+                     params->iterations ? params->iterations : ITERATIONS, params->assignments == 2));
     b->turned = parting_need(a, count * b->wide, sizeof *b->turned, &err);
-    b->lost = parting_need(a, in->n_live, sizeof *b->lost, &err);
-    b->scratch = parting_need(a, pool_size(in->pool) * (in->dim + b->wide), sizeof *b->scratch, &err);
+    b->lost = parting_need(a, in->vectors, sizeof *b->lost, &err);
+    b->scratch = parting_need(a, pool_size(in->pool) * (in->dim + 2 * b->wide), sizeof *b->scratch, &err);
     b->codes = parting_need(a, in->padded * b->tables, 1, &err);
     b->factors = parting_need(a, in->padded, sizeof *b->factors, &err);
     if (err) return err;

@@ -9,7 +9,7 @@
 static Err codes_check(const BuiltFile *f, const Built *b, const IvfpqCodes *c) {
     TRY(partitions_finite(f, &c->lost, 1, "the error of its codes"));
     TRY(partitions_finite(f, c->codebook, c->of.tables * c->sub * IVFPQ_CENTROIDS, "a number of its codebook"));
-    return partitions_check(f, b, &c->of.in);
+    return partitions_check(f, b, &c->of.in, 1);
 }
 
 static Err ivfpq_open(VecIndex **out, const VecSpec *spec) {

@@ -138,7 +138,7 @@ static Err build_all(Build *b, Arena *a) {
     Err err = parting_begin(in, a);
     if (err || in->n_live < FEWEST) return err;
     size_t count = partitions_for(params->partitions, in->n_live), wide = b->tables * b->sub;
-    TRY(parting_make(in, a, count, count * SAMPLE_EACH, params->iterations ? params->iterations : ITERATIONS));
+    TRY(parting_make(in, a, count, count * SAMPLE_EACH, params->iterations ? params->iterations : ITERATIONS, false));
     b->trained = parting_need(a, wide * IVFPQ_CENTROIDS, sizeof *b->trained, &err);
     b->codebook = parting_need(a, wide * IVFPQ_CENTROIDS, sizeof *b->codebook, &err);
     b->codes = parting_need(a, in->padded * b->tables, 1, &err);

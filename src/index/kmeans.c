@@ -5,6 +5,7 @@
  */
 #include "index/kmeans.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,10 @@ typedef struct {
     size_t n, dim, wide; /* wide: k rounded up to whole panels */
     float *scores;       /* [threads][PIECE, wide] */
     uint32_t *nearest;
+    /* for the second */
+    const float *centroids; /* [k, dim] */
+    const uint32_t *first;  /* [n] */
+    float *along;           /* [threads][PIECE, dim + wide]: residuals, their products with the centroids */
     const Deadline *deadline;
 } Assign;
 
@@ -66,6 +71,66 @@ Err kmeans_assign(const float *centroids, size_t k, size_t dim, const float *row
     if (!err) s.scores = malloc(pool_size(pool) * PIECE * s.wide * sizeof *s.scores);
     if (!err && !s.scores) err = err_set(ERR_NOMEM, "out of memory for %zu centroids", k);
     if (!err) err = pool_for(pool, (n + PIECE - 1) / PIECE, assign_piece, &s);
+    free(s.scores);
+    free(s.block);
+    return err;
+}
+
+/* Half of what a centroid costs as the second one of a row, but for what is the same for all. score: <x, c> - |c|^2 / 2;
+ * along, own: <c, r> and <x, r>, r being the residual to the first, of length 1. */
+static inline float second_cost(float score, float along, float own) {
+    return 0.5f * (own - along) * (own - along) - score;
+}
+
+static Err second_piece(void *ctx, size_t piece, size_t worker) {
+    const Assign *s = ctx;
+    size_t from = piece * PIECE, m = s->n - from < PIECE ? s->n - from : PIECE,
+           panels = kern_panels(s->kern, s->matrix.n);
+    float *scores = s->scores + worker * PIECE * s->wide;
+    float *residuals = s->along + worker * PIECE * (s->dim + s->wide), *along = residuals + PIECE * s->dim;
+    TRY(deadline_check(s->deadline));
+    for (size_t i = 0; i < m; i++) {
+        const float *row = s->rows + (from + i) * s->dim, *c = s->centroids + s->first[from + i] * s->dim;
+        float *r = residuals + i * s->dim, squares = 0;
+        for (size_t d = 0; d < s->dim; d++) {
+            r[d] = row[d] - c[d];
+            squares += r[d] * r[d];
+        }
+        for (size_t d = 0; d < s->dim && squares > 0; d++) r[d] /= sqrtf(squares);
+    }
+    s->kern->gemm(&s->matrix, 0, panels, KERN_PLAIN, s->rows + from * s->dim, s->dim, m, scores, s->wide);
+    s->kern->gemm(&s->matrix, 0, panels, KERN_PLAIN, residuals, s->dim, m, along, s->wide);
+    for (size_t i = 0; i < m; i++) {
+        const float own = s->kern->dot(s->rows + (from + i) * s->dim, residuals + i * s->dim, s->dim);
+        float least = INFINITY;
+        for (size_t c = 0; c < s->matrix.n; c++) {
+            /* the product has the bias in it, which is the centroid's own */
+            float cost = second_cost(scores[i * s->wide + c], along[i * s->wide + c] - s->matrix.bias[c], own);
+            if (c == s->first[from + i] || cost >= least) continue;
+            least = cost;
+            s->nearest[from + i] = (uint32_t)c;
+        }
+    }
+    return ERR_OK;
+}
+
+Err kmeans_assign_second(const float *centroids, size_t k, size_t dim, const float *rows, size_t n, Pool *pool,
+                         const Deadline *deadline, const uint32_t *first, uint32_t *second) {
+    Assign s = {.kern = kern_table(),
+                .rows = rows,
+                .n = n,
+                .dim = dim,
+                .nearest = second,
+                .deadline = deadline,
+                .centroids = centroids,
+                .first = first};
+    Err err = centroids_pack(&s, centroids, k);
+    if (!err) s.scores = malloc(pool_size(pool) * PIECE * s.wide * sizeof *s.scores);
+    if (!err) s.along = malloc(pool_size(pool) * PIECE * (dim + s.wide) * sizeof *s.along);
+    if (!err && (!s.scores || !s.along)) err = err_set(ERR_NOMEM, "out of memory for %zu centroids", k);
+    for (size_t i = 0; !err && i < n; i++) second[i] = first[i] ? 0 : 1; /* of a row whose costs are not finite */
+    if (!err) err = pool_for(pool, (n + PIECE - 1) / PIECE, second_piece, &s);
+    free(s.along);
     free(s.scores);
     free(s.block);
     return err;

@@ -19,6 +19,13 @@ MUST_USE Err kmeans_train(const float *rows, size_t n, size_t dim, size_t k, siz
 MUST_USE Err kmeans_assign(const float *centroids, size_t k, size_t dim, const float *rows, size_t n, Pool *pool,
                            const Deadline *deadline, uint32_t *nearest /* [n] */);
 
+/* second[i]: another centroid for row i, for searches that would miss the first. first: of kmeans_assign; k > 1. What makes a row
+ * hard to find is a query along its residual r = row - first, so of what is left to the second centroid the part along r counts
+ * once more: the least |r'|^2 + <r', r>^2 / |r|^2. Cost: two passes. (SOAR: Sun, Guo and Kumar 2023, arXiv 2404.00774.) */
+MUST_USE Err kmeans_assign_second(const float *centroids, size_t k, size_t dim, const float *rows, size_t n, Pool *pool,
+                                  const Deadline *deadline, const uint32_t *first /* [n] */,
+                                  uint32_t *second /* [n] */);
+
 /* m of n numbers, rising, drawn evenly: which rows are trained on. m <= n. */
 void sample_draw(size_t n, size_t m, uint64_t seed, uint32_t *out /* [m] */);
 

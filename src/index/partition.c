@@ -69,27 +69,38 @@ static Err nearest_find(Parting *p) {
     for (size_t from = 0; !err && from < p->n_live; from += chunk) {
         size_t n = p->n_live - from < chunk ? p->n_live - from : chunk;
         for (size_t i = 0; !err && i < n; i++) err = rows8_floats(p->rows, p->v, p->live[from + i], rows + i * p->dim);
-        if (!err) err = kmeans_assign(p->centroids, p->count, p->dim, rows, n, p->pool, p->deadline, p->nearest + from);
+        uint32_t *first = p->nearest + from;
+        if (!err) err = kmeans_assign(p->centroids, p->count, p->dim, rows, n, p->pool, p->deadline, first);
+        if (!err && p->times == 2)
+            err = kmeans_assign_second(p->centroids, p->count, p->dim, rows, n, p->pool, p->deadline, first,
+                                       first + p->n_live);
     }
     free(rows);
     return err;
 }
 
+static void starts_count(Parting *p) {
+    memset(p->starts, 0, (p->count + 1) * sizeof *p->starts);
+    for (size_t i = 0; i < p->vectors; i++) p->starts[p->nearest[i] + 1]++;
+    for (size_t c = 0; c < p->count; c++) p->starts[c + 1] += p->starts[c];
+}
+
 /* Partition by partition, in order of slots. */
 static void places_give(Parting *p) {
-    for (size_t i = 0; i < p->n_live; i++) p->starts[p->nearest[i] + 1]++;
-    for (size_t c = 0; c < p->count; c++) p->starts[c + 1] += p->starts[c];
-    for (size_t i = 0; i < p->n_live; i++) {
-        p->place[i] = p->starts[p->nearest[i]]++;
-        p->slots[p->place[i]] = p->live[i];
-    }
+    starts_count(p);
+    for (size_t i = 0; i < p->n_live; i++)
+        for (size_t at = i; at < p->vectors; at += p->n_live) {
+            p->place[at] = p->starts[p->nearest[at]]++;
+            p->slots[p->place[at]] = p->live[i];
+        }
     for (size_t c = p->count; c > 0; c--) p->starts[c] = p->starts[c - 1];
     p->starts[0] = 0;
 }
 
-Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t iterations) {
+Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t iterations, bool twice) {
     Err err = ERR_OK;
-    size_t n = p->n_live;
+    p->times = twice && count > 1 ? 2 : 1;
+    size_t n = p->vectors = p->times * p->n_live;
     p->count = count;
     p->padded = (n + SCAN_BLOCK - 1) / SCAN_BLOCK * SCAN_BLOCK;
     p->centroids = parting_need(a, count * p->dim, sizeof *p->centroids, &err);
@@ -110,13 +121,18 @@ Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t itera
 }
 
 void parting_out(Parting *p, uint32_t *words, BuiltPart *parts) {
-    for (size_t i = 0; i < p->n_live; i++) p->radii[p->nearest[i]] += p->lengths[i];
-    for (size_t c = 0; c < p->count; c++) {
-        uint32_t n = p->starts[c + 1] - p->starts[c];
-        p->radii[c] = n ? sqrtf(p->radii[c] / (float)n) : 0;
+    /* Of first vectors alone: the second ones lie further off, and radii with them would make searches look at twice as much for
+     * less. How many those are stands in starts for the moment. */
+    for (size_t c = 0; c < p->count; c++) p->starts[c + 1] = 0;
+    for (size_t i = 0; i < p->n_live; i++) {
+        p->radii[p->nearest[i]] += p->lengths[i];
+        p->starts[p->nearest[i] + 1]++;
     }
+    for (size_t c = 0; c < p->count; c++)
+        p->radii[c] = p->starts[c + 1] ? sqrtf(p->radii[c] / (float)p->starts[c + 1]) : 0;
+    starts_count(p);
     words[PARTITION_COUNT] = (uint32_t)p->count;
-    words[PARTITION_CODED] = (uint32_t)p->n_live;
+    words[PARTITION_CODED] = (uint32_t)p->vectors;
     parts[PARTITION_CENTROIDS] = (BuiltPart){p->small, p->count * p->dim};
     parts[PARTITION_SCALES] = (BuiltPart){p->scales, p->count * sizeof *p->scales};
     parts[PARTITION_RADII] = (BuiltPart){p->radii, p->count * sizeof *p->radii};
@@ -153,25 +169,25 @@ Err partitions_finite(const BuiltFile *f, const float *numbers, size_t n, const 
                    INDEX_FILE_FIX);
 }
 
-/* Each vector is of another row. */
-static Err slots_check(const BuiltFile *f, const Built *b, const Partitions *in) {
-    uint64_t *seen = calloc(b->rows / 64 + 1, sizeof *seen);
+/* No row has more than so many vectors. */
+static Err slots_check(const BuiltFile *f, const Built *b, const Partitions *in, unsigned times) {
+    uint8_t *seen = calloc((size_t)b->rows + 1, sizeof *seen);
     size_t i = 0;
     if (!seen) return err_set(ERR_NOMEM, "out of memory for an index of %u rows", b->rows);
     for (; i < in->coded; i++) {
         uint32_t slot = in->slots[i];
-        if (slot >= b->rows || seen[slot / 64] >> (slot % 64) & 1) break;
-        seen[slot / 64] |= UINT64_C(1) << (slot % 64);
+        if (slot >= b->rows || seen[slot] == times) break;
+        seen[slot]++;
     }
     free(seen);
     if (i == in->coded) return ERR_OK;
     return err_fix(err_set(ERR_CORRUPT,
-                           "index file '%s' is damaged: vector %zu is of row %u of %u, or of one once more", f->path, i,
+                           "index file '%s' is damaged: vector %zu is of row %u of %u, or of one too often", f->path, i,
                            in->slots[i], b->rows),
                    INDEX_FILE_FIX);
 }
 
-Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in) {
+Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in, unsigned times) {
     uint32_t before = 0;
     for (size_t c = 0; c <= in->count; c++) {
         bool last = c == in->count;
@@ -183,7 +199,7 @@ Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in) {
     }
     TRY(partitions_finite(f, in->scales, in->count, "a centroid's scale"));
     TRY(partitions_finite(f, in->radii, in->count, "a partition's radius"));
-    return slots_check(f, b, in);
+    return slots_check(f, b, in, times);
 }
 
 void probe_place(Probe *p, uint8_t *memory) {

@@ -36,11 +36,13 @@ typedef struct {
 
     uint32_t *live; /* [n_live] slots that were not removed */
     size_t n_live;
+    size_t times;         /* 1, or 2: partitions that each row stands in; set by parting_make */
+    size_t vectors;       /* times n_live: the second ones of all rows behind the first ones */
     size_t count, padded; /* partitions; vectors rounded up to whole blocks */
     float *centroids;     /* [count, dim] as the file has them: int8 and back */
-    uint32_t *nearest;    /* [n_live] */
-    uint32_t *place;      /* [n_live] where the vector stands */
-    float *lengths;       /* [n_live] squared lengths of residuals: the kind fills these in */
+    uint32_t *nearest;    /* [vectors] */
+    uint32_t *place;      /* [vectors] where the vector stands */
+    float *lengths;       /* [vectors] squared lengths of residuals: the kind fills these in */
     int8_t *small;        /* the file's parts */
     float *scales, *radii;
     uint32_t *starts, *slots;
@@ -50,8 +52,9 @@ enum { PARTITION_PIECE = 512 /* rows of a piece of work */ };
 
 /* Finds the live rows. Memory is of a everywhere. */
 MUST_USE Err parting_begin(Parting *p, Arena *a);
-/* Parts them: k-means on `sample` of them (all when there are fewer), every row to its nearest centroid. n_live > 0. */
-MUST_USE Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t iterations);
+/* Parts them: k-means on `sample` of them (all when there are fewer), every row to its nearest centroid; and, twice, to a
+ * second one (kmeans.h) where there is one. n_live > 0. */
+MUST_USE Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t iterations, bool twice);
 /* floats [m, dim] of m live rows drawn evenly, to be freed; m is cut to n_live. drawn: which of `live`. */
 MUST_USE Err parting_sample(const Parting *p, Arena *a, size_t *m, uint32_t **drawn, float **sample);
 /* Radii from lengths, then the words and parts into what built_write takes. */
@@ -72,8 +75,9 @@ typedef struct {
 
 /* ERR_CORRUPT when the parts' lengths do not fit each other: asked by each search. */
 MUST_USE Err partitions_read(const BuiltFile *f, const Built *b, size_t dim, Partitions *out);
-/* ERR_CORRUPT when what they hold makes no partitions: asked of a file that is opened. 1 ns a vector. */
-MUST_USE Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in);
+/* ERR_CORRUPT when what they hold makes no partitions: asked of a file that is opened. times: that a row may stand in them. 1 ns
+ * a vector. */
+MUST_USE Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in, unsigned times);
 /* ERR_CORRUPT when one of n numbers is not finite; what: "a radius". */
 MUST_USE Err partitions_finite(const BuiltFile *f, const float *numbers, size_t n, const char *what);
 

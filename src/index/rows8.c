@@ -117,6 +117,7 @@ Err rows8_check(const VecIndex *base, Buf *report) {
 void rows8_stats(const VecIndex *base, VecStats *out) {
     const Rows8 *ix = (const Rows8 *)base;
     rows_stats(&ix->rows, out);
+    out->bytes_alone = ix->rows.head.item_bytes == row8_bytes(base->dim);
     Built *b = built_hold(&ix->built);
     if (!b) return;
     out->built = b->rows < out->rows ? b->rows : out->rows;

@@ -33,6 +33,7 @@ typedef struct VecIndex VecIndex;
 /* How an index is built; 0 is the default everywhere. What a kind has no use for, it does not look at. */
 typedef struct {
     uint32_t partitions;      /* flat, ivfpq: 0 lets the number of rows decide */
+    uint32_t assignments;     /* flat: partitions that a row stands in, 1 (0 counts as it) or 2 */
     uint32_t sub_vectors;     /* ivfpq: 48 */
     uint32_t iterations;      /* of k-means */
     uint32_t graph_degree;    /* hnsw: M (16); compact: of the pruned graph */
@@ -102,7 +103,8 @@ typedef struct {
     uint32_t
         learnt; /* compact: rows there were when its codes were fitted to them; when it has many times more, building it
                         anew (from rows embedded anew) makes it better. 0: other kinds, and before that */
-    int64_t bytes; /* on disk, all of it */
+    bool bytes_alone; /* flat, hnsw, ivfpq: no floats are kept beside the bytes */
+    int64_t bytes;    /* on disk, all of it */
 } VecStats;
 
 /* Names of all kinds, NULL behind the last; and the error for a name that is none of them. */

@@ -216,6 +216,7 @@ void reply_collection_members(JsonOut *j, const PythiaCollection *c) {
     jout_kv_positive(j, "dimension", c->dim);
     jout_kv_text(j, "index", c->index_kind);
     jout_kv_text(j, "index_why", c->index_why);
+    jout_kv_text(j, "index_hint", c->index_hint);
     jout_kv_text(j, "store", c->store);
     jout_kv_i64(j, "documents", c->documents);
     jout_kv_i64(j, "skipped", c->skipped);

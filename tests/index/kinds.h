@@ -26,6 +26,7 @@ static const KindCase kinds[] = {
     {"flat", {0}, 0.95, 0.01f}, /* so few rows have no partitions */
     {"flat", {.partitions = 96, .seed = 7}, 0.95, 0.01f},
     {"flat", {.partitions = 96, .keep_f32 = true}, 0.95, 1e-5f},
+    {"flat", {.partitions = 96, .assignments = 2}, 0.95, 0.01f},
     {"ivfpq", {.iterations = 3}, 0.95, 0.01f},
     {"ivfpq", {.sub_vectors = 12, .iterations = 3, .seed = 3}, 0.95, 0.01f}, /* sub-vectors that do not divide */
     {"compact", {0}, 0.95, 0.01f},
