@@ -123,6 +123,7 @@ Err cmd_runs_list(Cli *cli);
 Err cmd_runs_show(Cli *cli);
 Err cmd_ask(Cli *cli);
 Err cmd_search(Cli *cli);
+Err cmd_similar(Cli *cli);
 Err cmd_status(Cli *cli);
 Err cmd_tokenize(Cli *cli);
 Err cmd_verify(Cli *cli);

@@ -1,4 +1,4 @@
-/* cmd_search.c - `pythia search`: flags to a request, the reply to hits.c, and the line below the hits. */
+/* cmd_search.c - `pythia search` and `pythia similar`: flags to a request, the reply to hits.c, and the line below the hits. */
 #include <stdio.h>
 
 #include "base/file.h"
@@ -79,11 +79,12 @@ static Err paths_check(Cli *cli) {
     return ERR_OK;
 }
 
-static Err request_from_flags(Cli *cli, PythiaSearch *rq) {
+static Err request_from_flags(Cli *cli, bool like, PythiaSearch *rq) {
     const Args *args = &cli->args;
     if (!str_trim(args->words[0]).n) return err_fix(err_set(ERR_USAGE, "the query is empty"), "pythia help search");
     TRY(paths_check(cli));
     TRY(search_from_flags(cli, args->words[0], rq));
+    if (like) rq->like = rq->query;
     rq->paths = args->words + 1;
     rq->n_paths = args->n_words - 1;
     int64_t limit = config_int(cli->config, CONF_SEARCH_LIMIT);
@@ -147,11 +148,11 @@ static Err nothing_found(Cli *cli, const PythiaReply *r) {
     return err_set(ERR_NOTHING, "nothing found for '%.*s'", STR_FMT(r->query));
 }
 
-Err cmd_search(Cli *cli) {
+static Err find_and_show(Cli *cli, bool like) {
     HitView view;
     PythiaSearch rq;
     TRY(view_from_flags(cli, &view));
-    TRY(request_from_flags(cli, &rq));
+    TRY(request_from_flags(cli, like, &rq));
     Pythia *p = NULL;
     PythiaReply reply = {0};
     TRY(cli_engine(cli, &p));
@@ -169,3 +170,6 @@ Err cmd_search(Cli *cli) {
                 view.budget / BYTES_PER_TOKEN, shown, reply.n);
     return ERR_OK;
 }
+
+Err cmd_search(Cli *cli) { return find_and_show(cli, false); }
+Err cmd_similar(Cli *cli) { return find_and_show(cli, true); }

@@ -94,9 +94,12 @@ static const Flag watch_flags[] = {
     {0},
 };
 
+/* The first two are of searches alone; the others are of `similar`, too. */
+enum { SEARCH_ONLY = 2 };
 static const Flag search_flags[] = {
-    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_SEARCH_LIMIT)},
     {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_SEARCH_LIMIT)},
     {.name = "lang",
      .letter = 't',
      .type = FLAG_COMMAS,
@@ -133,7 +136,6 @@ static const Flag search_flags[] = {
     {.name = "null", .letter = '0', .help = "with -l: end each path, as it is, with a NUL byte"},
     {.name = "full", .help = "show each hit whole: its symbol or section"},
     {.name = "explain", .help = "show how each score came about, and where the time went"},
-    {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
     {.name = "max-tokens",
      .type = FLAG_VALUE,
      .arg = "N",
@@ -369,6 +371,19 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_ask,
      .examples = "pythia ask how long does backoff wait\npythia ask \"who may cancel a run? path:docs\" --json"},
+    {.name = "similar",
+     .group = "find",
+     .usage = "ID | PATH[:LINE]",
+     .summary = "what is like a place, by meaning",
+     .text = "Nearest neighbours of a hit (its ID), or of what stands at a line of an indexed file, in its collection "
+             "or in\n"
+             "those that --in names. Exit code 1: nothing found.",
+     .flags = search_flags + SEARCH_ONLY,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_similar,
+     .examples = "pythia similar '#k3f9a2'\npythia similar src/net/retry.c:42 -m 5 --min-score 0.5"},
     {.name = "get",
      .group = "find",
      .usage = "ID | PATH[:LINE[:COUNT]] | PATH#SYMBOL …",

@@ -118,6 +118,16 @@ Str engine_symbol_path(Arena *a, Str what);
 /* The file that path means (relative to cwd, else to the root of the collection named or covering cwd), with links resolved,
  * and the collection that it lies in. ERR_NO_DOCUMENT, ERR_NO_COLLECTION. */
 MUST_USE Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollection *c, const char **real);
+/* "PATH:LINE:COUNT" from the right: *path is what is left; 0: not given, but for a count of 1 with a line. */
+void engine_split_place(Str *path, int64_t *line, int64_t *count);
+/* A chunk that more like it are wanted of. */
+typedef struct {
+    StoreCollection c;
+    StoreChunk chunk;
+    const float *vector; /* [c.dim] of its text as it is now */
+} EngineLike;
+/* what: a chunk's public id, PATH or PATH:LINE. similar.c. ERR_NO_DOCUMENT, ERR_NO_COLLECTION, ERR_NO_INDEX. */
+MUST_USE Err engine_like(Pythia *p, Arena *a, Store *s, Str collection, Str what, EngineLike *out);
 /* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
 Str engine_relative(Str path, Str root);
 

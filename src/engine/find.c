@@ -15,6 +15,7 @@ typedef struct {
     StoreCollection *collections; /* [FIND_COLLECTIONS_MAX] */
     SearchSource *sources;        /* likewise */
     Query query;
+    EngineLike like;      /* vector NULL: there is none */
     const Str *langs;     /* [rq->n_langs] as documents have them */
     Filter *filters;      /* likewise */
     Recompute *recompute; /* likewise */
@@ -80,8 +81,18 @@ static Err add_named(Find *f, const Str *names, size_t n) {
     return ERR_OK;
 }
 
+/* The chunk that is meant; its own collection is searched unless others are named. */
+static Err choose_like(Find *f) {
+    size_t at = 0;
+    const PythiaSearch *rq = f->rq;
+    if (!rq->like.n) return ERR_OK;
+    TRY(engine_like(f->p, f->a, f->store, rq->n_collections ? rq->collections[0] : STR(""), rq->like, &f->like));
+    return rq->n_collections ? ERR_OK : add_collection(f, &f->like.c, &at);
+}
+
 static Err choose_collections(Find *f) {
     const PythiaSearch *rq = f->rq;
+    TRY(choose_like(f));
     TRY(add_named(f, rq->collections, rq->n_collections));
     TRY(add_named(f, f->query.in, f->query.n_in));
     if (f->n && rq->n_paths) {
@@ -115,7 +126,11 @@ static Err langs_name(Arena *a, const Str *given, size_t n, const Str **out) {
 
 /* The query's operators, beside what the caller narrows it to himself. */
 static Err read_query(Find *f) {
-    if (f->mode == MODE_REGEX)
+    if (f->rq->like.n) {
+        f->mode = MODE_SEMANTIC;
+        f->out->mode = "similar";
+        f->query = (Query){.words = STR(""), .meaning = STR("")};
+    } else if (f->mode == MODE_REGEX)
         f->query = (Query){.words = f->rq->query, .meaning = f->rq->query}; /* the expression, as it is */
     else
         TRY(query_parse(f->a, f->rq->query, clock_wall_ms(), &f->query));
@@ -301,11 +316,34 @@ static Err enum_value(Find *f, ConfigKey key, const char *given, int *place, con
                    config_defs[key].values);
 }
 
-static Err find_all(Find *f, const SearchRequest *sr, FoundFn then, void *ctx) {
+/* Vectors of two models have nothing to do with each other. */
+static Err like_fits(const Find *f, size_t i) {
+    const StoreCollection *c = &f->collections[i], *of = &f->like.c;
+    if (!f->like.vector || memcmp(&c->model_id, &of->model_id, sizeof c->model_id) == 0) return ERR_OK;
+    return err_set(ERR_MODEL_MISMATCH,
+                   "collection '%.*s' was made with another model than '%.*s': they cannot be compared",
+                   STR_FMT(c->name), STR_FMT(of->name));
+}
+
+/* Nothing is as like a chunk as itself. */
+static void drop_itself(const Find *f, SearchReply *r, size_t limit) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->n; i++)
+        if (r->hits[i].chunk.chunk_id != f->like.chunk.chunk_id) r->hits[n++] = r->hits[i];
+    r->total -= r->n - n;
+    r->n = n < limit ? n : limit;
+}
+
+static Err find_all(Find *f, SearchRequest *sr, FoundFn then, void *ctx) {
     SearchReply reply;
     Err err = ERR_OK;
+    const size_t limit = sr->limit;
+    for (size_t i = 0; !err && i < f->n; i++) err = like_fits(f, i);
     for (size_t i = 0; !err && i < f->n; i++) err = open_source(f, i);
+    if (f->like.vector && limit < SEARCH_LIMIT_MAX) sr->limit++;
+    sr->vector = f->like.vector;
     if (!err) err = search(f->a, f->sources, f->n, sr, &reply);
+    if (!err && f->like.vector) drop_itself(f, &reply, limit);
     if (!err) err = fill_reply(f, &reply);
     if (!err && then) err = then(ctx, &(FindView){f->sources, f->n, &f->query, &reply});
     close_sources(f);
@@ -315,7 +353,7 @@ static Err find_all(Find *f, const SearchRequest *sr, FoundFn then, void *ctx) {
 Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void *ctx, PythiaReply *out) {
     int64_t start = clock_mono_ns();
     const Config *c = p->opts.config;
-    *out = (PythiaReply){.query = rq->query};
+    *out = (PythiaReply){.query = rq->like.n ? rq->like : rq->query};
     Find f = {.p = p,
               .a = a,
               .rq = rq,

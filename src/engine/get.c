@@ -61,7 +61,7 @@ static Str lines_of(Str text, int64_t first, int64_t count, int32_t *last) {
 }
 
 /* "PATH:LINE:COUNT" from the right; a file that exists under the full text wins over its parts. */
-static void split_place(Str *path, int64_t *line, int64_t *count) {
+void engine_split_place(Str *path, int64_t *line, int64_t *count) {
     int64_t a = 0, b = 0;
     ptrdiff_t at = str_rfind_char(*path, ':');
     *line = 0, *count = 0;
@@ -204,7 +204,7 @@ static Err get_kept(Pythia *p, Arena *a, Str collection, Str what, PythiaText *o
     if (c.root.n) return ERR_OK;
     Err err = managed_document(s, a, c.id, path, &doc);
     if (err == ERR_NO_DOCUMENT) {
-        split_place(&path, &line, &count);
+        engine_split_place(&path, &line, &count);
         err = store_document(s, a, c.id, path, &doc);
     }
     const ptrdiff_t hash = str_rfind_char(what, '#');
@@ -249,7 +249,7 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
         if (hash > 0)
             path = str_upto(what, (size_t)hash), symbol = str_from(what, (size_t)hash + 1);
         else
-            split_place(&path, &line, &count);
+            engine_split_place(&path, &line, &count);
     }
     TRY(engine_find_file(p, a, collection, path, &c, &real));
     Str relative = engine_relative(str_of(real), c.root);

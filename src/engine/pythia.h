@@ -229,6 +229,7 @@ typedef struct {
 
 typedef struct {
     Str query; /* with operators: search/query.h tells which */
+    Str like; /* not "": what is nearest to the chunk at this place (an id, PATH, PATH:LINE), instead of query; without that chunk */
     const Str *paths;
     size_t n_paths; /* narrow to these folders or files; they also choose the collection */
     const Str *collections;

@@ -92,7 +92,10 @@ static Err query_place(Arena *a, VectorArm *arm, size_t i) {
     }
     arm->sources[i].query = arena_array(a, float, m->dim);
     arm->sources[i].embedded = arena_new(a, bool);
-    return arm->sources[i].query && arm->sources[i].embedded ? ERR_OK : arena_error();
+    if (!arm->sources[i].query || !arm->sources[i].embedded) return arena_error();
+    if (arm->vector) memcpy(arm->sources[i].query, arm->vector, m->dim * sizeof(float));
+    *arm->sources[i].embedded = arm->vector != NULL;
+    return ERR_OK;
 }
 
 static Err hits_place(Arena *a, ArmSource *s, size_t k) {
@@ -123,6 +126,7 @@ static Err source_prepare(Arena *a, VectorArm *arm, size_t i, size_t k) {
 Err arm_prepare(Arena *a, VectorArm *arm, const SearchSource *sources, size_t n, const SearchRequest *rq, size_t k) {
     arm->n = n;
     arm->deadline = rq->deadline;
+    arm->vector = rq->vector;
     arm->sources = arena_array(a, ArmSource, n + 1);
     if (!arm->sources) return arena_error();
     for (size_t i = 0; i < n; i++) {

@@ -28,6 +28,7 @@ typedef struct {
     ArmSource *sources; /* [n] one for every SearchSource; those without index or model have query NULL */
     size_t n;
     Str text;
+    const float *vector; /* of the question, where the request has it; NULL: text is embedded */
     const Deadline *deadline;
     bool deadline_hit;
     double embed_ms, scan_ms;

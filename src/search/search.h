@@ -40,6 +40,8 @@ typedef struct {
 typedef struct {
     Str query;           /* text: only "phrases" in it are operators */
     const Query *parsed; /* what query_parse made of it; NULL: query is all there is */
+    const float *
+        vector; /* [dim] asked with instead of the text, in semantic mode; of the one model that all sources have; NULL */
     SearchMode mode;
     Fusion fusion;
     float alpha;            /* convex: weight of the cosine */

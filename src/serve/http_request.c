@@ -136,7 +136,8 @@ static void request_done_now(Call *c) {
 static bool model_ready(Request *r) {
     if (!(r->op->flags & OP_MODEL)) return true;
     if (desk_model(r->door->opts.desk, NULL, NULL, NULL) != MODEL_LOADING) return true;
-    if (str_is(field_str(r->call.params, "mode", ""), "lexical")) return true; /* words need none */
+    const Str mode = field_str(r->call.params, "mode", "");
+    if (str_is(mode, "lexical") || str_is(mode, "symbol")) return true; /* words and names need none */
     request_refuse(r, 503, "loading", "the embedding model is being loaded", NULL);
     return false;
 }

@@ -74,6 +74,8 @@ Err op_tokenize(Call *c, JsonOut *j);
 Err op_search(Call *c, JsonOut *j);
 Err op_ask(Call *c, JsonOut *j);
 Err op_read(Call *c, JsonOut *j);
+Err op_similar(Call *c, JsonOut *j);
+Err op_symbols(Call *c, JsonOut *j);
 Err op_index(Call *c, JsonOut *j);
 Err op_upload(Call *c, JsonOut *j);
 Err op_collections(Call *c, JsonOut *j);

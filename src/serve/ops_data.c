@@ -293,27 +293,27 @@ Err op_runs(Call *c, JsonOut *j) {
     return ERR_OK;
 }
 
-static Err run_show(Call *c, JsonOut *j) {
-    enum { RUNS_LOOKED_AT = 100000 };
-    PythiaRun *list = NULL;
-    size_t n = 0, at = 0;
-    int64_t id = field_i64(c->params, "id", 0);
-    Err err = pythia_runs(c->engine, c->arena, RUNS_LOOKED_AT, &list, &n);
-    if (err && err != ERR_NO_COLLECTION) return err;
-    while (at < n && list[at].id != id) at++;
-    if (at == n) return err_fix(err_set(ERR_NO_DOCUMENT, "there is no run '%lld'", (long long)id), "GET /v1/runs");
+static void run_show(JsonOut *j, const PythiaRun *run) {
     jout_key(j, "run");
-    reply_run(j, &list[at]);
-    return ERR_OK;
+    reply_run(j, run);
 }
 
-Err op_run(Call *c, JsonOut *j) { return run_show(c, j); }
+Err op_run(Call *c, JsonOut *j) {
+    PythiaRun run;
+    Err err = pythia_run(c->engine, c->arena, field_i64(c->params, "id", 0), &run);
+    if (err == ERR_NO_DOCUMENT) err = err_fix(err, "GET /v1/runs");
+    if (!err) run_show(j, &run);
+    return err;
+}
 
+/* Of whatever process: its row says so, and it stops at its next beat. One of this server stops at once. */
 Err op_run_cancel(Call *c, JsonOut *j) {
-    int64_t id = field_i64(c->params, "id", 0);
-    TRY(run_show(c, j));
-    if (!desk_run_cancel(c->desk, id))
-        return err_set(ERR_INPUT, "run '%lld' does not work in this server: it has ended, or is another process's",
-                       (long long)id);
+    PythiaRun run;
+    const int64_t id = field_i64(c->params, "id", 0);
+    Err err = pythia_run_cancel(c->engine, c->arena, id, &run);
+    if (err == ERR_NO_DOCUMENT) err = err_fix(err, "GET /v1/runs");
+    if (err) return err;
+    (void)desk_run_cancel(c->desk, id);
+    run_show(j, &run);
     return ERR_OK;
 }

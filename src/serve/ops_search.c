@@ -195,3 +195,59 @@ Err op_read(Call *c, JsonOut *j) {
     jout_kv_bool(j, "truncated", cut);
     return ERR_OK;
 }
+
+/* ---- similar ---- */
+
+/* Where a place is told by path: "PATH" or "PATH:LINE" in its collection. */
+static Err place_text(Call *c, Str *collection, Str *what) {
+    const Str path = field_str(c->params, "path", "");
+    const int64_t line = field_i64(c->params, "line", 0);
+    Str relative = {NULL, 0};
+    TRY(place_find(c, path, collection, &relative));
+    *what = arena_printf(c->arena, "%.*s:%lld", (int)relative.n, relative.p, (long long)(line ? line : 1));
+    return what->p ? ERR_OK : arena_error();
+}
+
+Err op_similar(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    PythiaSearch rq;
+    PythiaReply reply;
+    Str id = field_str(p, "id", ""), path = field_str(p, "path", ""), collection = field_str(p, "collection", "");
+    if ((id.n > 0) == (path.n > 0)) return err_set(ERR_USAGE, "give either 'id' or 'path'");
+    if (id.n && memchr(id.p, '/', id.n)) return err_set(ERR_USAGE, "'id' is a hit's, such as k3f9a2; give 'path'");
+    TRY(search_request(c, "id", &rq));
+    rq.like = id;
+    TRY(list_of(c, NULL, "path", &rq.paths, &rq.n_paths)); /* of the filters: the request's own is the place */
+    if (path.n) TRY(place_text(c, &collection, &rq.like));
+    rq.collections = &collection;
+    rq.n_collections = collection.n ? 1 : 0; /* of an id: its own */
+    TRY(pythia_search(c->engine, c->arena, &rq, &reply));
+    return reply_search(j, &reply, field_bool(p, "explain", false));
+}
+
+/* ---- symbols ---- */
+
+Err op_symbols(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    Str name = field_str(p, "name", ""), path = field_str(p, "path", ""), collection = {"", 0};
+    PythiaSymbols reply;
+    PythiaSymbolsRequest rq = {
+        .what = name, .references = field_bool(p, "references", false), .limit = (size_t)field_i64(p, "limit", 0)};
+    if ((name.n > 0) == (path.n > 0)) return err_set(ERR_USAGE, "give either 'name' or 'path'");
+    if (path.n && rq.references) return err_set(ERR_USAGE, "'references' are of a 'name'");
+    if (memchr(name.p, '/', name.n))
+        return err_set(ERR_USAGE, "'name' is a definition's, such as Backoff.next; give 'path'");
+    TRY(field_strs(c->arena, p, "collections", &rq.collections, &rq.n_collections));
+    TRY(field_strs(c->arena, p, "lang", &rq.langs, &rq.n_langs));
+    TRY(field_strs(c->arena, p, "kind", &rq.kinds, &rq.n_kinds));
+    if (path.n) {
+        if (rq.n_collections) collection = rq.collections[0];
+        TRY(place_find(c, path, &collection, &rq.what));
+        rq.collections = &collection;
+        rq.n_collections = 1;
+    }
+    if (!rq.n_collections) TRY(all_collections(c, &rq.collections, &rq.n_collections));
+    TRY(pythia_symbols(c->engine, c->arena, &rq, &reply));
+    reply_symbols_members(j, &rq, &reply);
+    return ERR_OK;
+}

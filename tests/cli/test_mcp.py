@@ -9,7 +9,7 @@ from harness import BINARY, LIMIT_S, MODEL_NAME, PythiaTest, main, signal, subpr
 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
-TOOLS = ["search", "ask", "read", "index", "status", "embed"]
+TOOLS = ["search", "ask", "read", "similar", "symbols", "index", "status", "embed"]
 
 
 class Rules:

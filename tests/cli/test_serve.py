@@ -387,7 +387,7 @@ class Changes(ServeTest):
         self.refused(self.post("/v1/index", {"path": "/etc"}), 404)
         self.refused(self.post("/v1/index", {"path": "tree"}), 400, "absolute")
         self.refused(self.post("/v1/index", {}), 400, "either")
-        self.refused(self.call("DELETE", "/v1/runs/%d" % run), 400, "ended")
+        self.refused(self.call("DELETE", "/v1/runs/%d" % run), 400, "is over")
         self.refused(self.call("GET", "/v1/runs/no"), 400, "id")
         self.assertGreaterEqual(len(self.ok(self.call("GET", "/v1/runs?limit=5"))["runs"]), 2)
 
