@@ -3,6 +3,8 @@
 
 #include "cli/progress.h"
 
+static const int64_t ANSWERS = 200, ANSWERS_MAX = 1000000;
+
 /* The keys that scripts rely on, and no others. */
 static void eval_json(Cli *cli, const EvalReport *r) {
     JsonOut j = jout_to(&cli->out);
@@ -13,6 +15,13 @@ static void eval_json(Cli *cli, const EvalReport *r) {
     jout_kv_f64(&j, "mrr_at_10", r->mrr_at_10);
     jout_kv_i64(&j, "queries", r->queries);
     jout_kv_f64(&j, "p50_ms", r->p50_ms);
+    if (r->questions) {
+        jout_kv_f64(&j, "abstain_auroc", r->abstain_auroc);
+        jout_kv_f64(&j, "answer_em", r->answer_em);
+        jout_kv_f64(&j, "answer_f1", r->answer_f1);
+        jout_kv_f64(&j, "answer_holds", r->answer_holds);
+        jout_kv_f64(&j, "citation_precision", r->citation_precision);
+    }
     cli_json_end(cli, &j);
 }
 
@@ -31,6 +40,13 @@ static void eval_text(Cli *cli, const EvalReport *r) {
         seconds_add(b, r->index_seconds);
     }
     buf_char(b, '\n');
+    if (r->questions == 0) return;
+    buf_printf(b, "answers     %.4f hold the truth, F1 %.4f, exact %.4f\n", r->answer_holds, r->answer_f1,
+               r->answer_em);
+    buf_printf(b, "abstaining  AUROC %.4f\n", r->abstain_auroc);
+    buf_printf(b, "citations   %.4f verbatim\n", r->citation_precision);
+    number_add(b, r->questions);
+    buf_printf(b, " questions asked · one takes %.1f ms (median)\n", r->ask_p50_ms);
 }
 
 Err cmd_eval_run(Cli *cli) {
@@ -42,6 +58,8 @@ Err cmd_eval_run(Cli *cli) {
     rq.fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
     if (!rq.mode || !rq.fusion) return arena_error();
     if (args_has(args, "model")) rq.model = args_str(args, "model");
+    rq.answers = ANSWERS;
+    TRY(args_i64(args, "answers", 0, ANSWERS_MAX, &rq.answers));
     if (args_has(args, "run-file")) rq.run_file = args_str(args, "run-file").p;
     Pythia *p = NULL;
     EvalReport report = {0};

@@ -18,6 +18,7 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "chunk/chunk.h"
+#include "engine/eval_answers.h"
 #include "engine/words.h"
 #include "ingest/read.h"
 
@@ -32,6 +33,9 @@ enum {
 typedef struct {
     Str id, text;
     Str path, symbol, lang; /* of code; "", "", "text" else */
+    const Str *answers;     /* [n_answers] of a question; NULL: it comes without */
+    size_t n_answers;
+    bool impossible;
 } EvalText;
 
 typedef struct {
@@ -99,7 +103,24 @@ static Err text_settle(Eval *e, EvalText *t, Str title) {
     return t->id.p && t->text.p && t->path.p && t->symbol.p && t->lang.p ? ERR_OK : arena_error();
 }
 
-/* {"id" or "_id", "title"?, "text", "path"?, "symbol"?, "lang"?} a line. */
+/* "answers" and "is_impossible" of a question. */
+static Err answers_read(Eval *e, const json_t *v, EvalText *t) {
+    const json_t *list = json_object_get(v, "answers"), *one;
+    size_t i;
+    TRY(json_get_bool(v, "is_impossible", &t->impossible));
+    if (!json_is_array(list)) return ERR_OK;
+    Str *answers = arena_array(e->a, Str, json_array_size(list));
+    if (!answers) return arena_error();
+    json_array_foreach(list, i, one) {
+        if (!json_is_string(one)) return err_set(ERR_INPUT, "'answers' of '%.*s' are not all texts", STR_FMT(t->id));
+        answers[t->n_answers] = arena_str(e->a, str_make(json_string_value(one), json_string_length(one)));
+        if (!answers[t->n_answers++].p) return arena_error();
+    }
+    t->answers = answers;
+    return ERR_OK;
+}
+
+/* {"id" or "_id", "title"?, "text", "path"?, "symbol"?, "lang"?, "answers"?, "is_impossible"?} a line. */
 static Err parse_text(Eval *e, Str line, const char *what, EvalText *out) {
     json_t *v = NULL;
     Str title = {"", 0};
@@ -108,6 +129,7 @@ static Err parse_text(Eval *e, Str line, const char *what, EvalText *out) {
     Err err = members_read(v, out, &title);
     if (!err && (!out->id.p || !out->text.p)) err = err_set(ERR_INPUT, "'%s' wants \"id\" and \"text\"", what);
     if (!err) err = text_settle(e, out, title);
+    if (!err) err = answers_read(e, v, out);
     json_decref(v);
     return err;
 }
@@ -349,19 +371,23 @@ static Err score(Eval *e, const Qrel *q, size_t n, const SearchReply *r) {
     return ERR_OK;
 }
 
+static SearchSource source_of(const Eval *e, Pool *pool) {
+    return (SearchSource){.store = e->store,
+                          .collection = &e->c,
+                          .lex = e->lex,
+                          .analyzer = e->analyzer,
+                          .index = e->index,
+                          .model = e->index ? e->model : NULL,
+                          .pool = pool};
+}
+
 static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, Pool *pool) {
     Arena scratch = {0};
     SearchReply reply;
     size_t n = 0;
     const Qrel *q = qrels_of(e, query->id, &n);
     if (n == 0) return ERR_OK;
-    SearchSource source = {.store = e->store,
-                           .collection = &e->c,
-                           .lex = e->lex,
-                           .analyzer = e->analyzer,
-                           .index = e->index,
-                           .model = e->index ? e->model : NULL,
-                           .pool = pool};
+    const SearchSource source = source_of(e, pool);
     SearchRequest rq = *base;
     rq.query = query->text;
     int64_t start = clock_mono_ns();
@@ -375,6 +401,32 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
     }
     arena_free(&scratch);
     return err;
+}
+
+/* The first rq->answers questions of each kind, where the set has answers. */
+static Err run_questions(Eval *e, const SearchRequest *base, Pool *pool) {
+    EvalQuestion *questions = arena_array(e->a, EvalQuestion, e->n_queries + 1);
+    size_t n = 0, kinds[2] = {0};
+    EvalAnswers answers;
+    if (!questions) return arena_error();
+    for (size_t i = 0; i < e->n_queries; i++) {
+        const EvalText *t = &e->queries[i];
+        if ((!t->n_answers && !t->impossible) || kinds[t->impossible]++ >= (size_t)e->rq->answers) continue;
+        questions[n++] = (EvalQuestion){t->text, t->answers, t->n_answers, t->impossible};
+    }
+    if (n == 0) return ERR_OK;
+    tell(e, "ask", 0, n, false);
+    const SearchSource source = source_of(e, pool);
+    TRY(eval_answers(e->a, &source, base, questions, n, &answers));
+    tell(e, "ask", n, n, true);
+    e->out->questions = answers.answerable + answers.impossible;
+    e->out->abstain_auroc = answers.auroc;
+    e->out->answer_em = answers.exact_match;
+    e->out->answer_f1 = answers.f1;
+    e->out->answer_holds = answers.holds;
+    e->out->citation_precision = answers.citation_precision;
+    e->out->ask_p50_ms = answers.p50_ms;
+    return ERR_OK;
 }
 
 static int ascending(const void *x, const void *y) {
@@ -431,6 +483,7 @@ static Err eval_all(Eval *e) {
     if (e->n_done == 0)
         return err_set(ERR_INPUT, "no query of '%.*s' has a relevant document in qrels.tsv", STR_FMT(e->rq->dir));
     fill_report(e);
+    TRY(run_questions(e, &base, pool));
     if (!e->rq->run_file) return ERR_OK;
     TRY(buf_ok(&e->run));
     return file_write_atomic(e->rq->run_file, buf_str(&e->run), 0644);

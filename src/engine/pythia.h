@@ -513,11 +513,15 @@ typedef struct {
     const char *run_file; /* TREC run; NULL: none */
     IndexProgressFn progress;
     void *progress_ctx;
+    int64_t answers; /* questions of each kind to ask, those with an answer and those without; 0: none */
 } EvalRequest;
 typedef struct {
     double ndcg_at_10, recall_at_10, recall_at_100, mrr_at_10, p50_ms, p95_ms;
     int64_t queries, documents;
     double index_seconds;
+    /* of sets whose queries have "answers" or "is_impossible" (engine/eval_answers.h); questions 0: this one has not */
+    int64_t questions;
+    double abstain_auroc, answer_em, answer_f1, answer_holds, citation_precision, ask_p50_ms;
 } EvalReport;
 /* The corpus is indexed as a managed collection under <home>/eval (kept: a second run of the same corpus and model indexes
  * nothing), one chunk a document. */

@@ -48,6 +48,23 @@ class Eval(PythiaTest):
         self.assertEqual({q: best[q] for q in ("q1", "q2", "q3", "q5")}, {q: queries[q][1] for q in ("q1", "q2", "q3", "q5")})
         self.assertIn("q4 Q0 f ", out.read_text())
 
+    def test_sets_with_answers_tell_how_questions_are_answered(self):
+        questions = [("q1", "how long is tomato soup simmered?", ["twenty minutes"], False),
+                     ("q2", "how many sheets does the paper tray take?", ["fifty", "fifty sheets"], False),
+                     ("q3", "who invented the zeppelin airship?", [], True)]
+        self.write("queries.jsonl", "".join(json.dumps({"id": i, "text": t, "answers": a, "is_impossible": none}) + "\n"
+                                            for i, t, a, none in questions))
+        self.write("qrels.tsv", "q1\td1\t1\nq2\td2\t1\n")
+        report = self.pythia("eval", "run", ".", code=0).json
+        self.assertEqual(set(report), KEYS | {"abstain_auroc", "answer_em", "answer_f1", "answer_holds", "citation_precision"})
+        self.assertEqual((report["abstain_auroc"], report["answer_holds"], report["citation_precision"]), (1, 1, 1))
+        self.assertEqual(report["answer_em"], 0)  # a sentence is quoted
+        # "tomato soup with basil simmered for twenty minutes": 2 of 8 words; "printers paper tray takes fifty sheets": 2 of 6
+        self.assertAlmostEqual(report["answer_f1"], (2 * 2 / (8 + 2) + 2 * 2 / (6 + 2)) / 2, places=6)
+        self.assertEqual(set(self.pythia("eval", "run", ".", "--answers", "0", code=0).json), KEYS)
+        self.write("queries.jsonl", json.dumps({"id": "q1", "text": "soup", "answers": [1]}) + "\n")
+        self.assertFails(self.pythia("eval", "run", "."), 2, "'answers' of 'q1' are not all texts")
+
     def test_the_run_file_is_trec(self):
         out = self.dir / "out.trec"
         self.pythia("eval", "run", str(self.tree), "--mode", "semantic", "--run-file", str(out), code=0)
