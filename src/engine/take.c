@@ -24,8 +24,8 @@
 enum {
     LOT_FILES = 16,
     LOT_BYTES = 32 << 10,
-    TAKE_FILES = 256, /* of a batch of the pass that counts: a kill costs two at most */
-    TAKE_BYTES = 4 << 20,
+    TAKE_FILES = 128, /* of a batch of the pass that counts: a kill costs two at most */
+    TAKE_BYTES = 2 << 20,
     TRIM_BATCHES = 4,
     SKIM_FILES = 1024,
     SKIM_BYTES = 8 << 20,
