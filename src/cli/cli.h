@@ -103,6 +103,7 @@ Err cmd_config_set(Cli *cli);
 Err cmd_config_trust(Cli *cli);
 Err cmd_doctor(Cli *cli);
 Err cmd_embed(Cli *cli);
+Err cmd_eval_gate(Cli *cli);
 Err cmd_eval_run(Cli *cli);
 Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);

@@ -49,15 +49,22 @@ static void eval_text(Cli *cli, const EvalReport *r) {
     buf_printf(b, " questions asked · one takes %.1f ms (median)\n", r->ask_p50_ms);
 }
 
+static Err request_from_flags(Cli *cli, Progress *progress, EvalRequest *rq) {
+    const Args *args = &cli->args;
+    *rq = (EvalRequest){.dir = args->words[0], .progress = progress_show, .progress_ctx = progress};
+    rq->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
+    rq->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
+    if (!rq->mode || !rq->fusion) return arena_error();
+    if (args_has(args, "model")) rq->model = args_str(args, "model");
+    return ERR_OK;
+}
+
 Err cmd_eval_run(Cli *cli) {
     const Args *args = &cli->args;
     cli->json = args_has(args, "json");
     Progress progress;
-    EvalRequest rq = {.dir = args->words[0], .progress = progress_show, .progress_ctx = &progress};
-    rq.mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
-    rq.fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
-    if (!rq.mode || !rq.fusion) return arena_error();
-    if (args_has(args, "model")) rq.model = args_str(args, "model");
+    EvalRequest rq;
+    TRY(request_from_flags(cli, &progress, &rq));
     rq.answers = ANSWERS;
     TRY(args_i64(args, "answers", 0, ANSWERS_MAX, &rq.answers));
     if (args_has(args, "run-file")) rq.run_file = args_str(args, "run-file").p;
@@ -74,4 +81,49 @@ Err cmd_eval_run(Cli *cli) {
         eval_text(cli, &report);
     }
     return ERR_OK;
+}
+
+static void gate_json(Cli *cli, const EvalReport *r, const EvalGate *g) {
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_kv_bool(&j, "failed", g->failed);
+    jout_kv_f64(&j, "ndcg_at_10", g->now);
+    jout_kv_f64(&j, "baseline", g->before);
+    jout_kv_f64(&j, "p", g->p);
+    jout_kv_i64(&j, "better", g->better);
+    jout_kv_i64(&j, "worse", g->worse);
+    jout_kv_i64(&j, "queries", r->queries);
+    cli_json_end(cli, &j);
+}
+
+Err cmd_eval_gate(Cli *cli) {
+    const Args *args = &cli->args;
+    cli->json = args_has(args, "json");
+    if (!args_has(args, "baseline"))
+        return err_fix(err_set(ERR_USAGE, "'eval gate' wants '--baseline FILE'"), "pythia help eval gate");
+    const char *baseline = arena_cstr(&cli->arena, args_str(args, "baseline"));
+    const bool update = args_has(args, "update");
+    Progress progress;
+    EvalRequest rq;
+    EvalReport report = {0};
+    EvalGate gate;
+    Pythia *p = NULL;
+    if (!baseline) return arena_error();
+    TRY(request_from_flags(cli, &progress, &rq));
+    TRY(cli_engine(cli, &p));
+    progress_open(&progress, cli);
+    const Err err = pythia_eval_gate(p, &cli->arena, &rq, baseline, update, &report, &gate);
+    progress_close(&progress);
+    TRY(err);
+    if (cli->json) gate_json(cli, &report, &gate);
+    if (update) {
+        cli_say(cli, "'%s' has the nDCG@10 of %lld queries, %.4f on average", baseline, (long long)report.queries,
+                gate.now);
+        return ERR_OK;
+    }
+    cli_say(cli, "nDCG@10 %.4f, was %.4f: %lld queries better, %lld worse (p %.3f)", gate.now, gate.before,
+            (long long)gate.better, (long long)gate.worse, gate.p);
+    if (!gate.failed) return ERR_OK;
+    return err_fix(err_set(ERR_GATE, "nDCG@10 fell from %.4f to %.4f, beyond noise", gate.before, gate.now),
+                   "pythia eval gate DIR --baseline '%s' --update, if that is meant", baseline);
 }

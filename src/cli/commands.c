@@ -289,6 +289,17 @@ static const Flag eval_flags[] = {
     {0},
 };
 
+static const Flag eval_gate_flags[] = {
+    {.name = "baseline", .type = FLAG_VALUE, .arg = "FILE", .help = "what it was; needed"},
+    {.name = "update", .help = "write the baseline instead of comparing with it"},
+    {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    FLAG_MODEL,
+    FLAG_PROGRESS,
+    FLAG_JSON,
+    {0},
+};
+
 static const Flag bench_embed_flags[] = {
     {.name = "input", .type = FLAG_VALUE, .arg = "FILE", .help = "texts, as {\"text\": …} a line"},
     {.name = "threads", .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_MODEL_THREADS)},
@@ -680,6 +691,19 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_eval_run,
      .examples = "pythia eval run ./scifact --mode hybrid --run-file run.trec"},
+    {.name = "eval gate",
+     .group = "check",
+     .usage = "DIR --baseline FILE",
+     .summary = "fails when retrieval became worse",
+     .text = "Compares nDCG@10 with a baseline, query by query. Exit code 10 when it fell beyond noise: by more than "
+             "0.002 and\n"
+             "improbably by chance (a paired randomisation test, p < 0.05), or by more than 0.05.",
+     .flags = eval_gate_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_eval_gate,
+     .examples = "pythia eval gate ./set --baseline set.json --update\npythia eval gate ./set --baseline set.json"},
     {.name = "bench embed",
      .group = "check",
      .usage = "--input TEXTS.jsonl",

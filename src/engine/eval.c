@@ -63,6 +63,8 @@ typedef struct {
     Qrel *qrels; /* sorted by query */
     size_t n_qrels;
     double *latency; /* [n_queries] ms */
+    double *each;    /* [n_queries] nDCG@10 of those that were run */
+    Str *ids;        /* likewise */
     size_t n_done;
     Buf run;
     double ndcg, recall10, recall100, mrr;
@@ -364,7 +366,9 @@ static Err score(Eval *e, const Qrel *q, size_t n, const SearchReply *r) {
         in100++;
         if (!first) first = i + 1;
     }
-    e->ndcg += ideal > 0 ? dcg / ideal : 0;
+    const double ndcg = ideal > 0 ? dcg / ideal : 0;
+    e->each[e->n_done - 1] = ndcg;
+    e->ndcg += ndcg;
     e->recall10 += (double)in10 / (double)n;
     e->recall100 += (double)in100 / (double)n;
     e->mrr += first && first <= 10 ? 1.0 / (double)first : 0;
@@ -392,6 +396,7 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
     rq.query = query->text;
     int64_t start = clock_mono_ns();
     Err err = search(&scratch, &source, 1, &rq, &reply);
+    e->ids[e->n_done] = query->id;
     e->latency[e->n_done++] = clock_ms_since(start);
     if (!err) err = score(e, q, n, &reply);
     for (size_t i = 0; !err && e->rq->run_file && i < reply.n; i++) {
@@ -438,6 +443,9 @@ static void fill_report(Eval *e) {
     double n = e->n_done ? (double)e->n_done : 1;
     qsort(e->latency, e->n_done, sizeof *e->latency, ascending);
     e->out->queries = (int64_t)e->n_done;
+    e->out->query_ids = e->ids;
+    e->out->query_ndcg = e->each;
+    e->out->model = arena_str(e->a, e->c.model_name);
     e->out->documents = (int64_t)e->n_docs;
     e->out->ndcg_at_10 = e->ndcg / n;
     e->out->recall_at_10 = e->recall10 / n;
@@ -470,10 +478,14 @@ static Err eval_all(Eval *e) {
     TRY(read_qrels(e));
     TRY(engine_model_to_index(e->p, e->rq->model, NULL, &e->model));
     TRY(engine_pool(e->p, &pool));
+    e->out->mode = arena_cstr(e->a, config_text(c, CONF_SEARCH_MODE));
+    if (!e->out->mode) return arena_error();
     TRY(open_eval(e, &corpus));
     TRY(index_corpus(e, base.mode));
     e->latency = arena_array(e->a, double, e->n_queries);
-    if (!e->latency) return arena_error();
+    e->each = arena_array(e->a, double, e->n_queries);
+    e->ids = arena_array(e->a, Str, e->n_queries);
+    if (!e->latency || !e->each || !e->ids) return arena_error();
     for (size_t i = 0; i < e->n_queries; i++) {
         TRY(deadline_check(&stop));
         TRY(run_query(e, &e->queries[i], &base, pool));

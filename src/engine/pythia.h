@@ -522,10 +522,25 @@ typedef struct {
     /* of sets whose queries have "answers" or "is_impossible" (engine/eval_answers.h); questions 0: this one has not */
     int64_t questions;
     double abstain_auroc, answer_em, answer_f1, answer_holds, citation_precision, ask_p50_ms;
+    const Str *query_ids;     /* [queries] */
+    const double *query_ndcg; /* [queries] nDCG@10 of each */
+    Str model;
+    const char *mode;
 } EvalReport;
 /* The corpus is indexed as a managed collection under <home>/eval (kept: a second run of the same corpus and model indexes
  * nothing), one chunk a document. */
 MUST_USE Err pythia_eval(Pythia *p, Arena *a, const EvalRequest *rq, EvalReport *out);
+
+typedef struct {
+    double before, now;    /* nDCG@10 */
+    int64_t better, worse; /* queries */
+    double p;              /* how probable a loss like this is by chance; 1 when there is none */
+    bool failed;           /* worse, beyond noise */
+} EvalGate;
+/* pythia_eval, compared with a baseline file query by query (eval_gate.c says how); update: the file is written instead.
+ * A failed gate is ERR_OK. ERR_INPUT: the baseline is of other queries. */
+MUST_USE Err pythia_eval_gate(Pythia *p, Arena *a, const EvalRequest *rq, const char *baseline, bool update,
+                              EvalReport *report, EvalGate *out);
 
 /* ---- bench ---- */
 typedef struct {
