@@ -83,7 +83,7 @@ static Err compare_with_store(IndexJob *j) {
     }
     for (Known *k = j->known_list; k; k = k->next) {
         if (k->seen || (j->scope.n && !path_within(k->path, j->scope))) continue;
-        k->vanished = true;
+        k->vanished = j->has_removed = true;
         j->n_vanished++;
         if (k->state != DOC_ACTIVE || k->cut != DOC_CUT) continue; /* what is to be cut anew has nothing to hand on */
         TRY(map_put(&j->vanished, str_make((const char *)k->sha256.bytes, sizeof k->sha256), (uint64_t)(uintptr_t)k));

@@ -61,6 +61,8 @@ typedef struct {
     Known *known_list;
     Map vanished; /* content -> Known* */
     size_t n_vanished;
+    bool has_removed; /* n_vanished was not 0: it falls as files are found again under other names */
+    bool counted;     /* c.pending and pending_files are those of the last run's end, and nothing else is asked for */
     Found **todo;
     size_t n_todo;
 } IndexJob;

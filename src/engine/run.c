@@ -206,6 +206,8 @@ static Err save_collection(IndexJob *j) {
     bool anew = !stay;
     TRY(settings_write(&j->scratch, &j->settings, &j->c.settings));
     j->c.updated_ms = j->now_ms;
+    j->counted = !j->created && j->c.pending_known && !j->redo && str_eq(j->wanted_kind, j->c.index_kind) &&
+                 (j->same_model || !j->model);
     j->c.pending_known = false; /* until the run ends; a killed one leaves it so */
     if (!anew && !str_eq(j->wanted_kind, j->c.index_kind)) {
         Err err = index_kind_change(j, j->wanted_kind);
@@ -273,8 +275,29 @@ static Err take_in(IndexJob *j) {
     return ERR_OK;
 }
 
+/* Nothing came or went, and what the last run counted still holds: neither counting nor sweeping, which look at every chunk and
+ * vector, would tell anything else. (214,000 chunks: 2.3 s of CPU less.) */
+static bool is_as_before(const IndexJob *j) {
+    const bool embeds = j->model && !j->rq->lex_only;
+    return j->counted && j->n_todo == 0 && !j->has_removed && !(embeds && j->c.pending);
+}
+
+/* A missing or damaged index of vectors is told by a run that has nothing to do with it, too. */
+static Err vectors_look(IndexJob *j) {
+    VecIndex *ix = NULL;
+    if (j->c.dim == 0 || j->c.rows == 0 || j->rq->lex_only) return ERR_OK;
+    TRY(engine_open_index(j->p, &j->c, true, &ix));
+    vec_close(ix);
+    return ERR_OK;
+}
+
 static Err do_work(IndexJob *j) {
     TRY(take_in(j));
+    if (is_as_before(j)) {
+        TRY(vectors_look(j));
+        TRY(index_kind_by_size(j));
+        return kind_tell(j);
+    }
     if (j->model && !j->rq->lex_only) {
         EmbedReport e;
         const EmbedHow how = {.beat = embed_beat, .ctx = j, .pause = j->rq->pause, .pause_ctx = j->rq->pause_ctx};
@@ -292,8 +315,8 @@ static Err do_work(IndexJob *j) {
 
 /* So that searches need not count. */
 static Err note_pending(IndexJob *j) {
-    StoreCounts n;
-    TRY(store_counts(j->store, j->c.id, &j->c.model_id, &n));
+    StoreCounts n = {.pending = j->c.pending, .pending_files = j->c.pending_files};
+    if (!is_as_before(j)) TRY(store_counts(j->store, j->c.id, &j->c.model_id, &n));
     j->c.pending_known = true;
     j->c.pending = n.pending;
     j->c.pending_files = n.pending_files;

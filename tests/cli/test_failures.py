@@ -245,6 +245,9 @@ class Failures(PythiaTest):
         self.assertIn(run.code, (3, 5), run.err)
         self.assertFails(run, run.code, "run: pythia index")
         os.unlink(path)
+        run = self.pythia("index")  # nothing changed, and yet it is told
+        self.assertFails(run, run.code, "--force")
+        self.assertIn(run.code, (3, 5), run.err)
         run = self.pythia("search", "shelf", "--mode", "semantic")
         self.assertIn(run.code, (3, 5), run.err)
         self.assertFails(run, run.code, "run: pythia index")

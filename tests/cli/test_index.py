@@ -45,6 +45,20 @@ class Index(PythiaTest):
         self.assertEqual(self.counts(report), {})
         self.assertEqual((report["unchanged"], report["embedded"], report["chunks"]), (FILES, 0, 0))
 
+    def test_a_run_without_changes_keeps_what_was_counted(self):
+        self.index("--lex-only")
+        pending = self.search("basil")["coverage"]["pending"]
+        self.assertGreater(pending, 0)
+        self.index("--lex-only")
+        self.assertEqual(self.search("basil")["coverage"]["pending"], pending)
+        self.assertGreater(self.index()["embedded"], 0)
+        self.assertEqual(self.index()["pending"], 0)
+        (self.tree / "docs/soup.txt").unlink()
+        self.index()
+        with sqlite3.connect(self.home / "pythia.db") as db:  # swept
+            self.assertEqual(db.execute("SELECT count(*) FROM chunk_embeddings e WHERE NOT EXISTS (SELECT 1 FROM chunks c WHERE "
+                                        "c.hash = e.hash)").fetchone()[0], 0)
+
     def test_a_new_time_without_a_new_content_costs_no_embedding(self):
         self.index()
         os.utime(self.tree / "src/dates.py")
