@@ -28,7 +28,11 @@ typedef struct {
     size_t n;
 } Units;
 
-static inline Unit *units_at(const Units *u, size_t i) { return (Unit *)(void *)u->buf.p + i; }
+/* NULL where there are none: nothing may be added to it, not even 0. */
+static inline Unit *units_at(const Units *u, size_t i) {
+    Unit *all = (Unit *)(void *)u->buf.p;
+    return all ? all + i : NULL;
+}
 
 typedef struct {
     Buf buf;   /* Str[n]: heading paths, "" the first: the text before any heading */
