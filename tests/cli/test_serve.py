@@ -138,6 +138,16 @@ class Routes(ServeTest):
         self.assertEqual(by_http["results"][0]["symbol"] or by_http["results"][0]["path"], by_http["results"][0]["symbol"]
                          or "src/net/retry.c")
 
+    def test_operators_and_modes_are_those_of_the_command_line(self):
+        def paths(query, **more):
+            return [hit["path"] for hit in self.ok(self.post("/v1/search", {"query": query, **more}))["results"]]
+        self.assertEqual(set(paths("backoff lang:c")), {"src/net/retry.c"})
+        self.assertNotIn("src/net/retry.c", paths("exponential backoff -ceiling"))
+        self.assertEqual(paths("random_\\w+\\(", mode="regex"), ["src/net/retry.c"])
+        self.assertEqual(paths("backoff_next", mode="symbol"), ["src/net/retry.c"])
+        self.refused(self.post("/v1/search", {"query": "(open", "mode": "regex"}), 400, "missing closing parenthesis")
+        self.refused(self.post("/v1/search", {"query": "lang:c"}), 400, "add words to look for")
+
     def test_a_question_is_answered_with_quotes_or_not_at_all(self):
         reply = self.ok(self.post("/v1/ask", {"question": "how many sheets does the paper tray take?", "explain": True}))
         self.assertFalse(reply["abstained"])
