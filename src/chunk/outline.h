@@ -52,7 +52,8 @@ typedef struct {
     bool parsed;   /* false: the budget was used up, nothing else holds */
 } Outline;
 
-/* Everything in the arena; names are borrowed from the text. Cost: some 15 MB/s. ERR_LIMIT: text over OUTLINE_TEXT_MAX. */
+/* Everything in the arena; names are borrowed from the text. Cost: some 3 MB/s, nearly all of it tree-sitter's parse. ERR_LIMIT: text
+ * over OUTLINE_TEXT_MAX. */
 MUST_USE Err outline_read(Arena *a, const Grammar *g, Str text, Outline *out);
 
 /* ---- outline_name.c: what a definition is called ---- */
