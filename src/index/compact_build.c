@@ -26,7 +26,7 @@ enum {
 
 bool compact_build_due(const VecIndex *base) {
     VecStats s;
-    base->kind->stats(base, &s);
+    vec_stats(base, &s);
     return s.built == 0 && s.rows - s.removed >= DUE && base->dim >= COMPACT_LEAST;
 }
 

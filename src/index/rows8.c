@@ -127,7 +127,7 @@ void rows8_stats(const VecIndex *base, VecStats *out) {
 
 bool rows8_build_due(const VecIndex *base) {
     VecStats s;
-    base->kind->stats(base, &s);
+    vec_stats(base, &s);
     uint32_t tail = s.rows - s.built;
     return tail >= TAIL_MIN && tail >= s.rows / TAIL_SHARE;
 }

@@ -327,6 +327,7 @@ INLINE LowScale low_scale_of(Vec least, Vec most) {
     high = high > 0 ? high : 0;
     float range = high - low;
     if (!(range > 1e-30f)) return (LowScale){0, 0, 0};
+    if (!(range < 3e38f)) return (LowScale){0, 0, range}; /* no numbers any more: what is made of them is none either */
     float inverse = 255.0f / range;
     return (LowScale){inverse, (float)(int32_t)(0.5f - low * inverse), range / 255.0f};
 }
