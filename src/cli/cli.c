@@ -4,6 +4,7 @@
  * errors are seen in one place. Streaming commands flush when they have a batch.
  */
 #include "cli/cli.h"
+#include "serve/reply.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -69,12 +70,20 @@ void cli_warn(Cli *cli, const char *fmt, ...) {
     va_end(args);
 }
 
-JsonOut cli_json_begin(Cli *cli) {
+JsonOut cli_json_begin_after(Cli *cli, Err outcome) {
     JsonOut j = jout_to(&cli->out);
     jout_begin(&j, '{');
-    jout_kv_z(&j, "status", "ok");
+    jout_kv_z(&j, "status", outcome ? "error" : "ok");
+    if (outcome) {
+        jout_key(&j, "error");
+        jout_begin(&j, '{');
+        reply_error_members(&j, outcome);
+        jout_end(&j, '}');
+    }
     return j;
 }
+
+JsonOut cli_json_begin(Cli *cli) { return cli_json_begin_after(cli, ERR_OK); }
 
 void cli_json_escape(Buf *b, size_t from) {
     size_t bad = 0;

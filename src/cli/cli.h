@@ -83,6 +83,8 @@ void cli_warn(Cli *cli, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* The envelope: cli_json_begin writes {"status":"ok", and cli_json_end closes, escapes and ends the line. */
 JsonOut cli_json_begin(Cli *cli);
+/* The same of a call whose report stands beside its error: {"status":"error","error":{…}, unless outcome is ERR_OK. */
+JsonOut cli_json_begin_after(Cli *cli, Err outcome);
 void cli_json_end(Cli *cli, JsonOut *j);
 /* A terminal obeys DEL and C1 controls written as UTF-8; JSON allows them raw. They only occur inside strings, so \u00XX
  * means the same to a reader. From byte `from` of b on. */

@@ -106,15 +106,7 @@ static void report_text(Cli *cli, Str collection, const UploadReport *r) {
 }
 
 static void report_json(Cli *cli, Err outcome, Str collection, const UploadReport *r) {
-    JsonOut j = jout_to(&cli->out);
-    jout_begin(&j, '{');
-    jout_kv_z(&j, "status", outcome ? "error" : "ok");
-    if (outcome) {
-        jout_key(&j, "error");
-        jout_begin(&j, '{');
-        reply_error_members(&j, outcome);
-        jout_end(&j, '}');
-    }
+    JsonOut j = cli_json_begin_after(cli, outcome);
     reply_upload_members(&j, collection, r);
     cli_json_end(cli, &j);
     cli->answered = true;

@@ -65,15 +65,7 @@ void index_report_json(JsonOut *j, const IndexReport *r) {
 
 /* A run with failures is an error to a program, with the reports beside it: what was done is done. */
 static void reports_json(Cli *cli, Err outcome, const IndexReport *reports, size_t n) {
-    JsonOut j = jout_to(&cli->out);
-    jout_begin(&j, '{');
-    jout_kv_z(&j, "status", outcome ? "error" : "ok");
-    if (outcome) {
-        jout_key(&j, "error");
-        jout_begin(&j, '{');
-        reply_error_members(&j, outcome);
-        jout_end(&j, '}');
-    }
+    JsonOut j = cli_json_begin_after(cli, outcome);
     jout_key(&j, "reports");
     jout_begin(&j, '[');
     for (size_t i = 0; i < n; i++) index_report_json(&j, &reports[i]);

@@ -76,22 +76,16 @@ static Err run_show(Cli *cli, const PythiaRun *run) {
     return ERR_OK;
 }
 
-Err cmd_runs_show(Cli *cli) {
+/* Does something with the run that is named, and shows what it is then. */
+static Err run_named(Cli *cli, Err (*act)(Pythia *p, Arena *a, int64_t id, PythiaRun *out)) {
     Pythia *p = NULL;
     PythiaRun run;
     int64_t id = 0;
     TRY(run_id(cli, &id));
     TRY(cli_engine(cli, &p));
-    TRY(pythia_run(p, &cli->arena, id, &run));
+    TRY(act(p, &cli->arena, id, &run));
     return run_show(cli, &run);
 }
 
-Err cmd_runs_cancel(Cli *cli) {
-    Pythia *p = NULL;
-    PythiaRun run;
-    int64_t id = 0;
-    TRY(run_id(cli, &id));
-    TRY(cli_engine(cli, &p));
-    TRY(pythia_run_cancel(p, &cli->arena, id, &run));
-    return run_show(cli, &run);
-}
+Err cmd_runs_show(Cli *cli) { return run_named(cli, pythia_run); }
+Err cmd_runs_cancel(Cli *cli) { return run_named(cli, pythia_run_cancel); }

@@ -14,6 +14,18 @@ static void serve_ready(void *ctx, Str line) {
     if (cli_flush(cli)) cli_warn(cli, "pythia: %s", err_text()); /* nobody reads our output: serve all the same */
 }
 
+/* What every server of this process has; no door is open yet. */
+static ServerOpts server_opts(Cli *cli) {
+    return (ServerOpts){.config = cli->config,
+                        .home = cli->home,
+                        .cwd = cli->cwd,
+                        .environ = environ,
+                        .reader = "/proc/self/exe",
+                        .cancel = cli->cancel,
+                        .ready = serve_ready,
+                        .ctx = cli};
+}
+
 Err cmd_serve(Cli *cli) {
     const Config *c = cli->config;
     bool stdio = args_has(&cli->args, "stdio");
@@ -22,32 +34,18 @@ Err cmd_serve(Cli *cli) {
     bool http = args_has(&cli->args, "http") || (!stdio && !args_has(&cli->args, "socket"));
     const char *path = socket.n ? arena_cstr(&cli->arena, socket) : NULL;
     if (socket.n && !path) return arena_error();
-    ServerOpts opts = {.config = cli->config,
-                       .home = cli->home,
-                       .cwd = cli->cwd,
-                       .environ = environ,
-                       .reader = "/proc/self/exe",
-                       .cancel = cli->cancel,
-                       .http = http,
-                       .socket = path,
-                       .stdio = stdio,
-                       .ready = serve_ready,
-                       .ctx = cli};
+    ServerOpts opts = server_opts(cli);
+    opts.http = http;
+    opts.socket = path;
+    opts.stdio = stdio;
     return server_run(&opts);
 }
 
 /* ---- mcp ---- */
 
 Err cmd_mcp(Cli *cli) {
-    ServerOpts opts = {.config = cli->config,
-                       .home = cli->home,
-                       .cwd = cli->cwd,
-                       .environ = environ,
-                       .reader = "/proc/self/exe",
-                       .cancel = cli->cancel,
-                       .mcp = true,
-                       .ready = serve_ready,
-                       .ctx = cli};
+    ServerOpts opts = server_opts(cli);
+    opts.mcp = true;
     return server_run(&opts);
 }
 

@@ -10,15 +10,7 @@ void report_show(Cli *cli, Err err, Str report) {
         if (report.n && !str_ends(report, STR("\n"))) buf_char(&cli->out, '\n');
         return;
     }
-    JsonOut j = jout_to(&cli->out);
-    jout_begin(&j, '{');
-    jout_kv_z(&j, "status", err ? "error" : "ok");
-    if (err) {
-        jout_key(&j, "error");
-        jout_begin(&j, '{');
-        reply_error_members(&j, err);
-        jout_end(&j, '}');
-    }
+    JsonOut j = cli_json_begin_after(cli, err);
     jout_key(&j, "report");
     jout_begin(&j, '[');
     Str line;

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "engine/engine.h"
+#include "index/random.h"
 
 enum { GATE_ROUNDS = 10000, GATE_FILE_MAX = 256 << 20 };
 static const double GATE_P = 0.05, GATE_LEAST = 0.002, GATE_MOST = 0.05;
@@ -66,23 +67,17 @@ static Err differences_read(const EvalReport *r, const json_t *v, const char *pa
     return ERR_OK;
 }
 
-static uint64_t random_next(uint64_t *state) { /* splitmix64 */
-    uint64_t z = *state += UINT64_C(0x9E3779B97F4A7C15);
-    z = (z ^ z >> 30) * UINT64_C(0xBF58476D1CE4E5B9);
-    z = (z ^ z >> 27) * UINT64_C(0x94D049BB133111EB);
-    return z ^ z >> 31;
-}
-
 /* How often random signs give a sum as low as the one there is: 0..1, never 0. */
 static double chance_of_loss(const double *differences, size_t n) {
-    uint64_t state = 1, bits = 0;
+    Random random = {1};
+    uint64_t bits = 0;
     double sum = 0;
     size_t as_low = 0;
     for (size_t i = 0; i < n; i++) sum += differences[i];
     for (int round = 0; round < GATE_ROUNDS; round++) {
         double signed_sum = 0;
         for (size_t i = 0; i < n; i++) {
-            if (i % 64 == 0) bits = random_next(&state);
+            if (i % 64 == 0) bits = random_next(&random);
             signed_sum += bits >> (i % 64) & 1 ? differences[i] : -differences[i];
         }
         as_low += signed_sum <= sum + 1e-12;
