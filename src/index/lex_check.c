@@ -25,6 +25,7 @@ static Err term_check(Check *c, const LexEntry *e) {
     const size_t n = seg_blocks(e->df);
     TRY(blocks_room(c, n));
     TRY(seg_block_list(e, c->blocks));
+    TRY(seg_positions_list(e, c->blocks));
     for (size_t b = 0; b < n; b++) {
         const LexBlockAt *at = &c->blocks[b];
         TRY(seg_block_read(e->seg, at, c->docs, c->codes));

@@ -118,6 +118,7 @@ static Err parts_open(const LexGround *g, const Str *terms, size_t n, Part *part
         p->blocks = arena_array(g->arena, LexBlockAt, p->n_blocks);
         if (!p->blocks) return arena_error();
         TRY(seg_block_list(&p->entry, p->blocks));
+        TRY(seg_positions_list(&p->entry, p->blocks));
     }
     return ERR_OK;
 }

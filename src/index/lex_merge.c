@@ -55,6 +55,7 @@ static Err term_copy(Merge *m, const Source *s) {
         m->cap_blocks = n;
     }
     TRY(seg_block_list(&s->walk.entry, m->blocks));
+    TRY(seg_positions_list(&s->walk.entry, m->blocks));
     for (size_t b = 0; b < n; b++) TRY(block_copy(m, s, &m->blocks[b]));
     return ERR_OK;
 }

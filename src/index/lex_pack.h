@@ -151,6 +151,37 @@ static inline bool lex_run(const uint8_t **at, const uint8_t *end, size_t n, uin
     return true;
 }
 
+/* ---- pairs ----
+ *
+ * The few postings of a rare term: of each the distance and, in its lowest two bits, the code; codes from 3 on follow by
+ * themselves. Half the terms of a tree of code are in one document, where that is three bytes instead of four: .7 % of the
+ * text on 98,559 chunks. */
+
+enum { LEX_CODES_LOW = 3 };
+
+/* Writes n < LEX_VARINTS_BELOW pairs to `to` [n * 2 * LEX_VARINT_MAX]; returns where they end. */
+static inline uint8_t *lex_pairs_put(const uint32_t *gaps, const uint32_t *codes, size_t n, uint8_t *to) {
+    for (size_t i = 0; i < n; i++) {
+        const uint32_t low = codes[i] < LEX_CODES_LOW ? codes[i] : LEX_CODES_LOW;
+        to = lex_varint_put(to, (uint64_t)gaps[i] << 2 | low);
+        if (low == LEX_CODES_LOW) to = lex_varint_put(to, codes[i] - LEX_CODES_LOW);
+    }
+    return to;
+}
+
+/* Reads n pairs from *at, which moves behind them; false when they do not end before `end` or are none. */
+static inline bool lex_pairs(const uint8_t **at, const uint8_t *end, size_t n, uint32_t *gaps, uint32_t *codes) {
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t pair = lex_varint(at, end);
+        uint64_t code = pair & 3;
+        if (*at && code == LEX_CODES_LOW) code += lex_varint(at, end);
+        if (!*at || pair >> 2 > UINT32_MAX || code > UINT32_MAX) return false;
+        gaps[i] = (uint32_t)(pair >> 2);
+        codes[i] = (uint32_t)code;
+    }
+    return true;
+}
+
 /* ---- small numbers ---- */
 
 static inline uint64_t lex_small_value(unsigned code) {

@@ -54,13 +54,31 @@ static Err parts_check(LexSeg *s) {
     s->groups = (s->terms + LEX_GROUP - 1) / LEX_GROUP;
     const size_t bits = ((size_t)s->docs + 63) / 64 * sizeof(uint64_t);
     TRY(built_expect(&s->file, b, PART_GROUPS, (size_t)s->groups * 3 * sizeof(uint32_t)));
-    TRY(built_expect(&s->file, b, PART_LENGTHS, (size_t)s->docs * sizeof(uint16_t)));
     TRY(built_expect(&s->file, b, PART_IDS, seg_blocks(s->docs) * sizeof(LexIdBlock)));
     if (b->parts[PART_DROPPED].n) TRY(built_expect(&s->file, b, PART_DROPPED, bits));
     for (size_t p = PART_POST; p <= PART_POS; p++)
         if (b->parts[p].n < LEX_SLACK || b->parts[p].n > UINT32_MAX) return seg_bad(s, "postings have no end");
+    if (b->parts[PART_LENGTHS].n < LEX_SLACK) return seg_bad(s, "its documents' lengths have no end");
     if (b->parts[PART_DICT].n > UINT32_MAX) return seg_bad(s, "its dictionary is too long");
     return ERR_OK;
+}
+
+/* Parts as long as parts_check wants them: a file of n bytes has at most 8n documents. */
+static Err lengths_read(LexSeg *s) {
+    const Str packed = part_str(s, PART_LENGTHS);
+    const uint8_t *at = (const uint8_t *)packed.p, *end = at + packed.n - LEX_SLACK;
+    s->lengths = malloc((size_t)s->docs * sizeof *s->lengths);
+    if (!s->lengths) return err_set(ERR_NOMEM, "out of memory for an index segment of %u documents", s->docs);
+    for (size_t from = 0; from < s->docs; from += LEX_RUN) {
+        uint32_t run[LEX_RUN];
+        const size_t n = s->docs - from < LEX_RUN ? s->docs - from : LEX_RUN;
+        if (!lex_run(&at, end, n, run)) return seg_bad(s, "its documents' lengths leave their part");
+        for (size_t i = 0; i < n; i++) {
+            if (run[i] > LEX_LENGTH_MAX) return seg_bad(s, "a document's length is impossible");
+            s->lengths[from + i] = (uint16_t)run[i];
+        }
+    }
+    return at == end ? ERR_OK : seg_bad(s, "its documents' lengths end elsewhere");
 }
 
 static Err seg_bind(LexSeg *s, uint32_t first, uint32_t end) {
@@ -69,6 +87,10 @@ static Err seg_bind(LexSeg *s, uint32_t first, uint32_t end) {
     s->first = w[SEG_FIRST];
     s->counted = w[SEG_COUNTED];
     s->terms = w[SEG_TERMS];
+    if (w[SEG_LAYOUT] != LEX_LAYOUT)
+        return err_fix(err_set(ERR_FORMAT, "index file '%s' has layout %u of the words, this program reads %d",
+                               s->file.path, w[SEG_LAYOUT], LEX_LAYOUT),
+                       INDEX_FILE_FIX);
     s->length = word64(w, SEG_LENGTH);
     s->postings = word64(w, SEG_POSTINGS);
     s->positions = word64(w, SEG_POSITIONS);
@@ -83,7 +105,6 @@ static Err seg_bind(LexSeg *s, uint32_t first, uint32_t end) {
     s->pos = str_upto(part_str(s, PART_POS), s->built->parts[PART_POS].n - LEX_SLACK);
     s->id_bits = part_str(s, PART_ID_BITS);
     s->group = part(s, PART_GROUPS);
-    s->lengths = part(s, PART_LENGTHS);
     s->ids = part(s, PART_IDS);
     s->tuple = part(s, PART_TUPLES);
     s->removed = part(s, PART_REMOVED);
@@ -91,7 +112,8 @@ static Err seg_bind(LexSeg *s, uint32_t first, uint32_t end) {
     for (uint32_t i = 0; i < s->n_removed; i++)
         if (s->removed[i] >= end || (i && s->removed[i] <= s->removed[i - 1]))
             return seg_bad(s, "its removed documents are out of order");
-    return ids_check(s);
+    TRY(ids_check(s));
+    return lengths_read(s);
 }
 
 Err seg_open(const char *dir, uint64_t generation, uint32_t first, uint32_t end, LexSeg **out) {
@@ -117,6 +139,7 @@ void seg_hold(LexSeg *s) { atomic_fetch_add_explicit(&s->refs, 1, memory_order_r
 void seg_drop(LexSeg *s) {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1) return;
     built_free(s->built);
+    free(s->lengths);
     free(s);
 }
 
@@ -179,6 +202,22 @@ static bool sizes_read(const uint8_t **at, const uint8_t *end, size_t *shared, s
     return true;
 }
 
+/* LexSizes: df, bytes of postings and of positions; false when the dictionary ends or no writer makes such. */
+static bool numbers_read(const uint8_t **at, const uint8_t *end, uint64_t *df, uint64_t *post, uint64_t *pos) {
+    if (*at == end) return false;
+    const uint8_t all = *(*at)++;
+    if (all == LEX_SIZES_WIDE) {
+        *df = lex_varint(at, end);
+        *post = lex_varint(at, end);
+        *pos = lex_varint(at, end);
+        return *at != NULL;
+    }
+    *df = all / (LEX_SIZES_MORE * LEX_SIZES_MORE) + 1u;
+    *post = *df + all / LEX_SIZES_MORE % LEX_SIZES_MORE;
+    *pos = *df + all % LEX_SIZES_MORE;
+    return *df <= LEX_SIZES_DF;
+}
+
 /* The term at w->at, which is inside of the dictionary; w->entry.term holds the one before. */
 static Err entry_read(LexWalk *w) {
     LexEntry *e = &w->entry;
@@ -192,9 +231,9 @@ static Err entry_read(LexWalk *w) {
     memcpy(e->term + shared, at, rest);
     e->term_n = shared + rest;
     at += rest;
-    const uint64_t df = lex_varint(&at, end), post = lex_varint(&at, end), pos = lex_varint(&at, end);
-    if (!at || df == 0 || df > s->docs || w->post_at > s->post.n || post > s->post.n - w->post_at ||
-        w->pos_at > s->pos.n || pos > s->pos.n - w->pos_at)
+    uint64_t df = 0, post = 0, pos = 0;
+    if (!numbers_read(&at, end, &df, &post, &pos) || df == 0 || df > s->docs || w->post_at > s->post.n ||
+        post > s->post.n - w->post_at || w->pos_at > s->pos.n || pos > s->pos.n - w->pos_at)
         return seg_bad(s, "a term of its dictionary has postings outside of the file");
     e->df = (uint32_t)df;
     e->post = str_make(s->post.p + w->post_at, (size_t)post);
@@ -288,44 +327,58 @@ static Err block_list_long(const LexEntry *e, LexBlockAt *out) {
     const size_t n = seg_blocks(e->df), directory = n * LEX_DIR_BYTES;
     const uint8_t *at = (const uint8_t *)e->post.p;
     if (e->post.n < directory) return seg_bad(s, "a term's directory leaves its postings");
-    uint64_t data = directory, pos_at = 0, prev = 0;
+    uint64_t data = directory, prev = 0;
     for (size_t b = 0; b < n; b++, at += LEX_DIR_BYTES) {
         LexBlockAt *o = &out[b];
         uint16_t bytes;
         *o = (LexBlockAt){.n = b + 1 < n ? LEX_BLOCK : (uint32_t)(e->df - b * LEX_BLOCK), .prev = prev};
         memcpy(&o->last, at, 4);
-        memcpy(&o->pos_bytes, at + 4, 4);
-        memcpy(&bytes, at + 8, 2);
-        memcpy(o->points, at + 10, sizeof o->points);
-        if (o->last >= s->docs || o->last < prev || o->pos_bytes > e->pos.n - pos_at || bytes > e->post.n - data)
+        memcpy(&bytes, at + 4, 2);
+        memcpy(o->points, at + 6, sizeof o->points);
+        if (o->last >= s->docs || o->last < prev || bytes > e->post.n - data)
             return seg_bad(s, "a block of postings is impossible");
         o->at = (const uint8_t *)e->post.p + data;
         o->room = bytes;
-        o->pos_at = (uint32_t)pos_at;
         data += bytes;
-        pos_at += o->pos_bytes;
         prev = (uint64_t)o->last + 1;
     }
-    return data == e->post.n && pos_at == e->pos.n ? ERR_OK : seg_bad(s, "a term's postings end elsewhere");
+    return data == e->post.n ? ERR_OK : seg_bad(s, "a term's postings end elsewhere");
 }
 
 Err seg_block_list(const LexEntry *e, LexBlockAt *out) {
     if (e->df > LEX_BLOCK) return block_list_long(e, out);
-    *out = (LexBlockAt){.last = UINT32_MAX,
-                        .n = e->df,
-                        .at = (const uint8_t *)e->post.p,
-                        .room = e->post.n,
-                        .pos_bytes = (uint32_t)e->pos.n};
+    *out = (LexBlockAt){.last = UINT32_MAX, .n = e->df, .at = (const uint8_t *)e->post.p, .room = e->post.n};
     memset(out->points, LEX_SMALL_MAX, sizeof out->points);
     return ERR_OK;
+}
+
+Err seg_positions_list(const LexEntry *e, LexBlockAt *blocks) {
+    const size_t n = seg_blocks(e->df);
+    const uint8_t *at = (const uint8_t *)e->pos.p, *end = at + e->pos.n;
+    if (n == 1) {
+        blocks[0].pos_bytes = (uint32_t)e->pos.n;
+        return ERR_OK;
+    }
+    for (size_t from = 0; from < n; from += LEX_RUN) {
+        uint32_t sizes[LEX_RUN];
+        const size_t run = n - from < LEX_RUN ? n - from : LEX_RUN;
+        if (!lex_run(&at, end, run, sizes)) return seg_bad(e->seg, "positions' sizes leave their term");
+        for (size_t i = 0; i < run; i++) blocks[from + i].pos_bytes = sizes[i];
+    }
+    for (size_t b = 0; b < n; at += blocks[b++].pos_bytes) {
+        if (blocks[b].pos_bytes > (size_t)(end - at)) return seg_bad(e->seg, "positions leave their term");
+        blocks[b].pos_at = (uint32_t)(at - (const uint8_t *)e->pos.p);
+    }
+    return at == end ? ERR_OK : seg_bad(e->seg, "a term's positions end elsewhere");
 }
 
 Err seg_block_read(const LexSeg *s, const LexBlockAt *b, uint32_t *docs, uint32_t *codes) {
     const uint8_t *at = b->at, *end = b->at + b->room;
     uint64_t doc = b->prev;
     uint32_t most = 0;
-    if (!lex_run(&at, end, b->n, docs) || !lex_run(&at, end, b->n, codes) || at != end)
-        return seg_bad(s, "a block of postings is none");
+    const bool is_read = b->n < LEX_VARINTS_BELOW ? lex_pairs(&at, end, b->n, docs, codes)
+                                                  : lex_run(&at, end, b->n, docs) && lex_run(&at, end, b->n, codes);
+    if (!is_read || at != end) return seg_bad(s, "a block of postings is none");
     for (uint32_t i = 0; i < b->n; i++) {
         doc += docs[i];
         docs[i] = (uint32_t)doc++;

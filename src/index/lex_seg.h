@@ -3,12 +3,12 @@
  * The file is one of parts (built.h). Its numbers: words[SEG_FIRST ...] below. Its parts:
  *
  *   DICT     terms in bytewise order, 32 to a group. Of a term: bytes shared with the one before (0 for the first of a group)
- *            and bytes of the rest, 4 bits each, or a byte 255 and a byte each; the rest; and as varints: df, bytes of its
- *            postings, bytes of its positions
+ *            and bytes of the rest, 4 bits each, or a byte 255 and a byte each; the rest; and its sizes: df, bytes of its
+ *            postings, bytes of its positions (LexSizes below), in one byte where they are small, as most terms' are
  *   GROUPS   of a group of terms, 3 u32: where it begins in DICT, its first term's postings in POST, positions in POS
  *   POST     postings, see below
  *   POS      positions, see below
- *   LENGTHS  u16 of each document: terms of all fields, at most 65,535
+ *   LENGTHS  of each document its terms in all fields, at most 65,535: runs of 128, put into memory when the file is opened
  *   IDS      of 128 documents: i64 least (id - place), u32 where their rest begins in ID_BITS, u32 bits of it. Ids that
  *            follow each other take no bits
  *   ID_BITS  the rests, packed; such of more than 32 bits take 64
@@ -17,17 +17,18 @@
  *   DROPPED  bitmap of documents whose postings a merge left out; missing when there are none
  *
  * A posting is a document (counted from `first`) and a code. Postings stand in blocks of 128, the last one shorter. A block
- * is its documents' distances to the one before, less one, then the codes, each a run (lex_pack.h). A term of several blocks
- * begins with a directory, 16 bytes a block:
+ * is its documents' distances to the one before, less one, then the codes, each a run, or fewer than eight pairs of both
+ * (lex_pack.h). A term of several blocks
+ * begins with a directory, 12 bytes a block:
  *
- *      0  4  last document         4  4  bytes of positions of the block         8  2  bytes of the block
- *     10  6  three points (tf, length), as small numbers: each posting of the block has no more tf and no less length
+ *      0  4  last document         4  2  bytes of the block
+ *      6  6  three points (tf, length), as small numbers: each posting of the block has no more tf and no less length
  *            than one of the points. tf is by the weights in the words, times TF_UNIT. So the best that a block can give
  *            is known for any k1, b and mean length, and any other weights too (by the ratio)
  *
  * Positions: of each posting, field by field, the distance of each occurrence to the one before in that field; in runs of
- * 128 numbers. A block's positions begin a run, so that ranking never reads any and
- * a phrase reads those of the blocks that it meets.
+ * 128 numbers. A block's positions begin a run; those of a term of several blocks stand behind how many bytes each block's
+ * take, in runs of 128 too. So ranking never reads any, and a phrase reads those of the blocks that it meets.
  *
  * Checksums are looked at when the file is opened; what is in it is still not believed: every document, code and offset that
  * is read is compared with its bounds (a file with right checksums may have been written by somebody else).
@@ -43,7 +44,7 @@
 #include "index/lex.h"
 #include "index/lex_pack.h"
 
-enum { LEX_BLOCK = LEX_RUN, LEX_GROUP = 32, LEX_DIR_BYTES = 16, LEX_POINTS = 3, LEX_TF_UNIT = 4 };
+enum { LEX_BLOCK = LEX_RUN, LEX_GROUP = 32, LEX_DIR_BYTES = 12, LEX_POINTS = 3, LEX_TF_UNIT = 4 };
 enum { LEX_TERM_MAX = 255, LEX_LENGTH_MAX = 65535, LEX_COUNT_MAX = 255, LEX_SIZES_LONG = 255 };
 enum {
     PART_DICT,
@@ -58,8 +59,22 @@ enum {
     PART_DROPPED,
     LEX_PARTS
 };
-/* Two words each: numbers of 64 bits. SEG_WEIGHTS: four floats. */
-enum { SEG_FIRST, SEG_COUNTED, SEG_TERMS, SEG_LENGTH = 4, SEG_POSTINGS = 6, SEG_POSITIONS = 8, SEG_WEIGHTS = 10 };
+/* Sizes of a term in one byte: df - 1 in 0..6, and how many bytes its postings take beyond one a document and its positions
+ * beyond one a document, 0..5 each, in mixed radix. LEX_SIZES_WIDE stands before three varints instead. Three terms of four
+ * are in fewer than eight documents: a third byte less of each was 1.9 % of the text. */
+enum { LEX_SIZES_DF = 7, LEX_SIZES_MORE = 6, LEX_SIZES_WIDE = 255 };
+/* Two words each from SEG_LENGTH on: numbers of 64 bits. SEG_WEIGHTS: four floats. */
+enum { LEX_LAYOUT = 1 }; /* of the parts, as told above; rises with every change of them */
+enum {
+    SEG_FIRST,
+    SEG_COUNTED,
+    SEG_TERMS,
+    SEG_LAYOUT,
+    SEG_LENGTH,
+    SEG_POSTINGS = 6,
+    SEG_POSITIONS = 8,
+    SEG_WEIGHTS = 10
+};
 
 typedef struct {
     int64_t base;
@@ -77,7 +92,7 @@ typedef struct {
     float weights[LEX_FIELDS];            /* by which the points of blocks were made */
     Str dict, post, pos, id_bits;
     const uint32_t *group; /* [groups][3] */
-    const uint16_t *lengths;
+    uint16_t *lengths;     /* [docs] the segment's own */
     const LexIdBlock *ids;
     const uint32_t *tuple;
     const uint32_t *removed;
@@ -138,8 +153,9 @@ MUST_USE Err seg_walk(const LexSeg *s, Str from, LexWalk *out, bool *more);
 MUST_USE Err seg_walk_next(LexWalk *w, bool *more);
 
 static inline size_t seg_blocks(uint32_t df) { return ((size_t)df + LEX_BLOCK - 1) / LEX_BLOCK; }
-/* Where the blocks of a term lie: out [seg_blocks(df)]. */
+/* Where the blocks of a term lie: out [seg_blocks(df)]; and where their positions do, for who reads any. */
 MUST_USE Err seg_block_list(const LexEntry *e, LexBlockAt *out);
+MUST_USE Err seg_positions_list(const LexEntry *e, LexBlockAt *blocks);
 /* docs, codes: [LEX_BLOCK]. Rising documents below s->docs, codes below s->tuples. */
 MUST_USE Err seg_block_read(const LexSeg *s, const LexBlockAt *b, uint32_t *docs, uint32_t *codes);
 /* Numbers of positions of a block of these codes, at most LEX_BLOCK * 4 * 255, and the numbers: out [that many]. */

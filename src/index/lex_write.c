@@ -21,6 +21,8 @@ void seg_writer_close(SegWriter *w) {
     buf_free(&w->groups);
     buf_free(&w->post);
     buf_free(&w->pos);
+    buf_free(&w->pos_sizes);
+    buf_free(&w->pos_data);
     free(w->tuples);
     free(w->slots);
     free(w->docs);
@@ -90,6 +92,10 @@ static void run_into(Buf *b, const uint32_t *p, size_t n) {
     b->n = (size_t)(lex_run_put(p, n, (uint8_t *)b->p + b->n) - (uint8_t *)b->p);
 }
 
+static void runs_into(Buf *b, const uint32_t *p, size_t n) {
+    for (size_t done = 0; done < n; done += LEX_RUN) run_into(b, p + done, n - done < LEX_RUN ? n - done : LEX_RUN);
+}
+
 /* The postings that no other of the block beats in both tf and length, as at most three points that beat them all. */
 static void points_of(const SegWriter *w, size_t from, size_t n, uint8_t points[LEX_POINTS][2]) {
     uint8_t best[256] = {0}, front[256][2];
@@ -120,11 +126,10 @@ static void points_of(const SegWriter *w, size_t from, size_t n, uint8_t points[
 }
 
 /* Positions of a block's postings from w->deltas[from] on; how many there were. */
-static size_t positions_put(SegWriter *w, const uint32_t *codes, size_t n, size_t from) {
+static size_t positions_put(const SegWriter *w, Buf *to, const uint32_t *codes, size_t n, size_t from) {
     size_t count = 0;
     for (size_t i = 0; i < n; i++) count += tuple_sum(w->tuples[codes[i]]);
-    for (size_t done = 0; done < count; done += LEX_RUN)
-        run_into(&w->pos, w->deltas + from + done, count - done < LEX_RUN ? count - done : LEX_RUN);
+    runs_into(to, w->deltas + from, count);
     return count;
 }
 
@@ -135,34 +140,49 @@ static void block_put(SegWriter *w, size_t from, size_t n, uint32_t next) {
         gaps[i] = w->docs[from + i] - next;
         next = w->docs[from + i] + 1;
     }
-    run_into(&w->post, gaps, n);
-    run_into(&w->post, w->codes + from, n);
+    if (n >= LEX_VARINTS_BELOW) {
+        run_into(&w->post, gaps, n);
+        run_into(&w->post, w->codes + from, n);
+    } else if (buf_reserve(&w->post, 2 * LEX_VARINTS_BELOW * LEX_VARINT_MAX)) {
+        const uint8_t *end = lex_pairs_put(gaps, w->codes + from, n, (uint8_t *)w->post.p + w->post.n);
+        w->post.n = (size_t)(end - (const uint8_t *)w->post.p);
+    }
+}
+
+/* One block of several; its entry in the directory, which is at `entry` in the postings. */
+static void block_of_many(SegWriter *w, size_t from, size_t n, uint32_t next, size_t entry) {
+    const size_t begins = w->post.n;
+    uint8_t points[LEX_POINTS][2];
+    block_put(w, from, n, next);
+    points_of(w, from, n, points);
+    if (w->post.failed) return;
+    const uint16_t bytes = (uint16_t)(w->post.n - begins);
+    uint8_t *at = (uint8_t *)w->post.p + entry;
+    memcpy(at, &w->docs[from + n - 1], 4);
+    memcpy(at + 4, &bytes, 2);
+    memcpy(at + 6, points, sizeof points);
 }
 
 static void blocks_put(SegWriter *w) {
     const size_t blocks = seg_blocks((uint32_t)w->n), directory = w->post.n;
-    uint8_t entry[LEX_DIR_BYTES];
     size_t delta = 0;
     uint32_t next = 0;
+    w->pos_sizes.n = w->pos_data.n = 0;
     if (!buf_reserve(&w->post, blocks * LEX_DIR_BYTES)) return;
     memset(w->post.p + directory, 0, blocks * LEX_DIR_BYTES);
     w->post.n += blocks * LEX_DIR_BYTES;
     for (size_t b = 0; b < blocks; b++) {
         const size_t from = b * LEX_BLOCK, n = w->n - from < LEX_BLOCK ? w->n - from : LEX_BLOCK;
-        const size_t pos_from = w->pos.n, post_from = w->post.n;
-        uint8_t points[LEX_POINTS][2];
-        block_put(w, from, n, next);
-        delta += positions_put(w, w->codes + from, n, delta);
-        points_of(w, from, n, points);
-        const uint32_t pos_bytes = (uint32_t)(w->pos.n - pos_from);
-        const uint16_t bytes = (uint16_t)(w->post.n - post_from);
-        memcpy(entry, &w->docs[from + n - 1], 4);
-        memcpy(entry + 4, &pos_bytes, 4);
-        memcpy(entry + 8, &bytes, 2);
-        memcpy(entry + 10, points, sizeof points);
-        if (!w->post.failed) memcpy(w->post.p + directory + b * LEX_DIR_BYTES, entry, sizeof entry);
+        const size_t pos_from = w->pos_data.n;
+        block_of_many(w, from, n, next, directory + b * LEX_DIR_BYTES);
+        delta += positions_put(w, &w->pos_data, w->codes + from, n, delta);
+        const uint32_t pos_bytes = (uint32_t)(w->pos_data.n - pos_from);
+        buf_add_bytes(&w->pos_sizes, &pos_bytes, sizeof pos_bytes);
         next = w->docs[from + n - 1] + 1;
     }
+    if (w->pos_sizes.failed) return;
+    runs_into(&w->pos, (const uint32_t *)(const void *)w->pos_sizes.p, blocks);
+    buf_add_bytes(&w->pos, w->pos_data.p, w->pos_data.n);
 }
 
 static void postings_put(SegWriter *w) {
@@ -171,13 +191,28 @@ static void postings_put(SegWriter *w) {
         return;
     }
     block_put(w, 0, w->n, 0);
-    (void)positions_put(w, w->codes, w->n, 0);
+    (void)positions_put(w, &w->pos, w->codes, w->n, 0);
 }
 
 static size_t shared_of(const SegWriter *w, Str term) {
     size_t n = 0;
     while (n < term.n && n < w->last_n && term.p[n] == w->last[n]) n++;
     return n;
+}
+
+/* LexSizes (lex_seg.h). */
+static void sizes_put(Buf *dict, size_t df, size_t post, size_t pos) {
+    uint8_t numbers[1 + 3 * LEX_VARINT_MAX], *at = numbers;
+    const size_t more_post = post - df, more_pos = pos - df; /* what is less wraps, and is far above the limit */
+    if (df <= LEX_SIZES_DF && more_post < LEX_SIZES_MORE && more_pos < LEX_SIZES_MORE) {
+        *at++ = (uint8_t)(((df - 1) * LEX_SIZES_MORE + more_post) * LEX_SIZES_MORE + more_pos);
+    } else {
+        *at++ = LEX_SIZES_WIDE;
+        at = lex_varint_put(at, df);
+        at = lex_varint_put(at, post);
+        at = lex_varint_put(at, pos);
+    }
+    buf_add_bytes(dict, numbers, (size_t)(at - numbers));
 }
 
 void seg_writer_term(SegWriter *w, Str term) {
@@ -193,15 +228,11 @@ void seg_writer_term(SegWriter *w, Str term) {
     const size_t shared = opens ? 0 : shared_of(w, term);
     const size_t rest = term.n - shared;
     const bool is_short = shared < 15 && rest < 15;
-    uint8_t numbers[3 * LEX_VARINT_MAX], *at = numbers;
     const uint8_t sizes[3] = {is_short ? (uint8_t)(shared << 4 | rest) : LEX_SIZES_LONG, (uint8_t)shared,
                               (uint8_t)rest};
     buf_add_bytes(&w->dict, sizes, is_short ? 1 : 3);
     buf_add(&w->dict, str_from(term, shared));
-    at = lex_varint_put(at, w->n);
-    at = lex_varint_put(at, w->post.n - post_at);
-    at = lex_varint_put(at, w->pos.n - pos_at);
-    buf_add_bytes(&w->dict, numbers, (size_t)(at - numbers));
+    sizes_put(&w->dict, w->n, w->post.n - post_at, w->pos.n - pos_at);
     memcpy(w->last, term.p, term.n);
     w->last_n = term.n;
     w->terms++;
@@ -241,6 +272,17 @@ static Err ids_put(const SegDocs *of, LexIdBlock *blocks, Buf *bits) {
     return buf_ok(bits);
 }
 
+static Err lengths_put(const SegDocs *of, Buf *out) {
+    for (size_t from = 0; from < of->docs; from += LEX_RUN) {
+        uint32_t run[LEX_RUN];
+        const size_t n = of->docs - from < LEX_RUN ? of->docs - from : LEX_RUN;
+        for (size_t i = 0; i < n; i++) run[i] = of->lengths[from + i];
+        run_into(out, run, n);
+    }
+    buf_add_bytes(out, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
+    return buf_ok(out);
+}
+
 static void words_of(const SegWriter *w, uint32_t words[BUILT_WORDS]) {
     uint64_t length = 0;
     uint32_t counted = 0;
@@ -252,6 +294,7 @@ static void words_of(const SegWriter *w, uint32_t words[BUILT_WORDS]) {
     words[SEG_FIRST] = w->of.first;
     words[SEG_COUNTED] = counted;
     words[SEG_TERMS] = w->terms;
+    words[SEG_LAYOUT] = LEX_LAYOUT;
     memcpy(words + SEG_LENGTH, &length, sizeof length);
     memcpy(words + SEG_POSTINGS, &w->postings, sizeof w->postings);
     memcpy(words + SEG_POSITIONS, &w->positions, sizeof w->positions);
@@ -274,21 +317,24 @@ Err seg_writer_end(SegWriter *w, const char *dir, uint64_t generation, LexSeg **
     *out = NULL;
     TRY(w->err);
     const size_t docs = w->of.docs;
-    Buf id_bits = {0};
+    Buf id_bits = {0}, lengths = {0};
     buf_add_bytes(&w->post, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
     buf_add_bytes(&w->pos, (const uint8_t[LEX_SLACK]){0}, LEX_SLACK);
     LexIdBlock *ids = calloc(seg_blocks(w->of.docs) + 1, sizeof *ids);
     Err err = ids ? ids_put(&w->of, ids, &id_bits) : memory_out();
+    if (!err) err = lengths_put(&w->of, &lengths);
     if (!err) err = buf_ok(&w->dict);
     if (!err) err = buf_ok(&w->groups);
     if (!err) err = buf_ok(&w->post);
     if (!err) err = buf_ok(&w->pos);
+    if (!err) err = buf_ok(&w->pos_sizes);
+    if (!err) err = buf_ok(&w->pos_data);
     const BuiltPart parts[LEX_PARTS] = {
         [PART_DICT] = {w->dict.p, w->dict.n},
         [PART_GROUPS] = {w->groups.p, w->groups.n},
         [PART_POST] = {w->post.p, w->post.n},
         [PART_POS] = {w->pos.p, w->pos.n},
-        [PART_LENGTHS] = {w->of.lengths, docs * sizeof(uint16_t)},
+        [PART_LENGTHS] = {lengths.p, lengths.n},
         [PART_IDS] = {ids, seg_blocks(w->of.docs) * sizeof *ids},
         [PART_ID_BITS] = {id_bits.p, id_bits.n},
         [PART_TUPLES] = {w->tuples, w->n_tuples * sizeof(uint32_t)},
@@ -299,5 +345,6 @@ Err seg_writer_end(SegWriter *w, const char *dir, uint64_t generation, LexSeg **
     if (!err) err = seg_open(dir, generation, w->of.first, w->of.first + w->of.docs, out);
     free(ids);
     buf_free(&id_bits);
+    buf_free(&lengths);
     return err;
 }

@@ -25,6 +25,7 @@ typedef struct {
     SegDocs of;
     float weights[LEX_FIELDS];
     Buf dict, groups, post, pos;
+    Buf pos_sizes /* u32 */, pos_data; /* of the blocks of the term that is being written */
     uint32_t terms;
     uint64_t postings, positions;
     char last[LEX_TERM_MAX]; /* the term before */

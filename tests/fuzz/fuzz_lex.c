@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "index/file.h"
 #include "index/lex.h"
+#include "sums.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -27,26 +27,6 @@ static void setup(void) {
     (void)snprintf(dir, sizeof dir, "/tmp/fuzz-lex-%ld", (long)getpid());
     if (file_make_dirs(dir, 0755) || analyzer_open(&analyzer)) abort();
     (void)atexit(tear_down);
-}
-
-static void put_sums_right(uint8_t *file, size_t n) {
-    if (n < INDEX_HEAD_BYTES) return;
-    const uint64_t head = xxh3_of(str_make((char *)file, 120));
-    memcpy(file + 120, &head, 8);
-    for (size_t at = INDEX_HEAD_BYTES; n - at >= INDEX_BLOCK_HEAD;) {
-        uint64_t bytes;
-        const uint64_t left = n - at - INDEX_BLOCK_HEAD;
-        memcpy(&bytes, file + at + 16, sizeof bytes);
-        const uint64_t padded = bytes <= left ? bytes + (64 - bytes % 64) % 64 : left + 1;
-        if (padded <= left) {
-            const uint64_t sum = xxh3_of(str_make((char *)file + at + INDEX_BLOCK_HEAD, padded));
-            memcpy(file + at + 24, &sum, 8);
-        }
-        const uint64_t sum = xxh3_seeded(str_make((char *)file + at, 56), head);
-        memcpy(file + at + 56, &sum, 8);
-        if (padded > left) return;
-        at += INDEX_BLOCK_HEAD + padded;
-    }
 }
 
 static void write_segment(const uint8_t *bytes, size_t n, bool sums, uint32_t documents) {

@@ -9,7 +9,9 @@
 #include "base/file.h"
 #include "base/map.h"
 #include "check.h"
+#include "fuzz/sums.h"
 #include "index/lex.h"
+#include "index/lex_seg.h"
 
 enum { DOCS = 3000, WORDS = 400, K = 10 };
 
@@ -687,6 +689,30 @@ static void flipped_bytes_and_cuts_are_found_before_an_answer(void **unused) {
     fixture_free(&f);
 }
 
+static void a_segment_of_another_layout_is_told_from_a_damaged_one(void **unused) {
+    (void)unused;
+    Fixture f;
+    Arena a = {0};
+    Str bytes;
+    fixture_make(&f, 10, 10);
+    lex_close(f.ix);
+    const char *path = segment_path(&f, 0, 10);
+    const LexSpec spec = spec_of(&f, false);
+    CHECK_OK(file_read(&a, path, 1 << 24, &bytes));
+    uint8_t *changed = arena_alloc(&a, bytes.n);
+    memcpy(changed, bytes.p, bytes.n);
+    const uint32_t layout = LEX_LAYOUT + 6;
+    memcpy(changed + INDEX_HEAD_BYTES + INDEX_BLOCK_HEAD + 64 + SEG_LAYOUT * sizeof layout, &layout, sizeof layout);
+    put_sums_right(changed, bytes.n);
+    CHECK_OK(file_write_atomic(path, str_make((const char *)changed, bytes.n), 0644));
+    CHECK_ERR(lex_open(&f.ix, &spec), ERR_FORMAT, "has layout 7 of the words, this program reads 1");
+    CHECK_STR(str_of(err_fix_text()), "pythia index --force");
+    CHECK_OK(file_write_atomic(path, bytes, 0644));
+    fixture_open(&f, false);
+    arena_free(&a);
+    fixture_free(&f);
+}
+
 /* Adds, removes, syncs, commits (by telling the count to the pipe), merges. */
 static Err write_more(Fixture *f, const char *dir, int tell, uint32_t *committed, bool *merged) {
     LexIndex *ix = NULL;
@@ -848,6 +874,7 @@ int main(void) {
         cmocka_unit_test(what_is_not_committed_is_cut_off_by_the_next_writer),
         cmocka_unit_test(a_reader_with_an_older_count_opens_what_a_merge_has_joined),
         cmocka_unit_test(flipped_bytes_and_cuts_are_found_before_an_answer),
+        cmocka_unit_test(a_segment_of_another_layout_is_told_from_a_damaged_one),
         cmocka_unit_test(every_failing_call_leaves_what_was_committed),
         cmocka_unit_test(killed_at_any_moment_everything_committed_is_there),
         cmocka_unit_test(searches_go_on_while_the_writer_adds_and_merges),
