@@ -281,6 +281,13 @@ static Err config_read_file(Config *c, const char *path, int layer, bool restric
 
 /* ---- environment ---- */
 
+const char *env_get(char **environ_, const char *name) {
+    const size_t n = strlen(name);
+    for (char **e = environ_; e && *e; e++)
+        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1]) return *e + n + 1;
+    return NULL;
+}
+
 static void env_name(int key, char out[96]) {
     (void)snprintf(out, 96, "PYTHIA_%s_%s", config_defs[key].section, config_defs[key].key);
     for (char *p = out; *p; p++)

@@ -122,6 +122,10 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SERVE_HTTP, "serve", "http", STR, "127.0.0.1:8080", "", 0,                                                       \
       "address that `serve` listens on; EMBEDDING_SERVER_PORT sets the port")                                          \
     X(SERVE_SOCKET, "serve", "socket", STR, "", "", 0, "Unix socket of `serve` (none: no socket)")                     \
+    X(SERVE_SHARED, "serve", "shared", BOOL, "true", "", 0,                                                            \
+      "a server that runs answers search, similar and embed of the command line, too")                                 \
+    X(SERVE_SHARED_WAIT, "serve", "shared_wait", DURATION, "300ms", "", 0,                                             \
+      "a server that shows no life for so long is not waited for")                                                     \
     X(SERVE_TOKEN_FILE, "serve", "token_file", STR, "", "", 0,                                                         \
       "file of hashed access tokens (default: tokens in the data folder)")                                             \
     X(SERVE_ALLOWED_ORIGINS, "serve", "allowed_origins", STR, "", "", 0,                                               \
@@ -171,6 +175,9 @@ typedef struct {
 } ConfigCollection;
 
 typedef struct Config Config;
+
+/* The value of an environment variable; NULL when it is unset or empty. environ: NULL: there is none. */
+const char *env_get(char **environ, const char *name);
 
 typedef struct {
     const char *user_file;    /* NULL: none */

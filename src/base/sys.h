@@ -29,6 +29,10 @@ void sys_memory_trim(void);
 /* A file in that folder without a name, to be read and written: gone when it is closed, however the program ends. -1 with errno. */
 int sys_temp_file(const char *dir);
 
+/* Hex digits by which two builds of this program differ; "" where that cannot be told. */
+enum { SYS_BUILD_ID = 41 };
+void sys_build_id(char out[SYS_BUILD_ID]);
+
 /* "'name' (process 123)" of who listens on a TCP port of this machine; "" when that cannot be told. */
 void sys_port_owner(int port, char *out, size_t cap);
 

@@ -1,6 +1,7 @@
 /* sys_linux.c - what only Linux has, with a plain fallback each. */
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <malloc.h>
 #include <sched.h>
 #include <stdint.h>
@@ -9,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/pool.h"
 #include "base/sys.h"
 
@@ -36,6 +38,47 @@ int sys_temp_file(const char *dir) {
     const int made = mkostemp(path, O_CLOEXEC);
     if (made >= 0) (void)unlink(path);
     return made;
+}
+
+/* ---- which build this is ---- */
+
+enum { NOTE_ALIGN = 4 };
+
+/* The linker's own hash of what it wrote (--build-id): a note of the program. */
+static bool build_note_read(const char *at, size_t left, char out[SYS_BUILD_ID]) {
+    while (left >= sizeof(ElfW(Nhdr))) {
+        ElfW(Nhdr) note;
+        memcpy(&note, at, sizeof note);
+        const size_t name = (note.n_namesz + NOTE_ALIGN - 1) / NOTE_ALIGN * NOTE_ALIGN;
+        const size_t value = (note.n_descsz + NOTE_ALIGN - 1) / NOTE_ALIGN * NOTE_ALIGN;
+        at += sizeof note;
+        left -= sizeof note;
+        if (name > left || value > left - name) return false;
+        if (note.n_type == NT_GNU_BUILD_ID && note.n_namesz == sizeof "GNU" && memcmp(at, "GNU", sizeof "GNU") == 0) {
+            const size_t most = (SYS_BUILD_ID - 1) / 2;
+            hex_write((const uint8_t *)at + name, note.n_descsz < most ? note.n_descsz : most, out);
+            return true;
+        }
+        at += name + value;
+        left -= name + value;
+    }
+    return false;
+}
+
+/* The first object is the program itself. */
+static int build_note_find(struct dl_phdr_info *info, size_t size, void *out) {
+    (void)size;
+    for (ElfW(Half) i = 0; i < info->dlpi_phnum; i++) {
+        const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+        const char *at = (const char *)(uintptr_t)(info->dlpi_addr + p->p_vaddr);
+        if (p->p_type == PT_NOTE && build_note_read(at, p->p_memsz, out)) break;
+    }
+    return 1;
+}
+
+void sys_build_id(char out[SYS_BUILD_ID]) {
+    out[0] = 0;
+    (void)dl_iterate_phdr(build_note_find, out);
 }
 
 /* ---- memory ---- */

@@ -16,6 +16,7 @@
 #include "base/str.h"
 #include "engine/pythia.h"
 #include "serve/reply.h"
+#include "serve/shared.h"
 
 #include "cli/args.h"
 #include "cli/term.h"
@@ -23,8 +24,11 @@
 typedef struct Cli {
     Arena arena;
     Args args;
-    Config *config;          /* NULL for commands that work without (help, version, completion) */
-    Pythia *engine;          /* opened by cli_engine */
+    Config *config; /* NULL for commands that work without (help, version, completion) */
+    Pythia *engine; /* opened by cli_engine */
+    Shared *shared; /* a server that works for us (sharing.h); NULL: none */
+    bool shared_sought;
+    Str answered_by;         /* who did, of calls that a server might have; "" before */
     Term out_term, err_term; /* what stands behind stdout and stderr */
     Buf out;                 /* results on their way to stdout */
     bool json;               /* results and errors as JSON envelopes on stdout */

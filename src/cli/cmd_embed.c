@@ -1,6 +1,7 @@
 /* cmd_embed.c - the engine as a Unix filter: `pythia embed` and `pythia tokenize`, one text or JSON lines. Lines in and
  * lines out stay in step: a bad line gives {"error"} in its place. */
 #include "cli/filter.h"
+#include "cli/sharing.h"
 
 static void item_bad(Cli *cli, const Item *item) {
     JsonOut j = jout_to(&cli->out);
@@ -25,10 +26,8 @@ static Err embed_kind(Cli *cli, Arena *a, const Item *items, size_t n, bool quer
     for (size_t i = 0; i < n; i++)
         if (!items[i].bad && items[i].is_query == query) texts[count++] = items[i].text;
     if (!count) return ERR_OK;
-    Pythia *p = NULL;
-    TRY(cli_engine(cli, &p));
     PythiaEmbed rq = {.model = args_has(&cli->args, "model") ? args_str(&cli->args, "model") : STR(""), .query = query};
-    return pythia_embed(p, a, &rq, texts, count, &out->vectors, &out->dim, &out->tokens, &out->truncated);
+    return cli_embed(cli, a, &rq, texts, count, &out->vectors, &out->dim, &out->tokens, &out->truncated);
 }
 
 /* Queries and documents of a batch are embedded apart (their prefixes differ) and written in the order they came. */

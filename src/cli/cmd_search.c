@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "cli/hits.h"
 #include "cli/searching.h"
+#include "cli/sharing.h"
 
 static const int64_t CONTEXT_MAX = 100000;   /* lines of -A/-B/-C */
 static const int64_t TOKENS_MAX = 100000000; /* of --max-tokens */
@@ -130,6 +131,7 @@ static void timing_say(Cli *cli, const PythiaReply *r) {
         "open %.1f ms · model %.1f · embed %.1f · words %.1f · vectors %.1f · fuse %.1f · freshness %.1f · in all %.1f",
         r->timing.open_ms, r->timing.model_ms, r->timing.embed_ms, r->timing.lexical_ms, r->timing.vector_ms,
         r->timing.fuse_ms, r->timing.fresh_ms, r->took_ms);
+    if (cli->answered_by.n) cli_say(cli, "answered by %.*s", STR_FMT(cli->answered_by));
     const PythiaRecomputed *c = &r->recomputed;
     if (!c->any) return;
     cli_say(cli, "vectors computed anew: %lld in %.1f ms, %lld known from before, %lld lost (text changed) · %s",
@@ -153,10 +155,8 @@ static Err find_and_show(Cli *cli, bool like) {
     PythiaSearch rq;
     TRY(view_from_flags(cli, &view));
     TRY(request_from_flags(cli, like, &rq));
-    Pythia *p = NULL;
     PythiaReply reply = {0};
-    TRY(cli_engine(cli, &p));
-    TRY(pythia_search(p, &cli->arena, &rq, &reply));
+    TRY(cli_search(cli, &rq, &reply));
     if (reply.n == 0 && reply.deadline_hit) return nothing_found(cli, &reply);
     for (size_t i = 1; i < reply.n; i++) view.several |= !str_eq(reply.hits[i].collection, reply.hits[0].collection);
     size_t shown = 0;

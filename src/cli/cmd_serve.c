@@ -38,6 +38,7 @@ Err cmd_serve(Cli *cli) {
     opts.http = http;
     opts.socket = path;
     opts.stdio = stdio;
+    opts.shared = true;
     return server_run(&opts);
 }
 

@@ -21,6 +21,11 @@ const Flag global_flags[] = {
         .name = "in", .type = FLAG_VALUE, .arg = "COLLECTION",                                                         \
         .help = "the collection (default: the one that covers this folder)"                                            \
     }
+#define FLAG_IN_PROCESS                                                                                                \
+    {                                                                                                                  \
+        .name = "in-process", .key = KEY(CONF_SERVE_SHARED), .sets = "false",                                          \
+        .help = "ask no server, even when one runs"                                                                    \
+    }
 #define FLAG_MODEL                                                                                                     \
     { .name = "model", .type = FLAG_VALUE, .arg = "MODEL", .help = "a name from `pythia model list` or a GGUF file" }
 
@@ -142,6 +147,7 @@ const Flag search_flags[] = {
      .help = "how hits are printed"},
     {.name = "json", .help = "the same as --format json: one envelope"},
     {.name = "jsonl", .help = "the same as --format jsonl: one hit a line"},
+    FLAG_IN_PROCESS,
     {0},
 };
 
@@ -247,6 +253,7 @@ const Flag embed_flags[] = {
      .arg = "HOW",
      .values = "yes|no",
      .help = "cut a text over the model's limit and say so (yes), or refuse it"},
+    FLAG_IN_PROCESS,
     FLAG_JSON,
     {0},
 };

@@ -125,8 +125,10 @@ static Err window_take(Cli *cli, const HitView *v, HitText *t) {
     Str path = file ? str_of(file) : t->hit->path;
     Str what = arena_printf(&cli->arena, "%.*s:%d:%d", (int)path.n, path.p, from, to - from + 1);
     if (!what.p) return arena_error();
+    Pythia *p = NULL;
     PythiaText text;
-    TRY(pythia_get(cli->engine, &cli->arena, t->hit->collection, what, &text));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_get(p, &cli->arena, t->hit->collection, what, &text));
     t->content = text.content;
     t->start_line = text.start_line;
     t->end_line = text.end_line;
@@ -139,8 +141,10 @@ static Err symbol_take(Cli *cli, HitText *t) {
     Str path = file ? str_of(file) : t->hit->path;
     Str what = arena_printf(&cli->arena, "%.*s#%.*s", (int)path.n, path.p, (int)t->hit->symbol.n, t->hit->symbol.p);
     if (!what.p) return arena_error();
+    Pythia *p = NULL;
     PythiaText text;
-    TRY(pythia_get(cli->engine, &cli->arena, t->hit->collection, what, &text));
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_get(p, &cli->arena, t->hit->collection, what, &text));
     /* A file may define a name twice: keep the hit unless it lies in what came back. */
     if (text.start_line > t->start_line || text.end_line < t->end_line) return ERR_OK;
     t->content = text.content;

@@ -193,6 +193,7 @@ int main(int argc, char **argv) {
         error_show(&cli, written);
         code = err_exit_code(written);
     }
+    shared_close(cli.shared);
     pythia_close(cli.engine);
     config_free(cli.config);
     buf_free(&cli.out);

@@ -7,13 +7,6 @@
 #include "base/file.h"
 #include "base/log.h"
 
-static const char *env_get(char **environ_, const char *name) {
-    size_t n = strlen(name);
-    for (char **e = environ_; e && *e; e++)
-        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1]) return *e + n + 1;
-    return NULL;
-}
-
 Err pythia_home(Arena *a, char **environ_, const char **out) {
     const char *home = env_get(environ_, "PYTHIA_HOME"), *data = env_get(environ_, "XDG_DATA_HOME");
     const char *user = env_get(environ_, "HOME");
@@ -49,6 +42,8 @@ Err pythia_open(Pythia **out, const PythiaOpts *opts) {
         *out = p;
     return err;
 }
+
+void pythia_stand(Pythia *p, const char *cwd) { p->opts.cwd = cwd; }
 
 void pythia_close(Pythia *p) {
     if (!p) return;

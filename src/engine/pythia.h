@@ -40,6 +40,9 @@ MUST_USE Err pythia_home(Arena *a, char **environ, const char **out);
 /* Cheap: store and models open at first use. opts->beside must be open meanwhile, not longer. */
 MUST_USE Err pythia_open(Pythia **out, const PythiaOpts *opts);
 void pythia_close(Pythia *p);
+/* Relative paths, and the collection that covers the folder, are those of cwd from now on: for a Pythia that works for callers in
+ * several folders. cwd is borrowed until the next call. */
+void pythia_stand(Pythia *p, const char *cwd);
 
 /* ---- index ---- */
 typedef struct {
@@ -197,6 +200,7 @@ typedef struct {
 MUST_USE Err pythia_upload(Pythia *p, Arena *a, const UploadRequest *rq, UploadReport *out);
 
 /* ---- search ---- */
+/* Requests and replies of searches travel between processes: their members are listed in serve/parcel.c, too. */
 typedef struct {
     int64_t indexed, pending, skipped,
         stale;       /* files; of them with chunks that wait for vectors; left out; hits that changed */

@@ -34,6 +34,17 @@ void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds) {
     if (err && err < ERR_COUNT) add_to(&m->errors[err], 1);
 }
 
+void metrics_search(Metrics *m, const PythiaReply *reply) {
+    size_t mode = 0;
+    while (mode < 3 && strcmp(search_modes[mode], reply->mode) != 0) mode++;
+    histogram_add(&m->search[mode], reply->took_ms / 1000);
+}
+
+void metrics_embed(Metrics *m, double seconds, int64_t tokens) {
+    histogram_add(&m->embed, seconds);
+    add_to(&m->embed_tokens, (uint64_t)tokens);
+}
+
 /* ---- text ---- */
 
 static void head(Buf *b, const char *name, const char *type, const char *help) {

@@ -36,6 +36,9 @@ void histogram_add(Histogram *h, double seconds);
 /* op: its place in ops; SIZE_MAX: none was found. */
 void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds);
 
+void metrics_search(Metrics *m, const PythiaReply *reply);
+void metrics_embed(Metrics *m, double seconds, int64_t tokens);
+
 /* What is read at the moment of asking. */
 typedef struct {
     PythiaWork work;

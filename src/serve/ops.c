@@ -564,6 +564,10 @@ const Op ops[] = {
      "text/html; charset=utf-8"},
     {"home", "GET", "/", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "This table to read.", NULL, op_docs,
      "text/html; charset=utf-8"},
+    {"shared_search", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_search,
+     NULL},
+    {"shared_embed", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_embed,
+     NULL},
     {"shutdown", NULL, NULL, ROLE_ADMIN, OP_NOW, no_fields, ok_reply, "Ends the server.", NULL, op_shutdown, NULL},
     {0}};
 

@@ -61,9 +61,7 @@ static Err embedding_make(Call *c, const Str *texts, size_t n, Embedding *e) {
         shorten(e->vectors, n, e->dim, (size_t)e->dimensions);
         e->dim = (size_t)e->dimensions;
     }
-    Metrics *m = desk_metrics(c->desk);
-    histogram_add(&m->embed, clock_ms_since(start) / 1000);
-    (void)atomic_fetch_add_explicit(&m->embed_tokens, (uint64_t)e->all_tokens, memory_order_relaxed);
+    metrics_embed(desk_metrics(c->desk), clock_ms_since(start) / 1000, e->all_tokens);
     return ERR_OK;
 }
 

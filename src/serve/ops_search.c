@@ -84,14 +84,11 @@ static Err search_request(Call *c, const char *query, PythiaSearch *rq) {
 }
 
 Err op_search(Call *c, JsonOut *j) {
-    static const char *const modes[] = {"hybrid", "semantic", "lexical"};
     PythiaSearch rq;
     PythiaReply reply;
     TRY(search_request(c, "query", &rq));
     TRY(pythia_search(c->engine, c->arena, &rq, &reply));
-    size_t mode = 0;
-    while (mode < 3 && strcmp(modes[mode], reply.mode) != 0) mode++;
-    histogram_add(&desk_metrics(c->desk)->search[mode], reply.took_ms / 1000);
+    metrics_search(desk_metrics(c->desk), &reply);
     return reply_search(j, &reply, field_bool(c->params, "explain", false));
 }
 

@@ -170,7 +170,7 @@ static const Op *method_find(const json_t *v, Buf *why) {
     buf_printf(why, "unknown method '%.*s'; valid: ", STR_FMT(str_upto(name.p ? name : STR(""), 100)));
     const char *before = "";
     for (op = ops; op->name; op++) {
-        if (op->flags & OP_RAW) continue;
+        if (op->flags & (OP_RAW | OP_INNER)) continue;
         buf_printf(why, "%s%s", before, op->name);
         before = ", ";
     }

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "serve/http.h"
 #include "serve/rpc.h"
+#include "serve/shared.h"
 #include "serve/socket.h"
 #include "serve/stdio.h"
 
@@ -19,17 +20,10 @@ typedef struct {
     Arena arena;
     Desk *desk;
     HttpDoor *http;
-    SocketDoor *socket;
+    SocketDoor *socket, *shared;
     Mcp *mcp;
     atomic_bool asked; /* an admin asked for the end */
 } Server;
-
-static const char *env_get(char **environ_, const char *name) {
-    size_t n = strlen(name);
-    for (char **e = environ_; e && *e; e++)
-        if (strncmp(*e, name, n) == 0 && (*e)[n] == '=' && (*e)[n + 1]) return *e + n + 1;
-    return NULL;
-}
 
 Err server_address(Arena *a, const Config *c, char **environ_, const char **out) {
     Str address = config_text(c, CONF_SERVE_HTTP);
@@ -58,10 +52,27 @@ static void on_shutdown(void *ctx) {
     atomic_store(&s->asked, true);
 }
 
+/* Beside the doors that were asked for: when it cannot be had, because another server of this folder has it or the path is too
+ * long, the others are served all the same. */
+static Err shared_door_open(Server *s) {
+    const ServerOpts *o = s->opts;
+    const char *path = NULL, *dir = NULL;
+    if (!o->shared || !config_bool(o->config, CONF_SERVE_SHARED)) return ERR_OK;
+    Err err = shared_path(&s->arena, o->environ, o->home, &path);
+    if (!err && o->socket && strcmp(o->socket, path) == 0) return ERR_OK; /* it is that door already */
+    if (!err && !(dir = arena_cstr(&s->arena, path_dir(str_of(path))))) err = arena_error();
+    if (!err) err = file_make_dirs(dir, 0700);
+    if (!err) err = socket_door_open(&s->shared, s->desk, path);
+    if (err == ERR_NOMEM) return err;
+    if (err) LOG(LOG_INFO, "serve", "the command line is not answered: %s", err_text());
+    return ERR_OK;
+}
+
 static Err doors_open(Server *s) {
     const ServerOpts *o = s->opts;
     const char *address = NULL, *file = NULL, *internal = env_get(o->environ, "INTERNAL_AUTH_TOKEN");
     if (o->socket) TRY(socket_door_open(&s->socket, s->desk, o->socket));
+    TRY(shared_door_open(s));
     if (!o->http) return ERR_OK;
     TRY(server_address(&s->arena, o->config, o->environ, &address));
     TRY(server_token_file(&s->arena, o->config, o->home, &file));
@@ -148,8 +159,10 @@ Err server_run(const ServerOpts *opts) {
     /* In this order: no new calls, the old ones answered, the answers sent. */
     http_door_stop(s.http);
     socket_door_stop(s.socket);
+    socket_door_stop(s.shared);
     desk_close(s.desk, err || opts->mcp ? 0 : SERVER_GRACE_MS);
     socket_door_close(s.socket, SERVER_SEND_MS);
+    socket_door_close(s.shared, SERVER_SEND_MS);
     http_door_close(s.http, SERVER_SEND_MS);
     mcp_close(s.mcp);
     arena_free(&s.arena);

@@ -14,6 +14,7 @@ typedef struct {
     const char *reader;         /* PythiaOpts.reader */
     bool http;                  /* listen on server_address */
     const char *socket;         /* Unix socket (socket.h); NULL: none */
+    bool shared;                /* answer calls of the command line (shared.h), unless serve.shared says no */
     bool stdio;                 /* JSON-RPC 2.0 on stdin and stdout */
     bool mcp;                   /* MCP there; the caller stands in cwd */
     const volatile int *cancel; /* set by a signal: the server ends in order */
