@@ -134,7 +134,7 @@ static Err write_all(int fd, const char *path, Str s) {
 }
 
 /* A rename is durable only when its folder is. */
-static Err sync_dir_of(const char *path) {
+Err file_sync_dir_of(const char *path) {
     Arena a = {0};
     Str dir = path_dir(str_of(path));
     const char *name = dir.n ? arena_cstr(&a, dir) : path[0] == '/' ? "/" : ".";
@@ -164,7 +164,7 @@ Err file_write_atomic(const char *path, Str content, unsigned mode) {
     if (err)
         (void)unlink(beside.p);
     else
-        err = sync_dir_of(path);
+        err = file_sync_dir_of(path);
 done:
     arena_free(&a);
     return err;
@@ -244,9 +244,13 @@ void file_append_close(FileAppend *f) {
 
 /* ---- folders, locks ---- */
 
+Err file_move(const char *from, const char *to) {
+    return sys_rename(from, to) == 0 ? ERR_OK : io_error("rename a new file over", to);
+}
+
 Err file_rename(const char *from, const char *to) {
-    if (sys_rename(from, to) != 0) return io_error("rename a new file over", to);
-    return sync_dir_of(to);
+    TRY(file_move(from, to));
+    return file_sync_dir_of(to);
 }
 
 Err file_make_dirs(const char *path, unsigned mode) {
@@ -261,7 +265,7 @@ Err file_make_dirs(const char *path, unsigned mode) {
         *slash = 0;
         struct stat st;
         if (mkdir(p, (mode_t)mode) == 0)
-            err = sync_dir_of(p); /* what is synced in it would be lost with it */
+            err = file_sync_dir_of(p); /* what is synced in it would be lost with it */
         else if (errno != EEXIST || stat(p, &st) != 0 || !S_ISDIR(st.st_mode))
             err = io_error("make the folder", p);
         *slash = keep;

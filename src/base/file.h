@@ -56,6 +56,9 @@ void file_append_close(FileAppend *f);
 
 /* Puts from in the place of to, and syncs the folder. from must be synced already. */
 MUST_USE Err file_rename(const char *from, const char *to);
+/* The same in two steps, for many files of one folder: the names last once the folder that `path` lies in is synced. */
+MUST_USE Err file_move(const char *from, const char *to);
+MUST_USE Err file_sync_dir_of(const char *path);
 MUST_USE Err file_make_dirs(const char *path, unsigned mode); /* as mkdir -p; new ones are synced into theirs */
 MUST_USE Err file_remove(const char *path);                   /* missing is fine */
 MUST_USE Err file_remove_tree(const char *path);              /* never follows links; missing is fine */

@@ -2,8 +2,8 @@
  *
  *     lots of files are read, cut and analysed on all cores ──▶ one thread writes them, a batch a transaction
  *
- * While a batch is written the next one is read, so that neither waits for the other. Memory is bounded by the files and the
- * bytes of a batch, two of which are there at a time. A lot is some neighbouring files that one worker takes: it has one arena
+ * While a batch is written the next ones are read, so that neither waits for the other, nor for the disk. Memory is bounded by the
+ * files and the bytes of a batch, of which a pass has a few (Pass.batches) that go round in a ring. A lot is some neighbouring files that one worker takes: it has one arena
  * and one batch of words (index/lex.h), whose terms the writer looks up once. What is in a lot, and the order of writing, follow
  * from the files alone: any number of threads gives the same index.
  *
@@ -21,16 +21,7 @@
 #include "engine/index_job.h"
 #include "ingest/read.h"
 
-enum {
-    LOT_FILES = 16,
-    LOT_BYTES = 32 << 10,
-    TAKE_FILES = 128, /* of a batch of the pass that counts: a kill costs two at most */
-    TAKE_BYTES = 2 << 20,
-    TRIM_BATCHES = 4,
-    SKIM_FILES = 1024,
-    SKIM_BYTES = 8 << 20,
-    SKIM_TIDY = 64, /* batches; each is a segment of words, and joining costs more than a few segments cost a search */
-};
+enum { BATCHES_MAX = 4, TRIM_BATCHES = 4 };
 
 /* A file on its way. */
 typedef struct {
@@ -51,8 +42,10 @@ typedef struct {
 
 typedef struct Pass Pass;
 struct Pass {
-    const char *stage; /* for those who watch, and in the run's row */
-    size_t files, bytes;
+    const char *stage;   /* for those who watch, and in the run's row */
+    size_t batches;      /* at most BATCHES_MAX that are there at a time; a kill costs them at most */
+    size_t files, bytes; /* of a batch: what is more begins the next one */
+    size_t lot_files, lot_bytes;
     size_t tidy; /* batches after which segments of words are joined */
     Err (*read)(IndexJob *j, Arena *a, Taken *t);
     bool (*wants)(const IndexJob *j, const Taken *t); /* it shall be cut, as far as reading can tell */
@@ -66,7 +59,6 @@ typedef struct {
     Taken *files; /* [pass->files] */
     Lot *lots;    /* [pass->files] */
     size_t n, n_lots;
-    Thread *thread; /* reads; NULL: nothing to wait for */
 } Batch;
 
 struct Taking {
@@ -78,7 +70,9 @@ struct Taking {
     int64_t waited_ns, wrote_ns; /* of the thread that writes: for files to be read; for itself */
     Pool *pool;
     Analyzer **analyzers; /* [pool_size], one a worker */
-    Batch batches[2];
+    Batch batches[BATCHES_MAX];
+    Queue *empty, *full; /* batches to be read into; to be written. Each has room for all */
+    Thread *reader;
 };
 
 /* ---- reading: any thread ---- */
@@ -114,11 +108,6 @@ static Err lot_take(void *ctx, size_t i, size_t worker) {
     return ERR_OK;
 }
 
-static Err batch_take(void *ctx) {
-    Batch *b = ctx;
-    return pool_for(b->taking->pool, b->n_lots, lot_take, b);
-}
-
 /* ---- batches ---- */
 
 /* A lot of the batch from file `first` on. */
@@ -139,7 +128,7 @@ static Err batch_fill(Batch *b) {
     for (; k->next < k->n && b->n < k->pass->files && bytes < k->pass->bytes; k->next++) {
         Found *found = k->list[k->next];
         Lot *lot = b->n_lots ? &b->lots[b->n_lots - 1] : NULL;
-        if (!lot || lot->end - lot->first == LOT_FILES || lot_bytes >= LOT_BYTES) {
+        if (!lot || lot->end - lot->first == k->pass->lot_files || lot_bytes >= k->pass->lot_bytes) {
             TRY(lot_begin(b, b->n));
             lot = &b->lots[b->n_lots - 1];
             lot_bytes = 0;
@@ -152,15 +141,20 @@ static Err batch_fill(Batch *b) {
     return ERR_OK;
 }
 
-static Err batch_start(Batch *b) {
-    TRY(batch_fill(b));
-    return b->n ? thread_start(&b->thread, batch_take, b) : ERR_OK;
-}
-
-static Err batch_join(Batch *b) {
-    Thread *t = b->thread;
-    b->thread = NULL;
-    return thread_join(t);
+/* On a thread of its own: reads into what is empty, until there is nothing left or whoever writes gives no more. */
+static Err batches_read(void *ctx) {
+    Taking *k = ctx;
+    Err err = ERR_OK;
+    void *item;
+    while (!err && queue_pop(k->empty, &item)) {
+        Batch *b = item;
+        err = batch_fill(b);
+        if (!err && b->n == 0) break;
+        if (!err) err = pool_for(k->pool, b->n_lots, lot_take, b);
+        if (!err && !queue_push(k->full, b)) break;
+    }
+    queue_close(k->full);
+    return err;
 }
 
 static Err files_write(const Taking *k, Batch *b) {
@@ -187,21 +181,20 @@ static Err batch_write(Taking *k, Batch *b, size_t number) {
     return ERR_OK;
 }
 
-static Err batches_run(Taking *k) {
-    Batch *now = &k->batches[0], *other = &k->batches[1];
-    Err err = batch_start(now);
-    for (size_t number = 0; !err && now->n; number++) {
+/* The reader is told to stop whatever happened. */
+static Err batches_write(Taking *k) {
+    Err err = ERR_OK;
+    for (size_t number = 0; !err; number++) {
+        void *item;
         const int64_t start = clock_mono_ns();
-        err = batch_join(now);
-        k->waited_ns += clock_mono_ns() - start;
-        if (!err) err = batch_start(other);
+        if (!queue_pop(k->full, &item)) break;
         const int64_t begun = clock_mono_ns();
-        if (!err) err = batch_write(k, now, number);
+        err = batch_write(k, item, number);
+        k->waited_ns += begun - start;
         k->wrote_ns += clock_mono_ns() - begun;
-        Batch *written = now;
-        now = other;
-        other = written;
+        if (!err && !queue_push(k->empty, item)) break;
     }
+    queue_close(k->empty);
     return err;
 }
 
@@ -211,18 +204,24 @@ static Err taking_open(Taking *k) {
     k->analyzers = arena_array(a, Analyzer *, pool_size(k->pool));
     if (!k->analyzers) return arena_error();
     for (size_t w = 0; w < pool_size(k->pool); w++) TRY(analyzer_open(&k->analyzers[w]));
-    for (size_t i = 0; i < 2; i++) {
-        k->batches[i].taking = k;
-        k->batches[i].files = arena_array(a, Taken, k->pass->files);
-        k->batches[i].lots = arena_array(a, Lot, k->pass->files);
-        if (!k->batches[i].files || !k->batches[i].lots) return arena_error();
+    TRY(queue_open(&k->empty, k->pass->batches));
+    TRY(queue_open(&k->full, k->pass->batches));
+    for (size_t i = 0; i < k->pass->batches; i++) {
+        Batch *b = &k->batches[i];
+        b->taking = k;
+        b->files = arena_array(a, Taken, k->pass->files);
+        b->lots = arena_array(a, Lot, k->pass->files);
+        if (!b->files || !b->lots) return arena_error();
+        (void)queue_push(k->empty, b);
     }
-    return ERR_OK;
+    return thread_start(&k->reader, batches_read, k);
 }
 
 static void taking_close(Taking *k) {
     for (size_t w = 0; k->analyzers && w < pool_size(k->pool); w++) analyzer_close(k->analyzers[w]);
-    for (size_t i = 0; i < 2; i++)
+    queue_free(k->empty);
+    queue_free(k->full);
+    for (size_t i = 0; i < k->pass->batches; i++)
         for (size_t l = 0; k->batches[i].lots && l < k->pass->files; l++) {
             lex_batch_close(k->batches[i].lots[l].words);
             arena_free(&k->batches[i].lots[l].arena);
@@ -234,12 +233,10 @@ static Err take(IndexJob *j, const Pass *pass, Found **list, size_t n) {
     ErrInfo told = {0};
     Taking k = {.job = j, .pass = pass, .list = list, .n = n};
     Err err = taking_open(&k);
-    if (!err) err = batches_run(&k);
+    if (!err) err = batches_write(&k);
     if (err) err_save(&told, err);
-    for (size_t i = 0; i < 2; i++) {
-        const Err late = batch_join(&k.batches[i]);
-        if (late && !err) err_save(&told, err = late);
-    }
+    const Err read = thread_join(k.reader);
+    if (read && !err) err_save(&told, err = read);
     taking_close(&k);
     LOG(LOG_DEBUG, "engine", "take stage=%s files=%zu waited=%.3f wrote=%.3f", pass->stage, k.done,
         (double)k.waited_ns * 1e-9, (double)k.wrote_ns * 1e-9);
@@ -352,8 +349,11 @@ static Err whole_write(IndexJob *j, Lot *lot, Taken *t) {
 }
 
 static const Pass pass_whole = {.stage = "read",
-                                .files = TAKE_FILES,
-                                .bytes = TAKE_BYTES,
+                                .batches = 2,
+                                .files = 128,
+                                .bytes = 2 << 20,
+                                .lot_files = 16,
+                                .lot_bytes = 32 << 10,
                                 .tidy = 1,
                                 .read = whole_read,
                                 .wants = whole_wants,
@@ -384,10 +384,15 @@ static Err skim_write(IndexJob *j, Lot *lot, Taken *t) {
     return t->cut_up && !t->failed ? put(j, lot, t, DOC_SKIMMED) : ERR_OK;
 }
 
+/* Large lots: of a lot each distinct term is looked up once by whoever writes. No joining of segments, which costs more than they
+ * cost a search. */
 static const Pass pass_skim = {.stage = "skim",
-                               .files = SKIM_FILES,
-                               .bytes = SKIM_BYTES,
-                               .tidy = SKIM_TIDY,
+                               .batches = 4,
+                               .files = 1024,
+                               .bytes = 8 << 20,
+                               .lot_files = 64,
+                               .lot_bytes = 256 << 10,
+                               .tidy = 128,
                                .read = skim_read,
                                .wants = skim_wants,
                                .cut = skim_cut,

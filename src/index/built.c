@@ -163,6 +163,8 @@ static Err block_put(Write *w, const void *bytes, size_t n) {
 }
 
 static Err all_put(Write *w, uint32_t rows, const uint32_t *words, const BuiltPart *parts, size_t n_parts) {
+    TRY(file_append_truncate(&w->file, 0)); /* what a kill left there */
+    TRY(index_head_append(&w->file, &w->head));
     uint8_t directory[DIRECTORY + 8 * BUILT_PARTS] = {0};
     const uint32_t head[2] = {rows, (uint32_t)n_parts};
     memcpy(directory, head, sizeof head);
@@ -177,24 +179,28 @@ static Err all_put(Write *w, uint32_t rows, const uint32_t *words, const BuiltPa
     return file_append_sync(&w->file);
 }
 
-Err built_write(BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
-                size_t n_parts) {
+Err built_put(const BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
+              size_t n_parts) {
     char beside[1024 + 8];
     Write w = {.file = {.fd = -1}, .head = f->head};
-    Built *next = NULL;
     (void)snprintf(beside, sizeof beside, "%s.new", f->path);
-    Err err = index_file_create(beside, &w.head);
-    if (!err) err = file_append_open(beside, &w.file);
+    Err err = file_append_open(beside, &w.file);
     if (!err) err = all_put(&w, rows, words, parts, n_parts);
     file_append_close(&w.file);
-    if (!err) err = file_rename(beside, f->path);
-    if (!err) err = built_map(f, &next);
-    if (err) {
-        ErrInfo told;
-        err_save(&told, err);
-        if (file_remove(beside)) err = told.code; /* what is left there is written over by the next build */
-        return err_restore(&told);
-    }
+    if (!err) err = file_move(beside, f->path);
+    if (!err) return ERR_OK;
+    ErrInfo told;
+    err_save(&told, err);
+    if (file_remove(beside)) err = told.code; /* what is left there is written over by the next build */
+    return err_restore(&told);
+}
+
+Err built_write(BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
+                size_t n_parts) {
+    Built *next = NULL;
+    TRY(built_put(f, rows, words, parts, n_parts));
+    TRY(file_sync_dir_of(f->path));
+    TRY(built_map(f, &next));
     (void)pthread_mutex_lock(&f->lock);
     Built *old = f->now;
     f->now = next;

@@ -56,7 +56,11 @@ void built_close(BuiltFile *f);
 Built *built_hold(const BuiltFile *f);
 void built_drop(const BuiltFile *f, Built *b);
 
-/* Writes a new file and lets searches see it. Durable at return; on failure the old one is as it was. */
+/* Puts a file at f->path, in the place of an older one; f->now stays as it is. Its bytes are durable at return, its name once the
+ * folder is synced (file_sync_dir_of), which serves any number of files. On failure the old one is as it was. */
+MUST_USE Err built_put(const BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
+                       size_t n_parts);
+/* The same, durable as a whole, and lets searches see it. */
 MUST_USE Err built_write(BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
                          size_t n_parts);
 

@@ -41,7 +41,7 @@ static bool all_zero(const uint8_t *p, size_t n) {
     return true;
 }
 
-Err index_file_create(const char *path, IndexHead *head) {
+static RawHead head_make(IndexHead *head) {
     RawHead raw = {.version = INDEX_FILE_VERSION,
                    .byte_order = BYTE_ORDER_MARK,
                    .dim = head->dim,
@@ -52,7 +52,18 @@ Err index_file_create(const char *path, IndexHead *head) {
     memcpy(raw.kind, head->kind, sizeof raw.kind);
     memcpy(raw.model, head->model.bytes, sizeof raw.model);
     raw.sum = head->sum = sum_before(&raw, offsetof(RawHead, sum), 0);
+    return raw;
+}
+
+Err index_file_create(const char *path, IndexHead *head) {
+    const RawHead raw = head_make(head);
     return file_write_atomic(path, str_make((const char *)&raw, sizeof raw), 0644);
+}
+
+Err index_head_append(FileAppend *f, IndexHead *head) {
+    const RawHead raw = head_make(head);
+    assert(f->size == 0);
+    return file_append(f, &raw, sizeof raw);
 }
 
 static Err head_bad(Err code, const char *path, const char *what, size_t at) {

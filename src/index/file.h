@@ -74,6 +74,8 @@ static inline uint64_t index_block_end(const IndexBlock *b) { return b->at + IND
 
 /* Makes path anew with nothing but the header (atomic and durable); head->sum is set. */
 MUST_USE Err index_file_create(const char *path, IndexHead *head);
+/* The header alone, into a file that is empty; head->sum is set. Not synced. */
+MUST_USE Err index_head_append(FileAppend *f, IndexHead *head);
 
 /* Reads the header of a file's bytes. ERR_CORRUPT (byte told) or ERR_FORMAT (version, byte order), with the fix. */
 MUST_USE Err index_head_read(Str file, const char *path, IndexHead *out);

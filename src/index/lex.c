@@ -226,6 +226,7 @@ Err lex_sync(LexIndex *ix, uint32_t *committed) {
     TRY(may_write(ix));
     Err err = ERR_OK;
     if (ix->buffer.docs || ix->n_removed) err = buffer_flush(ix, true);
+    if (!err && ix->n_flushed) err = file_sync_dir_of(ix->flushed[0]->file.path);
     if (!err && ix->n_flushed) err = view_renew(ix);
     ix->broken = err != ERR_OK;
     if (!err) *committed = ix->view->numbers;

@@ -33,7 +33,7 @@ MUST_USE Err lex_buffer_append(LexBuffer *b, const LexBuffer *from, uint32_t at,
                                uint32_t *numbers);
 /* A document without a term, with id 0. */
 MUST_USE Err lex_buffer_add_empty(LexBuffer *b);
-/* Writes what is gathered as the segment of documents `first` and on. */
+/* Writes what is gathered as the segment of documents `first` and on; durable as of seg_writer_end. */
 MUST_USE Err lex_buffer_write(const LexBuffer *b, const char *dir, uint64_t generation, uint32_t first,
                               const uint32_t *removed, uint32_t n_removed, const uint64_t *dropped, LexSeg **out);
 /* No document, the memory kept. */

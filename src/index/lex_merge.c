@@ -265,6 +265,7 @@ static Err merge_once(LexIndex *ix, size_t from, size_t end, const Deadline *dea
     LexSeg *joined = NULL;
     LexView *old = lex_hold(ix); /* its paths are needed when the new one is in place */
     Err err = segments_join(ix, old, from, end, true, ix->generation, deadline, &joined);
+    if (!err) err = file_sync_dir_of(joined->file.path);
     if (!err) err = merge_publish(ix, joined, from, end);
     for (size_t i = from; !err && i < end; i++)
         if (strcmp(old->segs[i]->file.path, joined->file.path) != 0) err = file_remove(old->segs[i]->file.path);
@@ -304,6 +305,7 @@ Err lex_compact(LexIndex *ix, uint32_t *committed) {
     *committed = 0;
     if (ix->view->n) TRY(segments_join(ix, ix->view, 0, ix->view->n, false, ix->generation + 1, NULL, &joined));
     if (joined) *committed = joined->docs;
+    const Err err = joined ? file_sync_dir_of(joined->file.path) : ERR_OK;
     seg_drop(joined);
-    return ERR_OK;
+    return err;
 }

@@ -301,16 +301,12 @@ static void words_of(const SegWriter *w, uint32_t words[BUILT_WORDS]) {
     memcpy(words + SEG_WEIGHTS, w->weights, sizeof w->weights);
 }
 
-/* built_write publishes to its own handle; a segment is opened anew from what is in the file. */
 static Err file_put(const SegWriter *w, const BuiltPart *parts, const char *dir, uint64_t generation) {
     uint32_t words[BUILT_WORDS] = {0};
     BuiltFile f = {.head = seg_head(generation)};
     TRY(seg_path(dir, generation, w->of.first, w->of.first + w->of.docs, f.path, sizeof f.path));
     words_of(w, words);
-    (void)pthread_mutex_init(&f.lock, NULL);
-    const Err err = built_write(&f, w->of.docs, words, parts, LEX_PARTS);
-    built_close(&f);
-    return err;
+    return built_put(&f, w->of.docs, words, parts, LEX_PARTS);
 }
 
 Err seg_writer_end(SegWriter *w, const char *dir, uint64_t generation, LexSeg **out) {

@@ -48,7 +48,7 @@ static inline void seg_writer_delta(SegWriter *w, uint32_t delta) {
 }
 /* Ends the term; one without postings is left out. */
 void seg_writer_term(SegWriter *w, Str term);
-/* Writes the file, durable, and opens it. */
+/* Writes the file and opens it. It is durable once its folder is synced (file_sync_dir_of). */
 MUST_USE Err seg_writer_end(SegWriter *w, const char *dir, uint64_t generation, LexSeg **out);
 void seg_writer_close(SegWriter *w);
 
