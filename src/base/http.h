@@ -97,6 +97,13 @@ Str http_header(const HttpReply *reply, const char *name);
 /* "https://host:port/path", cut to fit: what may be shown of a URL. */
 void http_url_shown(const char *url, char out[320]);
 
+/* Where a configured URL takes a call such as "/embeddings": a URL that ends in the call as it is, else with the call behind, after
+ * "/v1" where there is no path at all. ERR_USAGE: it is no http or https URL without query. */
+MUST_USE Err http_api_url(Arena *a, Str url, const char *call, const char **out);
+
+/* Logs a warning when key is not NULL and the URL goes unencrypted to another machine. */
+void http_warn_open(const char *room, const char *url, const char *key);
+
 /* What a reply with a status other than 2xx says, as an error: ERR_NETWORK with URL, status and the first line of its
  * body (the message in it when it is JSON). secret: never shown, should the server echo it; NULL: none. */
 MUST_USE Err http_status_error(const HttpReply *reply, const char *secret);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/http.h"
 #include "base/json.h"
+#include "base/log.h"
 
 enum { WAIT_STEP_MS = 50, REASON_MAX = 200 };
 
@@ -71,6 +72,24 @@ void http_url_shown(const char *url, char out[320]) {
     for (size_t i = 0; i < end && at < 319; i++)
         if (i < host || i >= user_end) out[at++] = (unsigned char)rest.p[i] < 0x20 ? '?' : rest.p[i];
     out[at] = 0;
+}
+
+Err http_api_url(Arena *a, Str url, const char *call, const char **out) {
+    url = str_trim(url);
+    while (url.n && url.p[url.n - 1] == '/') url.n--;
+    const ptrdiff_t scheme = str_find(url, STR("://"));
+    if (scheme <= 0 || str_find_char(url, '?') >= 0 || str_find_char(url, '#') >= 0)
+        return err_set(ERR_USAGE, "'%.*s' is no URL of a service", STR_FMT(url));
+    const bool has_path = str_find_char(str_from(url, (size_t)scheme + 3), '/') >= 0;
+    const bool whole = str_ends(url, str_of(call));
+    *out = arena_printf(a, "%.*s%s%s", STR_FMT(url), whole || has_path ? "" : "/v1", whole ? "" : call).p;
+    return *out ? ERR_OK : arena_error();
+}
+
+void http_warn_open(const char *room, const char *url, const char *key) {
+    if (key && !str_starts(str_of(url), STR("https:")) && str_find(str_of(url), STR("://127.")) < 0 &&
+        str_find(str_of(url), STR("://localhost")) < 0)
+        LOG(LOG_WARN, room, "the key and all texts go unencrypted url=%s", url);
 }
 
 /* The message in a JSON error body, in the shapes that servers use: {"error": {"message"}}, {"error"}, {"message"},

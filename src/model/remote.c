@@ -12,7 +12,6 @@
 
 #include "base/http.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "model/gguf.h"
 #include "model/tok.h"
 
@@ -277,16 +276,10 @@ Err remote_tokenize(const Remote *r, const ModelInfo *info, Str text, bool speci
 /* ---- opening ---- */
 
 Err remote_url(Arena *a, Str url, const char **out) {
-    url = str_trim(url);
-    while (url.n && url.p[url.n - 1] == '/') url.n--;
-    ptrdiff_t scheme = str_find(url, STR("://"));
-    if (scheme <= 0 || str_find_char(url, '?') >= 0 || str_find_char(url, '#') >= 0)
-        return err_fix(err_set(ERR_USAGE, "'%.*s' is no URL of a service (embed_remote.url)", STR_FMT(url)),
-                       "pythia config set embed_remote.url http://127.0.0.1:8081/v1");
-    bool has_path = str_find_char(str_from(url, (size_t)scheme + 3), '/') >= 0;
-    const char *behind = str_ends(url, STR("/embeddings")) ? "" : has_path ? "/embeddings" : "/v1/embeddings";
-    *out = arena_printf(a, "%.*s%s", STR_FMT(url), behind).p;
-    return *out ? ERR_OK : arena_error();
+    const Err err = http_api_url(a, url, "/embeddings", out);
+    if (err != ERR_USAGE) return err;
+    return err_fix(err_set(ERR_USAGE, "'%.*s' is no URL of a service (embed_remote.url)", STR_FMT(url)),
+                   "pythia config set embed_remote.url http://127.0.0.1:8081/v1");
 }
 
 /* What else changes the vectors counts too. Only the URL and the name where nothing is set, as collections have it. */
@@ -338,9 +331,7 @@ static Err fill(Remote *r, Arena *a, const ModelRemoteOpts *opts, ModelInfo *inf
         TRY(tok_open(&r->tok, r->vocabulary));
         info->n_vocab = tok_vocab_size(r->tok);
     }
-    if (r->key && !str_starts(str_of(r->url), STR("https:")) && str_find(str_of(r->url), STR("://127.")) < 0 &&
-        str_find(str_of(r->url), STR("://localhost")) < 0)
-        LOG(LOG_WARN, "model", "the key and all texts go unencrypted url=%s", r->url);
+    http_warn_open("model", r->url, r->key);
     return info->dim ? ERR_OK : dimension_ask(r, &info->dim);
 }
 
