@@ -159,10 +159,10 @@ static Err open_source(Find *f, size_t i) {
     StoreCollection *c = &f->collections[i];
     SearchSource *s = &f->sources[i];
     *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
+    TRY(engine_analyzer(f->p, &s->analyzer));
     if (f->mode == MODE_HYBRID || f->mode == MODE_LEXICAL || (f->mode == MODE_SEMANTIC && f->query.strict)) {
         LexIndex *words = NULL;
         const int64_t start = clock_mono_ns();
-        TRY(engine_analyzer(f->p, &s->analyzer));
         TRY(open_words(f, c, &words));
         s->lex = words;
         f->out->timing.open_ms += clock_ms_since(start);

@@ -62,8 +62,7 @@ static Err weigh(Evidence *e, const SearchSource *sources, size_t n) {
 
 Err evidence_open(Evidence *e, Arena *a, const SearchSource *sources, size_t n, Str question) {
     *e = (Evidence){0};
-    for (size_t i = 0; i < n && !e->analyzer; i++)
-        if (sources[i].lex) e->analyzer = sources[i].analyzer;
+    for (size_t i = 0; i < n && !e->analyzer; i++) e->analyzer = sources[i].analyzer;
     if (!e->analyzer) return ERR_OK;
     Gather g = {.e = e, .a = a, .question = question};
     (void)analyzer_run(e->analyzer, question, gather, &g);

@@ -18,13 +18,13 @@ typedef struct {
 } EvidenceTerm;
 
 typedef struct {
-    Analyzer *analyzer; /* NULL: no source has words; nothing is held by any text */
+    Analyzer *analyzer; /* NULL: no source has one; nothing is held by any text */
     EvidenceTerm terms[EVIDENCE_TERMS];
     size_t n;
     float idf; /* of all terms together */
 } Evidence;
 
-/* Terms are in the arena. Cost: a look-up a term, source and segment. */
+/* Terms are in the arena; without a lexical index they count alike. Cost: a look-up a term, source and segment. */
 MUST_USE Err evidence_open(Evidence *e, Arena *a, const SearchSource *sources, size_t n, Str question);
 
 /* The share of the question's terms that stand in the text, each counted by its idf: 0..1; 0 for a question without terms. */

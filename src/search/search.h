@@ -27,7 +27,7 @@ typedef struct {
     Store *store;
     const StoreCollection *collection;
     const LexIndex *lex;   /* NULL: words are the store's (StoreCaps.lexical), or there are none */
-    Analyzer *analyzer;    /* of lex; for this thread */
+    Analyzer *analyzer;    /* for this thread; of lex and of what is read out of the hits (evidence.h); NULL: neither */
     const VecIndex *index; /* NULL: no vectors yet */
     const Model *model;    /* NULL: lexical only */
     EmbedCache *cache;     /* of queries' vectors; NULL: none */

@@ -1,10 +1,5 @@
 /* Answers out of hits made by hand, judged by words alone, as in a collection without vectors. */
-#include <stdlib.h>
-#include <unistd.h>
-
-#include "answer/answer.h"
-#include "base/file.h"
-#include "check.h"
+#include "answer/fixture.h"
 
 static const char *const texts[] = {
     "Tomato soup\n\nFry an onion in olive oil. Add ripe tomatoes and basil. Simmer the soup for twenty minutes.",
@@ -13,39 +8,6 @@ static const char *const texts[] = {
     "Simmer the soup for twenty minutes. It is served hot.",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
-
-typedef struct {
-    Arena arena;
-    char dir[64];
-    LexIndex *lex;
-    Analyzer *analyzer;
-    SearchSource source;
-    SearchHit hits[TEXTS];
-} Fixture;
-
-static void fixture_open(Fixture *f) {
-    uint32_t number, count;
-    *f = (Fixture){.dir = "/tmp/pythia-answer-XXXXXX"};
-    CHECK(mkdtemp(f->dir) != NULL);
-    CHECK_OK(analyzer_open(&f->analyzer));
-    CHECK_OK(lex_open(&f->lex, &(LexSpec){.dir = f->dir, .generation = 1, .writer = true}));
-    for (size_t i = 0; i < TEXTS; i++) {
-        const Str fields[LEX_FIELDS] = {STR(""), STR(""), STR(""), str_of(texts[i])};
-        CHECK_OK(lex_add(f->lex, f->analyzer, (int64_t)i + 1, fields, &number));
-        f->hits[i] = (SearchHit){.content = str_of(texts[i]), .score = 0.5f, .bm25 = 8};
-        f->hits[i].chunk.start_line = 10;
-        f->hits[i].chunk.lang = i == 2 ? STR("c") : STR("text");
-    }
-    CHECK_OK(lex_sync(f->lex, &count));
-    f->source = (SearchSource){.lex = f->lex, .analyzer = f->analyzer};
-}
-
-static void fixture_close(Fixture *f) {
-    lex_close(f->lex);
-    analyzer_close(f->analyzer);
-    CHECK_OK(file_remove_tree(f->dir));
-    arena_free(&f->arena);
-}
 
 static Answer ask(Fixture *f, const char *question, const SearchHit *hits, size_t n, float threshold) {
     Answer a;
@@ -63,7 +25,7 @@ static Answer ask(Fixture *f, const char *question, const SearchHit *hits, size_
 static void the_sentence_that_holds_the_words_is_quoted_with_its_line(void **state) {
     (void)state;
     Fixture f;
-    fixture_open(&f);
+    fixture_open(&f, texts, TEXTS);
     Answer a = ask(&f, "how many sheets does the paper tray take", f.hits, 2, 0);
     CHECK(!a.abstained);
     CHECK_STR(a.citations[0].quote, "The printer's paper tray takes fifty sheets.");
@@ -80,7 +42,7 @@ static void the_sentence_that_holds_the_words_is_quoted_with_its_line(void **sta
 static void what_was_said_is_not_said_again(void **state) {
     (void)state;
     Fixture f;
-    fixture_open(&f);
+    fixture_open(&f, texts, TEXTS);
     const Answer a = ask(&f, "how long does the soup simmer", f.hits, TEXTS, 0);
     for (size_t i = 0; i < a.n; i++)
         for (size_t k = 0; k < i; k++) CHECK(!str_eq(a.citations[i].quote, a.citations[k].quote));
@@ -92,7 +54,7 @@ static void what_was_said_is_not_said_again(void **state) {
 static void without_evidence_it_abstains_and_keeps_the_nearest(void **state) {
     (void)state;
     Fixture f;
-    fixture_open(&f);
+    fixture_open(&f, texts, TEXTS);
     const Answer none = ask(&f, "anything", NULL, 0, 0.5f);
     CHECK(none.abstained && none.n == 0 && none.text.n == 0);
     CHECK_NEAR(none.confidence, 0, 0);
@@ -107,7 +69,7 @@ static void without_evidence_it_abstains_and_keeps_the_nearest(void **state) {
 static void a_citation_that_does_not_stand_there_is_found_out(void **state) {
     (void)state;
     Fixture f;
-    fixture_open(&f);
+    fixture_open(&f, texts, TEXTS);
     Answer a = ask(&f, "paper tray", f.hits, TEXTS, 0);
     Citation whole = a.citations[0];
     a.citations[0].quote = STR("The printer's paper tray takes sixty sheets.");
