@@ -57,7 +57,7 @@ static size_t line_before(Str text, size_t at) {
 /* [*from, *to) and so many whole lines more on both sides. */
 static void widen(Str text, size_t lines, size_t *from, size_t *to) {
     *from = line_before(text, *from);
-    for (size_t i = 0; i < lines && *from > 0; i++) *from = line_before(text, *from - 1);
+    for (size_t i = 0; i<lines && * from> 0; i++) *from = line_before(text, *from - 1);
     for (size_t i = 0; i <= lines && *to < text.n; i++) {
         if (*to > 0 && text.p[*to - 1] == '\n' && i == 0) continue; /* it ends with its line */
         const ptrdiff_t next = str_find_char(str_from(text, *to), '\n');

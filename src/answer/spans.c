@@ -77,8 +77,7 @@ static bool is_abbreviation(Str word) {
 
 static bool is_mark(char c) { return c == '.' || c == '!' || c == '?'; }
 
-/* Behind the sentence that ends with the mark at `at`; 0: none ends there. */
-static size_t sentence_end(Str text, size_t from, size_t at, size_t end) {
+size_t span_sentence_end(Str text, size_t from, size_t at, size_t end) {
     const char mark = text.p[at];
     size_t behind = at + 1;
     if (!is_mark(mark) || (behind < end && is_mark(text.p[behind]))) return 0; /* the last of "..." and "?!" */
@@ -107,7 +106,7 @@ static bool is_title(const Cut *c, size_t start, size_t end) {
     if ((start == 0 && end == c->text.n) || line.n == 0 || line.n > TITLE_BYTES_MAX) return false;
     if (str_find_char(line, '\n') >= 0 || is_item(line) || strchr(".!?:;\"')]", line.p[line.n - 1])) return false;
     for (size_t at = 0; at < line.n; at++)
-        if (sentence_end(line, 0, at, line.n)) return false;
+        if (span_sentence_end(line, 0, at, line.n)) return false;
     return true;
 }
 
@@ -115,7 +114,7 @@ static Err paragraph(Cut *c, size_t start, size_t end) {
     size_t from = start;
     if (is_title(c, start, end)) return piece_add(c, start, end, true);
     for (size_t at = start; at < end; at++) {
-        const size_t behind = sentence_end(c->text, from, at, end);
+        const size_t behind = span_sentence_end(c->text, from, at, end);
         if (!behind) continue;
         TRY(piece_add(c, from, behind, false));
         from = behind;

@@ -22,6 +22,10 @@ typedef struct {
 
 bool spans_is_prose(Str lang); /* of a document */
 
+/* Behind the sentence of text[from, end) that the mark at `at` ends, with what closes it; 0: none ends there. What follows
+ * decides: where nothing does yet, the point of "3.14" counts as an end. */
+size_t span_sentence_end(Str text, size_t from, size_t at, size_t end);
+
 /* Cost: linear. Whatever the bytes. ERR_NOMEM. */
 MUST_USE Err spans_of(Arena *a, Str text, bool prose, Span **out, size_t *n);
 

@@ -93,6 +93,15 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "answer with what is found by then (0: none)")                                                                   \
     X(ASK_ABSTAIN, "ask", "abstain", FLOAT, "0.4", "0..1", CONFIG_PROJECT,                                             \
       "no answer when the confidence is below, 0..1")                                                                  \
+    X(ASK_URL, "ask", "url", STR, "", "", 0,                                                                           \
+      "who writes answers: none (they are quoted), local (ask.model in our own engine), or a service with OpenAI's "   \
+      "API, such "                                                                                                     \
+      "as http://127.0.0.1:8081/v1")                                                                                   \
+    X(ASK_MODEL, "ask", "model", STR, "", "", 0,                                                                       \
+      "the writer: for local a name from `pythia model list` or a GGUF file, else what the service calls it")          \
+    X(ASK_KEY_ENV, "ask", "key_env", STR, "", "", 0, "environment variable that holds the service's key")              \
+    X(ASK_CONTEXT_TOKENS, "ask", "context_tokens", INT, "4096", "", CONFIG_PROJECT,                                    \
+      "tokens of sources that a writer reads at most")                                                                 \
     X(LEXICAL_K1, "lexical", "k1", FLOAT, "1.2", "0.01..100", CONFIG_PROJECT,                                          \
       "BM25's k1: how much a word's further occurrences count")                                                        \
     X(LEXICAL_B, "lexical", "b", FLOAT, "0.75", "", CONFIG_PROJECT,                                                    \

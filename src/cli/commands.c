@@ -30,16 +30,18 @@ const Command commands[] = {
      .group = "find",
      .usage = "QUESTION",
      .summary = "an answer with its sources, or none",
-     .text = "Quotes the sentences and blocks that answer, word for word, each with its source. When the confidence is "
-             "below\n"
-             "ask.abstain it says so, what was searched and what came nearest: exit code 1. The question takes the\n"
-             "operators of a search.",
+     .text =
+         "Quotes the sentences and blocks that answer, word for word, each with its source; with --llm (ask.url) a\n"
+         "model writes, and every sentence that does not stand in the sources is left out. When the confidence is\n"
+         "below ask.abstain, or nothing of what was written holds, it says so, what was searched and what came\n"
+         "nearest: exit code 1. The question takes the operators of a search.",
      .flags = ask_flags,
      .min_args = 1,
      .max_args = SIZE_MAX,
      .needs = NEEDS_CONFIG,
      .run = cmd_ask,
-     .examples = "pythia ask how long does backoff wait\npythia ask \"who may cancel a run? path:docs\" --json"},
+     .examples = "pythia ask how long does backoff wait\npythia ask \"who may cancel a run? path:docs\" --json\n"
+                 "pythia ask --llm http://127.0.0.1:11434/v1 --model qwen3 \"what happens when a run is cancelled?\""},
     {.name = "similar",
      .group = "find",
      .usage = "ID | PATH[:LINE]",

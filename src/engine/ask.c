@@ -1,24 +1,38 @@
-/* ask.c - pythia_ask: a search, and the answer that its hits hold (answer/answer.h). */
-#include "answer/answer.h"
+/* ask.c - pythia_ask: a search, whether its hits answer (answer/answer.h), and who writes the answer.
+ *
+ *     hits ──answer_extract──▶ quotes and confidence ──below the threshold──▶ none, with what came nearest
+ *                                                    ├──extractive──────────▶ the quotes
+ *                                                    └──a writer──▶ context ──▶ prompt ──▶ sentences that stand in it
+ */
+#include "answer/compose.h"
+#include "answer/context.h"
 #include "engine/engine.h"
 
-enum { SOURCES = 8 };
+enum { SOURCES = 8, TEMPLATE_TOKENS = 32 }; /* what a chat template puts around */
+static const int64_t CONTEXT_TOKENS_MAX = 1 << 20;
 
 typedef struct {
     Pythia *p;
     Arena *a;
     const PythiaAsk *rq;
     PythiaAnswer *out;
+    const WriterKind *kind;
+    size_t context_tokens;
     Deadline stop;
 } Ask;
 
-static Err fill(Ask *k, const Answer *answer) {
+/* False: nobody listens any more. */
+static bool tell(const Ask *k, PythiaAskNews news) {
+    news.answer = k->out;
+    return !k->rq->tell || k->rq->tell(k->rq->tell_ctx, &news);
+}
+
+static void fill_evidence(Ask *k, const Answer *answer) {
     PythiaAnswer *out = k->out;
     out->abstained = answer->abstained;
     out->confidence = (double)answer->confidence;
-    out->answer = answer->text;
-    out->writer = "extractive";
-    out->answer_ms = answer->ms;
+    out->writer = k->kind->name;
+    if (!k->kind->quotes) out->model = config_text(k->p->opts.config, CONF_ASK_MODEL);
     out->found.deadline_hit |= answer->deadline_hit;
     out->evidence.share = answer->evidence.share;
     out->evidence.cosine = answer->evidence.cosine;
@@ -26,22 +40,149 @@ static Err fill(Ask *k, const Answer *answer) {
     out->evidence.span_cosine = answer->evidence.span_cosine;
     out->evidence.expected = answer->evidence.expected;
     out->evidence.margin = answer->evidence.margin;
+}
+
+static PythiaCitation citation_of(const Citation *c) {
+    return (PythiaCitation){c->source, c->start_line, c->end_line, c->quote, c->score};
+}
+
+static Err fill_citations(Ask *k, const Citation *list, size_t n) {
+    PythiaAnswer *out = k->out;
+    out->citations = arena_array(k->a, PythiaCitation, n);
+    if (!out->citations) return arena_error();
+    for (size_t i = 0; i < n; i++) out->citations[i] = citation_of(&list[i]);
+    out->n_citations = n;
+    return ERR_OK;
+}
+
+/* The quotes as the answer, or as what came nearest. */
+static Err fill_quotes(Ask *k, const Answer *answer) {
+    PythiaAnswer *out = k->out;
     out->sources = arena_array(k->a, PythiaHit, answer->n_cited);
-    out->citations = arena_array(k->a, PythiaCitation, answer->n);
-    if (!out->sources || !out->citations) return arena_error();
+    if (!out->sources) return arena_error();
     for (size_t i = 0; i < answer->n_cited; i++) out->sources[i] = out->found.hits[answer->cited[i]];
     out->n_sources = answer->n_cited;
-    for (size_t i = 0; i < answer->n; i++) {
-        const Citation *c = &answer->citations[i];
-        out->citations[i] = (PythiaCitation){c->source, c->start_line, c->end_line, c->quote, c->score};
-    }
-    out->n_citations = answer->n;
+    return fill_citations(k, answer->citations, answer->n);
+}
+
+static Err abstain(Ask *k, const Answer *quotes) {
+    k->out->abstained = true;
+    k->out->answer = STR("");
+    TRY(fill_quotes(k, quotes));
+    (void)tell(k, (PythiaAskNews){.what = ASK_ABSTAIN});
     return ERR_OK;
+}
+
+static Err answer_quotes(Ask *k, const Answer *quotes) {
+    TRY(fill_quotes(k, quotes));
+    bool heard = tell(k, (PythiaAskNews){.what = ASK_SOURCES});
+    if (k->rq->sources_only) return ERR_OK;
+    k->out->answer = quotes->text;
+    heard = heard && tell(k, (PythiaAskNews){.what = ASK_DELTA, .delta = quotes->text});
+    for (size_t i = 0; heard && i < k->out->n_citations; i++)
+        heard = tell(k, (PythiaAskNews){.what = ASK_CITATION, .citation = &k->out->citations[i]});
+    return ERR_OK;
+}
+
+/* ---- a writer ---- */
+
+/* The sources as the writer reads them: with more or less around the hit than the hit has. */
+static Err fill_context(Ask *k, const Context *context) {
+    PythiaAnswer *out = k->out;
+    out->sources = arena_array(k->a, PythiaHit, context->n);
+    if (!out->sources) return arena_error();
+    for (size_t i = 0; i < context->n; i++) {
+        out->sources[i] = out->found.hits[context->of[i]];
+        out->sources[i].content = context->hits[i].content;
+        out->sources[i].start_line = context->hits[i].chunk.start_line;
+        out->sources[i].end_line = context->hits[i].chunk.end_line;
+    }
+    out->n_sources = context->n;
+    out->context_tokens = context->tokens;
+    return ERR_OK;
+}
+
+static bool sentence_told(void *ctx, Str text, const Citation *citations, size_t n) {
+    const Ask *k = ctx;
+    bool heard = tell(k, (PythiaAskNews){.what = ASK_DELTA, .delta = text});
+    for (size_t i = 0; heard && i < n; i++) {
+        const PythiaCitation c = citation_of(&citations[i]);
+        heard = tell(k, (PythiaAskNews){.what = ASK_CITATION, .citation = &c});
+    }
+    return heard;
+}
+
+static Err fill_refused(Ask *k, const Composed *composed) {
+    k->out->refused = arena_array(k->a, PythiaRefused, composed->n_refused);
+    if (!k->out->refused) return arena_error();
+    for (size_t i = 0; i < composed->n_refused; i++)
+        k->out->refused[i] = (PythiaRefused){composed->refused[i].sentence, composed->refused[i].why};
+    k->out->n_refused = composed->n_refused;
+    return ERR_OK;
+}
+
+static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Context *context, Writer *w) {
+    Prompt prompt;
+    Composed composed;
+    TRY(prompt_make(k->a, context->hits, context->n, found->query->meaning, &prompt));
+    const ComposeRequest rq = {.searched = found->sources,
+                               .n_searched = found->n,
+                               .hits = context->hits,
+                               .n = context->n,
+                               .prompt = &prompt,
+                               .writer = w,
+                               .deadline = &k->stop,
+                               .tell = sentence_told,
+                               .ctx = k};
+    TRY(answer_compose(k->a, &rq, &composed));
+    const Answer proof = {.citations = composed.citations, .n = composed.n};
+    if (!answer_check(&proof, context->hits, context->n))
+        return err_set(ERR_INTERNAL, "a citation does not stand in its source");
+    k->out->found.deadline_hit |= composed.deadline_hit;
+    TRY(fill_refused(k, &composed));
+    if (!composed.text.n) return abstain(k, quotes);
+    k->out->answer = composed.text;
+    return fill_citations(k, composed.citations, composed.n);
+}
+
+/* Tokens of sources that the writer is to read: what is configured, or what its context leaves beside rules and question. */
+static Err budget_of(const Ask *k, const FindView *found, const Writer *w, size_t *out) {
+    const size_t room = w->kind->room(w);
+    Prompt bare;
+    *out = k->context_tokens;
+    if (!room) return ERR_OK;
+    TRY(prompt_make(k->a, NULL, 0, found->query->meaning, &bare));
+    const size_t chat = w->kind->count(w, bare.system) + w->kind->count(w, bare.user),
+                 plain = w->kind->count(w, bare.plain);
+    const size_t taken = TEMPLATE_TOKENS + (chat > plain ? chat : plain);
+    if (taken >= room) return err_set(ERR_LIMIT, "the question leaves no room for sources in what the writer can read");
+    if (room - taken < *out) *out = room - taken;
+    return ERR_OK;
+}
+
+static Err answer_written(Ask *k, const FindView *found, const Answer *quotes, Writer *w) {
+    Context context;
+    ContextRequest rq = {.sources = found->sources,
+                         .n_sources = found->n,
+                         .hits = found->reply->hits,
+                         .n_hits = found->reply->n,
+                         .count = w->kind->count,
+                         .count_ctx = w};
+    TRY(budget_of(k, found, w, &rq.budget));
+    TRY(context_select(k->a, &rq, &context));
+    if (!context.n)
+        return err_fix(err_set(ERR_USAGE, "no source fits into %zu tokens", rq.budget),
+                       "pythia ask --context-tokens 4096 …");
+    TRY(fill_context(k, &context));
+    if (!tell(k, (PythiaAskNews){.what = ASK_SOURCES}) || k->rq->sources_only) return ERR_OK;
+    return compose(k, found, quotes, &context, w);
 }
 
 static Err answer(void *ctx, const FindView *found) {
     Ask *k = ctx;
-    Answer answer;
+    const int64_t start = clock_mono_ns();
+    Answer quotes;
+    Writer *w = NULL;
     const AnswerRequest rq = {.question = found->query->meaning,
                               .sources = found->sources,
                               .n_sources = found->n,
@@ -50,10 +191,30 @@ static Err answer(void *ctx, const FindView *found) {
                               .quotes = k->rq->quotes,
                               .threshold = (float)k->out->threshold,
                               .deadline = &k->stop};
-    TRY(answer_extract(k->a, &rq, &answer));
-    if (!answer_check(&answer, found->reply->hits, found->reply->n))
+    TRY(answer_extract(k->a, &rq, &quotes));
+    if (!answer_check(&quotes, found->reply->hits, found->reply->n))
         return err_set(ERR_INTERNAL, "a citation does not stand in its source");
-    return fill(k, &answer);
+    fill_evidence(k, &quotes);
+    Err err = ERR_OK;
+    if (quotes.abstained)
+        err = abstain(k, &quotes);
+    else if (k->kind->quotes)
+        err = answer_quotes(k, &quotes);
+    else if (!(err = engine_writer(k->p, k->kind, k->rq->whole, &w)))
+        err = answer_written(k, found, &quotes, w);
+    writer_close(w);
+    k->out->answer_ms = clock_ms_since(start);
+    return err;
+}
+
+static Err context_tokens(Ask *k) {
+    const int64_t n =
+        k->rq->context_tokens ? (int64_t)k->rq->context_tokens : config_int(k->p->opts.config, CONF_ASK_CONTEXT_TOKENS);
+    if (n < 1 || n > CONTEXT_TOKENS_MAX)
+        return err_set(ERR_USAGE, "ask.context_tokens can be 1 to %lld, not %lld", (long long)CONTEXT_TOKENS_MAX,
+                       (long long)n);
+    k->context_tokens = (size_t)n;
+    return ERR_OK;
 }
 
 Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
@@ -65,7 +226,9 @@ Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
         return err_set(ERR_USAGE, "abstain %g: it must be 0 to 1", out->threshold);
     if (search.limit == 0) search.limit = SOURCES;
     const int64_t ms = search.deadline_ms < 0 ? config_int(p->opts.config, CONF_SEARCH_DEADLINE) : search.deadline_ms;
-    Ask k = {.p = p, .a = a, .rq = rq, .out = out, .stop = engine_deadline(p, ms)};
+    Ask k = {.p = p, .a = a, .rq = rq, .out = out, .kind = &writer_extractive, .stop = engine_deadline(p, ms)};
+    if (!rq->extractive) TRY(engine_writer_kind(p, &k.kind));
+    TRY(context_tokens(&k));
     TRY(engine_find(p, a, &search, answer, &k, &out->found));
     out->took_ms = clock_ms_since(start);
     return ERR_OK;

@@ -6,6 +6,7 @@
 #ifndef PYTHIA_ENGINE_ENGINE_H
 #define PYTHIA_ENGINE_ENGINE_H
 
+#include "answer/writer.h"
 #include "base/memory.h"
 #include "base/pool.h"
 #include "engine/core.h"
@@ -53,6 +54,8 @@ bool engine_precision_is_auto(const Pythia *p); /* model.precision leaves the ch
 MUST_USE Err engine_model_to_index(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 /* The reranker called name; "": the configured one. In exact precision, whatever embeds; cut at its own limit. */
 MUST_USE Err engine_reranker(Pythia *p, Str name, Model **out);
+/* The model of that name, opened to write. */
+MUST_USE Err engine_generator(Pythia *p, Str name, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
 ModelPrecision engine_precision(const Pythia *p);          /* model.precision */
 unsigned engine_attempts(const Pythia *p);                 /* network.attempts, 1 to 100 */
@@ -76,6 +79,11 @@ MUST_USE Err engine_pool_under(Pythia *p, SchedClass line, MemoryLevel level, Po
 bool engine_is_remote(Str name);
 /* dim: of its vectors where that is known, else 0: the service is asked. */
 MUST_USE Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out);
+
+/* ---- writer.c ---- */
+/* The kind that ask.url means, and one of it, of ask.model; closed by writer_close. ERR_USAGE: the configuration. */
+MUST_USE Err engine_writer_kind(const Pythia *p, const WriterKind **out);
+MUST_USE Err engine_writer(Pythia *p, const WriterKind *kind, bool whole, Writer **out);
 
 /* ---- collections.c ---- */
 /* The collection whose root covers path (absolute, real), the deepest of several; id 0 in *out when none does. */

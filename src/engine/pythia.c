@@ -128,7 +128,8 @@ static bool file_is(const void *ctx, const Model *m) {
     const ModelFile *f = ctx;
     const ModelInfo *info = model_info(m);
     bool fast = f->opts->precision == MODEL_FAST || (f->opts->precision == MODEL_AUTO && info->fast_pays);
-    return (info->precision == MODEL_FAST) == fast && str_is(info->path, f->path);
+    return (info->precision == MODEL_FAST) == fast && info->generates == f->opts->generator &&
+           str_is(info->path, f->path);
 }
 
 static Err file_open(void *ctx, Model **out) {
@@ -157,6 +158,16 @@ Err engine_reranker(Pythia *p, Str name, Model **out) {
         else
             err_fix(err, "pythia model list");
     }
+    arena_free(&a);
+    return err;
+}
+
+Err engine_generator(Pythia *p, Str name, Model **out) {
+    Arena a = {0};
+    const char *path = NULL, *dir = engine_models_dir(p, &a);
+    *out = NULL;
+    Err err = dir ? model_resolve(&a, dir, name, &path) : arena_error();
+    if (!err) err = model_of_path(p, path, &(ModelOpts){.precision = engine_precision(p), .generator = true}, out);
     arena_free(&a);
     return err;
 }

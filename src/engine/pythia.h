@@ -273,34 +273,63 @@ MUST_USE Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaRe
 
 /* ---- ask ---- */
 typedef struct {
-    PythiaSearch search; /* query: the question; limit: sources to read, 0: 8 */
-    size_t quotes;       /* at most; 0: 3 */
-    double threshold;    /* 0..1: no answer when the confidence is below; < 0: configuration (ask.abstain) */
-} PythiaAsk;
-typedef struct {
     size_t source; /* number of the source, from 1 */
     int32_t start_line, end_line;
     Str quote; /* stands there word for word */
     float score;
 } PythiaCitation;
 typedef struct {
+    Str sentence;
+    const char *why;
+} PythiaRefused;
+typedef struct {
     PythiaReply found; /* what was searched, and every hit */
     bool abstained;
     double confidence; /* 0..1 that the sources answer */
     double threshold;
-    Str answer;         /* the quotes, each with its source's number "[1]" behind it; "" when abstained */
-    const char *writer; /* "extractive" */
-    PythiaHit *sources; /* [n_sources] by number: the hits that are cited; when abstained those that came nearest */
+    Str answer;         /* each sentence with its sources' numbers "[1]" behind it; "" when abstained */
+    const char *writer; /* "extractive", "local", "endpoint" */
+    Str model;          /* of the writer; "": it has none */
+    /* [n_sources] by number: the hits that are quoted, or all that the writer read; when abstained those that came nearest */
+    PythiaHit *sources;
     size_t n_sources;
-    PythiaCitation *citations; /* [n_citations] best first */
+    size_t context_tokens;     /* of the sources that the writer read; 0: it reads none */
+    PythiaCitation *citations; /* [n_citations] of quotes best first, else in order of the answer */
     size_t n_citations;
+    PythiaRefused *refused; /* [n_refused] sentences of the writer that stand in no source: no part of the answer */
+    size_t n_refused;
     struct {
         float share, cosine, span_share, span_cosine, expected, margin;
     } evidence; /* what the confidence was made of (answer/answer.h) */
     double answer_ms, took_ms;
 } PythiaAnswer;
-/* Answers with sentences and blocks of the best hits, or says that none of them answers: ERR_OK with `abstained`. Errors:
- * those of pythia_search. */
+
+/* An answer on its way, in this order: the sources once; then each part of the text and what it cites; or that there is none. */
+typedef struct {
+    enum { ASK_SOURCES, ASK_DELTA, ASK_CITATION, ASK_ABSTAIN } what;
+    const PythiaAnswer *answer; /* filled as far as things went */
+    Str delta;                  /* what comes behind the text so far; checked: nothing is taken back */
+    const PythiaCitation *citation;
+} PythiaAskNews;
+/* False: nobody listens any more, and the answer ends there. */
+typedef bool (*PythiaAskTell)(void *ctx, const PythiaAskNews *news);
+
+typedef struct {
+    PythiaSearch search;   /* query: the question; limit: hits to read, 0: 8 */
+    size_t quotes;         /* at most; 0: 3 */
+    double threshold;      /* 0..1: no answer when the confidence is below; < 0: configuration (ask.abstain) */
+    bool extractive;       /* quotes alone, whatever ask.url says */
+    bool sources_only;     /* no answer is written: only what it would be written from */
+    size_t context_tokens; /* that the writer reads at most; 0: configuration (ask.context_tokens) */
+    bool whole;            /* a service may answer in one piece */
+    PythiaAskTell tell;    /* NULL: nobody listens */
+    void *tell_ctx;
+} PythiaAsk;
+
+/* Answers out of the best hits, or says that none of them answers: ERR_OK with `abstained`. Who writes is configured (ask.url);
+ * what is written is checked sentence by sentence against the sources, and what does not stand there is left out. Errors: those of
+ * pythia_search; ERR_USAGE: the writer's configuration; ERR_NO_MODEL, ERR_UNSUPPORTED: a model that is not there or does not
+ * write; ERR_NETWORK: the service, told with its URL. After an error what was told so far stands. */
 MUST_USE Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
 
 /* ---- symbols ---- */

@@ -100,6 +100,7 @@ static Err open_gguf(Model **out, Gguf *g, const char *path, bool on_disk, const
     if ((err = net_arch_find(g, m->info.arch, &m->arch))) goto done;
     if ((err = check_pooling(m, opts))) goto done;
     if ((err = choose_limit(m, opts))) goto done;
+    m->info.generates = opts && opts->generator;
     if (opts && opts->generator) gguf_hot(g); /* Gemma 3 270M: 70 tokens a second on huge pages, 53 on small ones */
     if ((err = choose_precision(m, opts))) goto done;
     if (on_disk && (err = model_file_id(path, &m->info.id))) goto done;

@@ -47,6 +47,7 @@ typedef struct {
     Str tensor_types;         /* "F32", "F16+F32" */
     int64_t bytes;            /* of the file */
     ModelPrecision precision; /* in use: exact is MODEL_F32 where there is no bfloat16 */
+    bool generates;           /* it was opened to write (ModelOpts.generator) */
     bool fast_pays;           /* this CPU has instructions for int8, and the network finds as well in it as in exact */
 } ModelInfo;
 

@@ -164,12 +164,28 @@ static void evidence_add(JsonOut *j, const PythiaAnswer *r) {
     jout_end(j, '}');
 }
 
+/* Of a writer that read sources. */
+static void written_add(JsonOut *j, const PythiaAnswer *r) {
+    jout_kv_str(j, "model", r->model);
+    jout_kv_i64(j, "context_tokens", (int64_t)r->context_tokens);
+    jout_key(j, "refused");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n_refused; i++) {
+        jout_begin(j, '{');
+        jout_kv_str(j, "sentence", r->refused[i].sentence);
+        jout_kv_z(j, "why", r->refused[i].why);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+}
+
 void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
     jout_kv_str(j, "question", r->found.query);
     jout_kv_text(j, "answer", r->answer);
     jout_kv_bool(j, "abstained", r->abstained);
     jout_kv_f64(j, "confidence", (double)(int64_t)(r->confidence * 1e4 + 0.5) / 1e4);
     jout_kv_z(j, "writer", r->writer);
+    if (r->model.n) written_add(j, r);
     jout_key(j, "citations");
     jout_begin(j, '[');
     for (size_t i = 0; i < r->n_citations; i++) citation_add(j, &r->citations[i]);

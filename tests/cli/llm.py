@@ -1,0 +1,100 @@
+"""A service with OpenAI's /v1/chat/completions on the loopback, that says what it is told to and fails in all the ways."""
+import http.server
+import json
+import threading
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_):
+        pass
+
+    def do_POST(self):
+        llm = self.server.llm
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with llm.lock:
+            llm.seen.append((self.path, dict(self.headers), asked))
+            fault = llm.faults.pop(0) if llm.faults else ""
+        kind, *rest = fault.split(":", 2)
+        if kind == "status":
+            headers = {"Retry-After": rest[1]} if len(rest) > 1 and rest[1].isdigit() else {}
+            words = "as asked, " + self.headers.get("Authorization", "no key") + "".join(rest[1:])
+            return self.whole(int(rest[0]), json.dumps({"error": {"message": words}}), headers=headers)
+        if kind == "html":
+            return self.whole(200, "<!doctype html><title>Sign in</title>", "text/html")
+        if kind == "body":  # whatever it says
+            return self.whole(200, fault[5:])
+        if kind == "hang":
+            return llm.over.wait(30)
+        if kind == "close":
+            self.close_connection = True
+            return self.connection.close()
+        text = llm.answer(asked) if callable(llm.answer) else llm.answer
+        if not asked.get("stream"):
+            return self.whole(200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}))
+        return self.stream(text, kind)
+
+    def whole(self, status, body, content_type="application/json", headers=None):
+        body = body.encode()
+        self.send_response(status)
+        for name, value in {"Content-Type": content_type, "Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def chunk(self, text):
+        data = text.encode()
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def event(self, value):
+        self.chunk("data: %s\n\n" % json.dumps(value))
+
+    def stream(self, text, fault):
+        llm = self.server.llm
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.chunk(": a comment\n\n")
+        self.event({"choices": [{"delta": {"role": "assistant", "content": ""}}]})
+        step = 7  # in the middle of words
+        for at in range(0, len(text), step):
+            self.event({"choices": [{"delta": {"content": text[at:at + step]}}]})
+            if llm.after and llm.after in text[:at + step] and llm.gate:
+                llm.gate.wait(30)
+        if fault == "error":
+            return self.event({"error": {"message": "the model fell over", "code": 500}}) or self.chunk("")
+        if fault == "cut":
+            self.close_connection = True
+            return self.connection.close()
+        if fault == "stall":
+            return llm.over.wait(30)
+        if fault != "unfinished":
+            self.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+            self.event({"choices": [], "usage": {"total_tokens": 1}})
+            self.chunk("data: [DONE]\n\n")
+        return self.chunk("")
+
+
+class Llm:
+    """answer: a text, or a function of the request. faults: one for each coming request. gate: an event waited for once the text
+    holds `after`."""
+
+    def __init__(self):
+        self.seen, self.faults, self.answer, self.after, self.gate = [], [], "", "", None
+        self.lock, self.over = threading.Lock(), threading.Event()
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.llm, self.server.daemon_threads = self, True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.url = "http://127.0.0.1:%d/v1" % self.server.server_port
+
+    def prompt(self, at=-1):
+        """What the user's message of a request said."""
+        return self.seen[at][2]["messages"][-1]["content"]
+
+    def close(self):
+        self.over.set()
+        self.server.shutdown()
+        self.server.server_close()
