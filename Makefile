@@ -12,7 +12,7 @@ help:
 	@printf '%s\n' \
 	  'make demo      set up, build, index real sources with the real model, show three searches' \
 	  'make test      set up, build, run every test' \
-	  'make test-clients  the server, driven by clients that others wrote (fetched once into .setup/venv)' \
+	  'make test-clients  the server, driven by its own clients (Go, Python, TypeScript) and by those that others wrote' \
   'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
   'make           build build/pythia' \
 	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
@@ -36,10 +36,17 @@ demo: build .setup/models/all-minilm-l6-v2.gguf
 	@tools/demo.sh $(BINARY)
 
 test: build .setup/models/all-minilm-l6-v2.gguf
+	@command -v go >/dev/null || echo 'test: go is missing: clients/go is not tested (make test-clients fails for it)'
+	@command -v node >/dev/null || echo 'test: node is missing: clients/typescript is not tested (make test-clients fails for it)'
 	@ctest --test-dir build --output-on-failure --no-tests=error -j2
 
-# Clients from the Python package index: not part of `make test`, which needs Python's own library alone.
+# Clients from the Python package index: not part of `make test`, which needs Python's own library alone. Our own (clients/) are
+# part of it where their languages are there; here they have to be.
 test-clients: build .setup/models/all-minilm-l6-v2.gguf
+	@for tool in go node npm; do \
+	  command -v $$tool >/dev/null || { echo "test-clients: $$tool is missing; run: apt-get install golang nodejs npm" >&2; exit 1; }; \
+	done
+	@cmake -S . -B build >/dev/null && ctest --test-dir build --output-on-failure --no-tests=error -R '^clients\.'
 	@$(SETUP) clients
 	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
 	  .setup/venv/bin/python tests/clients/test_clients.py

@@ -9,6 +9,8 @@
 #                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
 #   tools/setup.sh clients         for `make test-clients`: a virtual environment in .setup/venv with the packages of
 #                                  tests/clients/requirements.txt, each pinned by its hash
+#   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
+#                                  has them, into .setup/typescript; the test calls this when they are missing
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
 #   tools/setup.sh model BINARY    imports it with the built binary: .setup/models/all-minilm-l6-v2.gguf, for the tests,
 #                                  and into the user's models folder when there is none of that name
@@ -158,6 +160,20 @@ step_clients() {
     cp "$wanted" "$setup/venv/.requirements"
 }
 
+step_typescript() {
+    local lock=$root/clients/typescript/package-lock.json work=$setup/typescript-fetch
+    cmp -s "$lock" "$setup/typescript/package-lock.json" && return 0
+    command -v npm >/dev/null || fail "npm is missing: clients/typescript cannot be compiled; run: apt-get install npm"
+    say "fetching TypeScript's compiler (23 MB) into .setup/typescript"
+    rm -rf "$work"
+    mkdir -p "$work"
+    cp "$root/clients/typescript/package.json" "$lock" "$work/"
+    (cd "$work" && npm ci --ignore-scripts --no-audit --no-fund --silent) ||
+        fail "the compiler could not be fetched (no network?); run again: tools/setup.sh typescript"
+    rm -rf "$setup/typescript"
+    mv "$work" "$setup/typescript"
+}
+
 # ---- the model ----
 
 step_model_source() {
@@ -234,6 +250,7 @@ arm)
     step_arm_sysroot
     ;;
 clients) step_clients ;;
+typescript) step_typescript ;;
 model-source) step_model_source ;;
 model)
     [ $# = 2 ] || fail "usage: tools/setup.sh model BINARY"
