@@ -109,7 +109,7 @@ static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
     return managed_beat(ctx, "embed", done, total);
 }
 
-/* So that searches need not count. */
+/* So that the next run, when it finds nothing new, has nothing to count either. */
 static Err note_pending(ManagedJob *j) {
     StoreCounts counts;
     TRY(store_counts(j->store, j->c.id, &j->c.model_id, &counts));

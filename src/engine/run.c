@@ -313,7 +313,7 @@ static Err do_work(IndexJob *j) {
     return kind_tell(j);
 }
 
-/* So that searches need not count. */
+/* So that the next run, when it finds nothing new, has nothing to count either. */
 static Err note_pending(IndexJob *j) {
     StoreCounts n = {.pending = j->c.pending, .pending_files = j->c.pending_files};
     if (!is_as_before(j)) TRY(store_counts(j->store, j->c.id, &j->c.model_id, &n));

@@ -7,6 +7,7 @@
  *     local_symbols.c      definitions and references
  *     local_filter.c       Filter -> which chunks
  *     local_embeddings.c   which vector stands in which slot
+ *     local_pending.c      how many chunks of a document have none
  *     local_search.c       chunks by id, slot and document; counts
  *     local_runs.c         ingestion runs
  *     local_check.c        the proof that the invariants of schema.sql hold
@@ -31,7 +32,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 5,
+    LOCAL_SCHEMA_VERSION = 6,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
@@ -171,6 +172,14 @@ bool filter_list_passes(const Str *list, size_t n, Str text, bool (*fits)(Str wa
 MUST_USE Err local_ranges(Store *s, Arena *a, int64_t collection, const Filter *filter, ChunkRange **out, size_t *n);
 /* For ids that rise from call to call *at remembers the place (0 at first). */
 bool chunk_set_has(const ChunkSet *set, int64_t chunk, size_t *at);
+
+/* ---- what has no vector (local_pending.c) ---- */
+
+/* Counts anew: of a document whose chunks were just written; of all of a collection's. */
+MUST_USE Err pending_of_document(LocalStore *l, int64_t collection, int64_t doc);
+MUST_USE Err pending_of_collection(LocalStore *l, int64_t collection);
+/* A vector came for a text that had none. Cost: some 5 us a chunk of this text. */
+MUST_USE Err pending_lose(LocalStore *l, int64_t collection, int64_t model, const ChunkHash *hash);
 
 /* ---- embeddings (local_embeddings.c) ---- */
 

@@ -187,6 +187,11 @@ static Err check_all(LocalStore *l, Check *c) {
     if (orphans) finding(c, "%lld symbols lie in no document's text", (long long)orphans);
     TRY(local_number(l, SQL_CHECK_REFERENCES, &orphans, NULL, 0));
     if (orphans) finding(c, "the references of %lld documents belong to none", (long long)orphans);
+    TRY(local_number(l, SQL_CHECK_PENDING, &orphans, NULL, 0));
+    if (orphans) {
+        finding(c, "%lld documents count their chunks without a vector wrongly", (long long)orphans);
+        c->beyond++;
+    }
     Err err = totals_of(l, c, &sums);
     if (!err) err = check_collections(l, c, buf_str(&sums));
     buf_free(&sums);

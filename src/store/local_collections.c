@@ -141,8 +141,10 @@ static Err collection_write(LocalStore *l, StoreCollection *c) {
     };
     const size_t n = sizeof values / sizeof values[0];
     if (c->id) {
+        int64_t same_model = 0;
+        TRY(local_number(l, SQL_COLLECTION_HAS_MODEL, &same_model, SQL_VALUES(sql_int(c->id), values[4])));
         TRY(local_run(l, SQL_COLLECTION_UPDATE, values, n));
-        if (sqlite3_changes(l->db) == 1) return ERR_OK;
+        if (sqlite3_changes(l->db) == 1) return same_model ? ERR_OK : pending_of_collection(l, c->id);
         return err_set(ERR_NO_COLLECTION, "no collection with id %lld", (long long)c->id);
     }
     TRY(local_run(l, SQL_COLLECTION_INSERT, values, n - 1));

@@ -193,6 +193,7 @@ static Err content_write(LocalStore *l, const StorePut *put, int64_t doc, ChunkR
     TRY(local_run(l, SQL_DOC_SET_CONTENT,
                   SQL_VALUES(sql_int(doc), sql_int(version), sql_int(first), sql_int((int64_t)put->n_chunks),
                              sql_int(put->cut))));
+    TRY(pending_of_document(l, put->collection, doc));
     return local_run(l, SQL_VERSION_TRIM, SQL_VALUES(sql_int(doc), sql_int(version), sql_int(VERSIONS_KEPT)));
 }
 

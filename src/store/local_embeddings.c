@@ -57,16 +57,21 @@ Err local_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc
     return err;
 }
 
+static Err embedding_put(LocalStore *l, int64_t collection, int64_t model, const ChunkHash *hash, uint32_t slot) {
+    int64_t had = 0;
+    const SqlValue values[] = {sql_int(collection), sql_int(model), sql_blob(hash->bytes, sizeof hash->bytes),
+                               sql_int(slot)};
+    TRY(local_number(l, SQL_EMBEDDING_HAS, &had, values, 3));
+    TRY(local_run(l, SQL_EMBEDDING_PUT, values, 4));
+    return had ? ERR_OK : pending_lose(l, collection, model, hash);
+}
+
 Err local_embedding_put(Store *s, int64_t collection, const Sha256 *model, const ChunkHash *hash, uint32_t slot) {
     LocalStore *l = local_of(s);
     int64_t model_id = 0;
     TRY(local_write_begin(l));
     Err err = model_make(l, model, &model_id);
-    if (!err) {
-        err = local_run(l, SQL_EMBEDDING_PUT,
-                        SQL_VALUES(sql_int(collection), sql_int(model_id), sql_blob(hash->bytes, sizeof hash->bytes),
-                                   sql_int(slot)));
-    }
+    if (!err) err = embedding_put(l, collection, model_id, hash, slot);
     return local_write_end(l, err);
 }
 
@@ -131,7 +136,9 @@ Err local_embedding_sweep(Store *s, Arena *a, int64_t collection, StoreSwept **o
 Err local_embedding_clear(Store *s, int64_t collection) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    return local_write_end(l, local_run(l, SQL_COLLECTION_DELETE_EMBEDDINGS, SQL_VALUES(sql_int(collection))));
+    Err err = local_run(l, SQL_COLLECTION_DELETE_EMBEDDINGS, SQL_VALUES(sql_int(collection)));
+    if (!err) err = pending_of_collection(l, collection);
+    return local_write_end(l, err);
 }
 
 /* ---- remapping ---- */
@@ -156,8 +163,7 @@ static Err rows_read(LocalStore *l, int64_t collection, Buf *out /* EmbeddingRow
     return err ? err : buf_ok(out);
 }
 
-static Err row_move(LocalStore *l, int64_t collection, const EmbeddingRow *e, const uint32_t *map, size_t n) {
-    const uint32_t to = e->slot < n ? map[e->slot] : UINT32_MAX;
+static Err row_move(LocalStore *l, int64_t collection, const EmbeddingRow *e, uint32_t to) {
     const SqlValue hash = sql_blob(e->hash.bytes, sizeof e->hash.bytes);
     if (to == e->slot) return ERR_OK;
     if (to == UINT32_MAX) {
@@ -170,9 +176,14 @@ static Err remap(LocalStore *l, int64_t collection, const uint32_t *map, size_t 
     Buf rows = {0};
     Err err = rows_read(l, collection, &rows); /* first all: a moved row would be met again */
     const EmbeddingRow *e = (const EmbeddingRow *)(const void *)rows.p;
-    for (size_t i = 0; !err && i < rows.n / sizeof *e; i++) err = row_move(l, collection, &e[i], map, n);
+    bool lost = false;
+    for (size_t i = 0; !err && i < rows.n / sizeof *e; i++) {
+        const uint32_t to = e[i].slot < n ? map[e[i].slot] : UINT32_MAX;
+        lost |= to == UINT32_MAX;
+        err = row_move(l, collection, &e[i], to);
+    }
     buf_free(&rows);
-    return err;
+    return !err && lost ? pending_of_collection(l, collection) : err;
 }
 
 Err local_embedding_remap(Store *s, int64_t collection, const uint32_t *map, size_t n) {

@@ -39,6 +39,11 @@ static const Migration migrations[] = {
      "CREATE TABLE document_references ("
      "document INTEGER PRIMARY KEY REFERENCES documents(id), size INTEGER NOT NULL, zstd BLOB NOT NULL)"},
     {5, NULL, "ALTER TABLE documents ADD COLUMN cut INTEGER NOT NULL DEFAULT 0"},
+    {6, NULL,
+     "ALTER TABLE documents ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;"
+     "UPDATE documents SET pending = (SELECT count(*) FROM chunks c WHERE c.document = documents.id AND NOT EXISTS "
+     "(SELECT 1 FROM chunk_embeddings e, collections k, models m WHERE k.id = documents.collection "
+     "AND m.sha256 = k.model_id AND e.collection = k.id AND e.model = m.id AND e.hash = c.hash))"},
     {0, NULL, NULL},
 };
 

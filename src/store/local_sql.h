@@ -39,6 +39,8 @@
       "UPDATE collections SET name = ?1, root = ?2, describe = ?3, model_name = ?4, model_id = ?5, dim = ?6, index_kind = ?7, " \
       "generation = ?8, rows = ?9, created_ms = ?10, updated_ms = ?11, settings = ?12, pending = ?13, " \
       "pending_files = ?14, lex_generation = ?15, lex_count = ?16 WHERE id = ?17") \
+    X(COLLECTION_MODEL, INDEXED, \
+      "SELECT m.id FROM collections c JOIN models m ON m.sha256 = c.model_id WHERE c.id = ?1") \
     X(COLLECTION_ADD_CHUNKS, INDEXED, "UPDATE collections SET chunks = chunks + ?2 WHERE id = ?1") \
     X(COLLECTION_DELETE, INDEXED, "DELETE FROM collections WHERE id = ?1") \
     X(COLLECTION_DELETE_EMBEDDINGS, INDEXED, "DELETE FROM chunk_embeddings WHERE collection = ?1") \
@@ -69,7 +71,14 @@
       "UPDATE documents SET path = ?1, title = ?2, lang = ?3, state = ?4, reason = ?5, sha256 = ?6, size = ?7, " \
       "mtime_ns = ?8, inode = ?9, indexed_ms = ?10, prior = ?11 WHERE id = ?12") \
     X(DOC_SET_CONTENT, INDEXED, \
-      "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4, cut = ?5 WHERE id = ?1") \
+      "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4, pending = ?4, cut = ?5 WHERE id = ?1") \
+    X(DOC_COUNT_PENDING, INDEXED, \
+      "UPDATE documents SET pending = (SELECT count(*) FROM chunks c WHERE c.document = ?1 AND NOT EXISTS " \
+      "(SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?2 AND e.model = ?3 AND e.hash = c.hash)) WHERE id = ?1") \
+    X(DOCS_COUNT_PENDING, INDEXED, \
+      "UPDATE documents SET pending = (SELECT count(*) FROM chunks c WHERE c.document = documents.id AND NOT EXISTS " \
+      "(SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash)) WHERE collection = ?1") \
+    X(DOC_LESS_PENDING, INDEXED, "UPDATE documents SET pending = pending - 1 WHERE id = ?1") \
     X(DOC_RENAME, INDEXED, \
       "UPDATE documents SET source_uri = ?2, path = ?3, lang = ?4, mtime_ns = ?5, inode = ?6, prior = ?7 WHERE id = ?1") \
     X(DOC_TOUCH, INDEXED, "UPDATE documents SET mtime_ns = ?2, inode = ?3 WHERE id = ?1") \
@@ -137,6 +146,8 @@
       "AND NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash) " \
       "AND NOT EXISTS (SELECT 1 FROM chunks f WHERE f.collection = ?1 AND f.hash = c.hash AND f.document = ?5 AND f.id < c.id) " \
       "ORDER BY c.id LIMIT ?4") \
+    X(HASH_DOCUMENTS, INDEXED, "SELECT document FROM chunks WHERE collection = ?1 AND hash = ?2") \
+    X(EMBEDDING_HAS, INDEXED, "SELECT 1 FROM chunk_embeddings WHERE collection = ?1 AND model = ?2 AND hash = ?3") \
     X(EMBEDDING_PUT, INDEXED, \
       "INSERT INTO chunk_embeddings(collection, model, hash, slot) VALUES (?1, ?2, ?3, ?4) " \
       "ON CONFLICT (collection, model, hash) DO UPDATE SET slot = excluded.slot") \
@@ -177,12 +188,12 @@
       "WHERE c.id = ?3 AND c.collection = ?1") \
     X(COUNT_DOCS, INDEXED, \
       "SELECT sum(state = 0), sum(state = 1), sum(state = 2), sum(chunk_count), sum(CASE state WHEN 0 THEN size ELSE 0 END), " \
-      "sum(cut = 1) " \
+      "sum(cut = 1), sum(pending), sum(pending > 0) " \
       "FROM documents WHERE collection = ?1") \
     X(COUNT_EMBEDDED, INDEXED, \
       "SELECT count(*) FROM chunks c WHERE c.collection = ?1 AND EXISTS " \
       "(SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash)") \
-    X(COUNT_KNOWN, INDEXED, "SELECT pending, pending_files FROM collections WHERE id = ?1 AND model_id = ?2") \
+    X(COLLECTION_HAS_MODEL, INDEXED, "SELECT count(*) FROM collections WHERE id = ?1 AND model_id = ?2") \
     X(COUNT_PENDING_FILES, INDEXED, \
       "SELECT count(*) FROM documents d WHERE d.collection = ?1 AND EXISTS (SELECT 1 FROM chunks c WHERE c.document = d.id AND " \
       "NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash))") \
@@ -225,6 +236,10 @@
       "AND s.\"end\" <= v.text_size)") \
     X(CHECK_REFERENCES, WALKS, \
       "SELECT count(*) FROM document_references r WHERE NOT EXISTS (SELECT 1 FROM documents d WHERE d.id = r.document)") \
+    X(CHECK_PENDING, WALKS, \
+      "SELECT count(*) FROM documents d WHERE d.pending <> (SELECT count(*) FROM chunks c WHERE c.document = d.id AND NOT EXISTS " \
+      "(SELECT 1 FROM chunk_embeddings e, collections k, models m WHERE k.id = d.collection AND m.sha256 = k.model_id " \
+      "AND e.collection = k.id AND e.model = m.id AND e.hash = c.hash))") \
     X(CHECK_COLLECTIONS, WALKS, \
       "SELECT id, name, chunks, rows, (SELECT count(*) FROM chunks c WHERE c.collection = collections.id), " \
       "(SELECT count(*) FROM chunk_embeddings e WHERE e.collection = collections.id AND e.slot >= collections.rows) " \

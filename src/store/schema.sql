@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 5 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 6 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -8,6 +8,7 @@
 --  3. collections.chunks is the sum over its documents; the collection's lexical index has as many (engine/words.h).
 --  4. chunk_embeddings says where a vector stands in the collection's index; the numbers are in the index file alone.
 --  5. Symbols and references are of a document's active version and inside its text.
+--  6. documents.pending is the number of its chunks without a vector of the collection's model (local_pending.c).
 
 CREATE TABLE collections (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -23,7 +24,7 @@ CREATE TABLE collections (
     created_ms  INTEGER NOT NULL,
     updated_ms  INTEGER NOT NULL,
     settings    TEXT NOT NULL,               -- JSON
-    pending     INTEGER,                     -- chunks without a vector when the last run ended; NULL: to be counted
+    pending     INTEGER,                     -- chunks without a vector when the last run ended; NULL: it has not, or was killed
     pending_files INTEGER,                   -- documents with such chunks
     chunks      INTEGER NOT NULL DEFAULT 0,
     lex_generation INTEGER NOT NULL DEFAULT 0, -- of the lexical index's files; 0: there are none
@@ -50,6 +51,7 @@ CREATE TABLE documents (
     chunk_count INTEGER NOT NULL DEFAULT 0,
     prior       INTEGER NOT NULL DEFAULT 1000, -- thousandths: what its hits count beside those of other documents
     cut         INTEGER NOT NULL DEFAULT 0,  -- DocCut: 0 as the collection's settings want, 1 skimmed, 2 by older settings
+    pending     INTEGER NOT NULL DEFAULT 0,  -- of its chunks those without a vector of the collection's model
     UNIQUE (collection, tenant, source_uri)
 );
 CREATE INDEX documents_path   ON documents(collection, path);

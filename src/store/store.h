@@ -64,7 +64,7 @@ typedef struct {
     int64_t chunks;          /* of all its documents; store_collection_put does not look at it */
     int64_t created_ms, updated_ms;
     Str settings;       /* JSON: include, exclude, hidden, max_file_size … as last indexed */
-    bool pending_known; /* the two below hold; else store_counts counts, which takes a look at every chunk */
+    bool pending_known; /* the last run ended, with the two below; store_counts always tells those that are */
     int64_t pending, pending_files; /* chunks without a vector, documents with such chunks */
 } StoreCollection;
 
@@ -244,6 +244,7 @@ typedef struct {
     int64_t text_bytes;                                            /* of active documents */
     int64_t db_bytes;                                              /* of the whole store on disk */
 } StoreCounts;
+/* Cost: a look at each document (11,000: some 3 ms); of another model than the collection's one at each chunk. */
 MUST_USE Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 
 /* ---- runs ---- */

@@ -505,26 +505,58 @@ static void embeddings_are_keyed_by_content_and_model(void **state) {
     CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
     CHECK(counts.chunks == 5 && counts.embedded == 3 && counts.pending == 2);
     CHECK(counts.pending_files >= 1);
-    /* What a run noted is told without counting, for its own model only, until it is taken back. */
-    StoreCollection noted;
-    Arena notes = {0};
-    const int64_t files = counts.pending_files;
-    CHECK_OK(store_collection(f.store, &notes, STR("docs"), &noted));
-    CHECK(!noted.pending_known);
-    noted.model_id = model;
-    noted.pending_known = true;
-    noted.pending = 4;
-    noted.pending_files = 3;
-    CHECK_OK(store_collection_put(f.store, &noted));
-    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
-    CHECK(counts.pending == 4 && counts.pending_files == 3 && counts.embedded == 1);
-    CHECK_OK(store_counts(f.store, f.collection, &other, &counts));
-    CHECK(counts.pending == 5 && counts.embedded == 0);
-    noted.pending_known = false;
-    CHECK_OK(store_collection_put(f.store, &noted));
-    CHECK_OK(store_counts(f.store, f.collection, &model, &counts));
-    CHECK(counts.pending == 2 && counts.pending_files == files);
-    arena_free(&notes);
+    fixture_close(&f);
+}
+
+/* chunks, embedded, pending, documents with pending chunks; the rows behind them are those that store_check counts. */
+static void check_counts(Fixture *f, const Sha256 *model, int chunks, int embedded, int files) {
+    StoreCounts n;
+    Buf report = {0};
+    CHECK_OK(store_counts(f->store, f->collection, model, &n));
+    CHECK_INT(n.chunks, chunks);
+    CHECK_INT(n.embedded, embedded);
+    CHECK_INT(n.pending, chunks - embedded);
+    CHECK_INT(n.pending_files, files);
+    const Err err = store_check(f->store, &report);
+    if (err) fail_msg("%s: %.*s", err_text(), STR_FMT(buf_str(&report)));
+    buf_free(&report);
+}
+
+static void what_has_no_vector_is_counted_whatever_comes_and_goes(void **state) {
+    (void)state;
+    Fixture f;
+    StoreCollection c;
+    fixture_open(&f);
+    CHECK_OK(store_collection(f.store, &f.arena, STR("docs"), &c));
+    const Sha256 model = c.model_id, other = {{9}};
+    c.rows = 8; /* all slots below are in them */
+    CHECK_OK(store_collection_put(f.store, &c));
+    const ChunkHash same = chunk_hash_of(STR("same")), mine = chunk_hash_of(STR("mine"));
+    const int64_t a = fixture_put(&f, "a.c", "same\n\nmine\n\nsame");
+    (void)fixture_put(&f, "b.c", "same");
+    check_counts(&f, &model, 4, 0, 2);
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 0)); /* three chunks have this text */
+    check_counts(&f, &model, 4, 3, 1);
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &same, 5)); /* it only moved */
+    CHECK_OK(store_embedding_put(f.store, f.collection, &other, &mine, 1)); /* another model's */
+    check_counts(&f, &model, 4, 3, 1);
+    StoreCounts n;
+    CHECK_OK(store_counts(f.store, f.collection, &other, &n));
+    CHECK(n.pending == 3 && n.pending_files == 2);
+    (void)fixture_put(&f, "b.c", "same\n\nmine\n\nnew");
+    check_counts(&f, &model, 6, 3, 2);
+    CHECK_OK(store_embedding_put(f.store, f.collection, &model, &mine, 2));
+    check_counts(&f, &model, 6, 5, 1);
+    CHECK_OK(store_remove(f.store, a, NULL));
+    check_counts(&f, &model, 3, 2, 1);
+    const uint32_t map[6] = {0, 1, UINT32_MAX, 3, 4, 0}; /* `mine` is forgotten */
+    CHECK_OK(store_embedding_remap(f.store, f.collection, map, 6));
+    check_counts(&f, &model, 3, 1, 1);
+    c.model_id = other;
+    CHECK_OK(store_collection_put(f.store, &c));
+    check_counts(&f, &other, 3, 1, 1); /* its `mine` */
+    CHECK_OK(store_embedding_clear(f.store, f.collection));
+    check_counts(&f, &other, 3, 0, 1);
     fixture_close(&f);
 }
 
@@ -693,6 +725,7 @@ int main(void) {
         cmocka_unit_test(kept_text_comes_back_byte_for_byte),
         cmocka_unit_test(a_rollback_takes_everything_back),
         cmocka_unit_test(embeddings_are_keyed_by_content_and_model),
+        cmocka_unit_test(what_has_no_vector_is_counted_whatever_comes_and_goes),
         cmocka_unit_test(sweep_lists_slots_that_no_chunk_needs),
         cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
         cmocka_unit_test(runs_begin_beat_and_end),
