@@ -3,18 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
+#define OPENSSL_API_COMPAT 0x10100000L /* see below */
+#include <openssl/sha.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include <xxhash.h>
 
-/* EVP picks the SHA extensions of the CPU: 1.7 GB/s on Zen 4. It fails only when memory is out; a hash that cannot be had
- * must never look like one, hence the abort: nothing sensible is left to do with neither memory nor identity. */
+/* OpenSSL's old calls, which it would like to retire: they work on the caller's stack and cannot fail, where EVP takes memory for
+ * each hash, and what then to do without an identity nobody could say. The same code of the CPU's SHA extensions stands below
+ * both: 1.7 GB/s on Zen 4. */
 Sha256 sha256_of(Str bytes) {
     Sha256 out;
-    unsigned n = 0;
-    if (EVP_Digest(bytes.n ? bytes.p : "", bytes.n, out.bytes, &n, EVP_sha256(), NULL) != 1) abort();
+    SHA256_CTX ctx;
+    (void)SHA256_Init(&ctx);
+    (void)SHA256_Update(&ctx, bytes.n ? bytes.p : "", bytes.n);
+    (void)SHA256_Final(out.bytes, &ctx);
     return out;
 }
 
@@ -26,50 +30,35 @@ ChunkHash chunk_hash_of(Str text) {
 }
 
 struct Sha256Stream {
-    EVP_MD_CTX *ctx;
+    SHA256_CTX ctx;
 };
 
 Err sha256_begin(Sha256Stream **out) {
-    *out = NULL;
-    Sha256Stream *s = malloc(sizeof *s);
-    EVP_MD_CTX *ctx = s ? EVP_MD_CTX_new() : NULL;
-    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) != 1) {
-        EVP_MD_CTX_free(ctx);
-        free(s);
-        return err_set(ERR_NOMEM, "out of memory: cannot begin a SHA-256");
-    }
-    s->ctx = ctx;
-    *out = s;
+    *out = malloc(sizeof **out);
+    if (!*out) return err_set(ERR_NOMEM, "out of memory: cannot begin a SHA-256");
+    (void)SHA256_Init(&(*out)->ctx);
     return ERR_OK;
 }
 
-void sha256_add(Sha256Stream *s, Str bytes) {
-    if (EVP_DigestUpdate(s->ctx, bytes.p, bytes.n) != 1) abort();
-}
+void sha256_add(Sha256Stream *s, Str bytes) { (void)SHA256_Update(&s->ctx, bytes.n ? bytes.p : "", bytes.n); }
 
 Sha256 sha256_end(Sha256Stream *s) {
     Sha256 out;
-    unsigned n = 0;
-    if (EVP_DigestFinal_ex(s->ctx, out.bytes, &n) != 1) abort();
+    (void)SHA256_Final(out.bytes, &s->ctx);
     sha256_abort(s);
     return out;
 }
 
-void sha256_abort(Sha256Stream *s) {
-    if (!s) return;
-    EVP_MD_CTX_free(s->ctx);
-    free(s);
-}
+void sha256_abort(Sha256Stream *s) { free(s); }
 
 void git_blob_id(Str content, uint8_t out[20]) {
     char head[32];
-    unsigned n = 0;
-    int length = snprintf(head, sizeof head, "blob %zu", content.n);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (!ctx || EVP_DigestInit_ex(ctx, EVP_sha1(), NULL) != 1 || EVP_DigestUpdate(ctx, head, (size_t)length + 1) != 1 ||
-        EVP_DigestUpdate(ctx, content.p, content.n) != 1 || EVP_DigestFinal_ex(ctx, out, &n) != 1)
-        abort();
-    EVP_MD_CTX_free(ctx);
+    SHA_CTX ctx;
+    const int length = snprintf(head, sizeof head, "blob %zu", content.n);
+    (void)SHA1_Init(&ctx);
+    (void)SHA1_Update(&ctx, head, (size_t)length + 1);
+    (void)SHA1_Update(&ctx, content.n ? content.p : "", content.n);
+    (void)SHA1_Final(out, &ctx);
 }
 
 Err sha256_fd(int fd, Sha256 *out) {
