@@ -54,6 +54,9 @@ struct Call {
     Role role; /* of who calls */
     void (*done)(Call *c);
     void *ctx; /* the door's */
+    /* Sends a part of an answer that comes as events (text/event-stream), on the worker's thread; false: the client has gone. From
+     * the first one on the operation's own reply goes nowhere. NULL: this door has no streams. */
+    bool (*stream)(Call *c, Str bytes);
     /* Progress of indexing, at most 10 a second, on the worker's thread; NULL: none */
     void (*progress)(Call *c, const IndexProgress *p);
 

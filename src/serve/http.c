@@ -110,6 +110,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return r->bytes_in > r->body_max + REQUEST_DRAIN_MAX ? MHD_NO : MHD_YES;
     }
     if (r->state == REQUEST_BODY && !request_dispatch(r)) return MHD_YES;
+    if (r->state == REQUEST_STREAMING) return request_stream_answer(r);
     return r->state == REQUEST_ANSWERED ? request_answer(r) : MHD_YES;
 }
 
@@ -117,9 +118,11 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
                          enum MHD_RequestTerminationCode why) {
     HttpDoor *d = ctx;
     (void)connection, (void)why;
-    if (!*request) return;
-    request_free(*request);
+    Request *r = *request;
+    if (!r) return;
     *request = NULL;
+    if (!request_stream_leave(r)) return;
+    request_free(r);
     (void)atomic_fetch_sub(&d->open, 1);
 }
 

@@ -1,5 +1,5 @@
 /* http_impl.h - a request as the files of the HTTP door share it: http.c (connections), http_checks.c (who may come in),
- * http_request.c (what is asked, and the answer). */
+ * http_request.c (what is asked, and the answer), http_stream.c (an answer that comes as events). */
 #ifndef PYTHIA_SERVE_HTTP_IMPL_H
 #define PYTHIA_SERVE_HTTP_IMPL_H
 
@@ -25,9 +25,10 @@ struct HttpDoor {
     atomic_bool stopping;
 };
 
-typedef enum { REQUEST_NEW, REQUEST_BODY, REQUEST_WAITING, REQUEST_ANSWERED } RequestState;
+typedef enum { REQUEST_NEW, REQUEST_BODY, REQUEST_WAITING, REQUEST_STREAMING, REQUEST_ANSWERED } RequestState;
 
 typedef struct HttpUpload HttpUpload; /* http_upload.c */
+typedef struct HttpStream HttpStream; /* http_stream.c */
 
 typedef struct {
     HttpDoor *door;
@@ -41,6 +42,7 @@ typedef struct {
     bool too_large, cors, close;
     const Op *op;
     HttpUpload *upload; /* the body is streamed to disk; NULL: it is in body */
+    HttpStream *stream; /* of an answer that comes as events; NULL: the answer is call.body */
     Call call;
     char origin[256], allow[64];
     int retry_after;                  /* seconds; 0: none */
@@ -70,6 +72,20 @@ bool request_is_json(const Request *r);
 /* Queues the answer of r->call. */
 enum MHD_Result request_answer(Request *r);
 void request_free(Request *r);
+/* The headers that every answer has. */
+void request_headers(Request *r, struct MHD_Response *response, int status);
+void request_log(Request *r);
+
+/* ---- http_stream.c ---- */
+/* Call.stream of a request that is suspended: the first part makes its answer a stream. */
+bool request_stream(Call *c, Str bytes);
+/* Queues the answer of a request in REQUEST_STREAMING. */
+enum MHD_Result request_stream_answer(Request *r);
+/* The call is done: false when its answer is no stream. r may be gone then. */
+bool request_stream_end(Request *r);
+/* The connection has ended. False: the call is still at work; it is cancelled, and frees the request when it is done. */
+bool request_stream_leave(Request *r);
+void stream_free(Request *r);
 
 /* ---- http_upload.c ---- */
 /* Behind the headers: an upload's body will be streamed. False: refused, its answer is in r->call. */

@@ -124,6 +124,7 @@ static bool body_take(Request *r) {
 
 static void request_done(Call *c) {
     Request *r = c->ctx;
+    if (request_stream_end(r)) return;
     r->state = REQUEST_ANSWERED;
     r->door->mhd->resume_connection(r->connection);
 }
@@ -162,6 +163,7 @@ bool request_dispatch(Request *r) {
     if (!now) {
         /* Suspended first: the worker may be done before desk_submit returns, and r is its own from there. */
         r->state = REQUEST_WAITING;
+        r->call.stream = request_stream;
         r->door->mhd->suspend_connection(r->connection);
     }
     Err err = desk_submit(r->door->opts.desk, &r->call);
@@ -173,7 +175,7 @@ bool request_dispatch(Request *r) {
 
 /* ---- the answer ---- */
 
-static void log_request(Request *r) {
+void request_log(Request *r) {
     if (r->door->quiet) return;
     Buf line = {0};
     char when[32];
@@ -204,15 +206,14 @@ static void header_add(Request *r, struct MHD_Response *response, const char *na
     (void)r->door->mhd->add_response_header(response, name, value);
 }
 
-static void headers_add(Request *r, struct MHD_Response *response) {
+void request_headers(Request *r, struct MHD_Response *response, int status) {
     char seconds[16];
-    int status = r->call.status;
     if (!r->retry_after && status == 503) r->retry_after = 1;
     header_add(r, response, "X-Request-Id", r->id);
     header_add(r, response, "X-Content-Type-Options", "nosniff");
     header_add(r, response, "Cache-Control", "no-store");
     if (r->close) header_add(r, response, "Connection", "close");
-    if (r->call.body.n)
+    if (r->call.body.n || r->stream)
         header_add(r, response, "Content-Type", r->content_type ? r->content_type : "application/json; charset=utf-8");
     if (status == 401) header_add(r, response, "WWW-Authenticate", "Bearer realm=\"pythia\"");
     if ((status == 405 || status == 204) && r->allow[0]) header_add(r, response, "Allow", r->allow);
@@ -245,8 +246,8 @@ enum MHD_Result request_answer(Request *r) {
         mhd->create_response_from_buffer(c->body.n, c->body.p ? c->body.p : (void *)(uintptr_t) "",
                                          c->body.p ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
     if (!response) return MHD_NO;
-    headers_add(r, response);
-    log_request(r);
+    request_headers(r, response, c->status);
+    request_log(r);
     c->body = (Buf){0}; /* the response's now */
     enum MHD_Result queued = mhd->queue_response(r->connection, (unsigned)c->status, response);
     mhd->destroy_response(response);
@@ -256,6 +257,7 @@ enum MHD_Result request_answer(Request *r) {
 void request_free(Request *r) {
     if (!r) return;
     upload_free(r);
+    stream_free(r);
     call_clear(&r->call);
     buf_free(&r->body);
     buf_free(&r->path_buf);

@@ -45,6 +45,8 @@ void metrics_embed(Metrics *m, double seconds, int64_t tokens) {
     add_to(&m->embed_tokens, (uint64_t)tokens);
 }
 
+void metrics_abstained(Metrics *m) { add_to(&m->abstained, 1); }
+
 /* ---- text ---- */
 
 static void head(Buf *b, const char *name, const char *type, const char *help) {
@@ -115,6 +117,7 @@ static double cpu_seconds(void) {
 
 void metrics_prometheus(Metrics *m, const MetricsNow *now, Buf *b) {
     calls_text(b, m);
+    counter(b, "pythia_abstained_total", "Questions that no source answers.", (double)read_of(&m->abstained));
     counter(b, "pythia_embed_tokens_total", "Tokens of texts embedded by request.", (double)read_of(&m->embed_tokens));
     counter(b, "pythia_cache_hits_total", "Queries whose vector was cached.", (double)now->memory.cache_hits);
     counter(b, "pythia_cache_misses_total", "Queries whose vector was computed.", (double)now->memory.cache_misses);
@@ -185,6 +188,7 @@ void metrics_json(Metrics *m, const MetricsNow *now, Buf *out) {
         jout_end(&j, '}');
     }
     jout_end(&j, '}');
+    jout_kv_i64(&j, "abstained", (int64_t)read_of(&m->abstained));
     jout_kv_i64(&j, "embed_tokens", (int64_t)read_of(&m->embed_tokens));
     jout_kv_i64(&j, "cache_hits", now->memory.cache_hits);
     jout_kv_i64(&j, "cache_misses", now->memory.cache_misses);

@@ -26,7 +26,7 @@ typedef struct {
     Histogram seconds[METRIC_OPS];
     Histogram search[4]; /* by mode: hybrid, semantic, lexical, other */
     Histogram embed;
-    atomic_uint_fast64_t embed_tokens;
+    atomic_uint_fast64_t embed_tokens, abstained; /* abstained: questions without an answer */
     atomic_uint_fast64_t errors[ERR_COUNT];
     atomic_uint_fast64_t unrouted[METRIC_STATUSES]; /* no such operation, refused before it */
     atomic_uint_fast64_t connections, refused_rate, refused_auth;
@@ -38,6 +38,8 @@ void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds);
 
 void metrics_search(Metrics *m, const PythiaReply *reply);
 void metrics_embed(Metrics *m, double seconds, int64_t tokens);
+
+void metrics_abstained(Metrics *m);
 
 /* What is read at the moment of asking. */
 typedef struct {

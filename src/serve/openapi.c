@@ -12,7 +12,8 @@ static void error_schema(JsonOut *j) {
                  "\"required\":[\"code\",\"message\"]}},\"required\":[\"status\",\"error\"]}"));
 }
 
-static void reply_of(JsonOut *j, const char *status, const char *text, const Field *fields) {
+/* events: it may come as a stream of them, too. */
+static void reply_of(JsonOut *j, const char *status, const char *text, const Field *fields, bool events) {
     jout_key(j, status);
     jout_begin(j, '{');
     jout_kv_z(j, "description", text);
@@ -30,6 +31,10 @@ static void reply_of(JsonOut *j, const char *status, const char *text, const Fie
         jout_raw(j, STR("{\"$ref\":\"#/components/schemas/Error\"}"));
     }
     jout_end(j, '}');
+    if (events) {
+        jout_key(j, "text/event-stream");
+        jout_raw(j, STR("{\"schema\":{\"type\":\"string\"}}"));
+    }
     jout_end(j, '}');
     jout_end(j, '}');
 }
@@ -52,10 +57,10 @@ static void replies_of(JsonOut *j, const Op *op) {
                   {"504", "The deadline passed", ROLE_READ}};
     jout_key(j, "responses");
     jout_begin(j, '{');
-    reply_of(j, "200", "Done", op->reply);
-    if (op->run == op_index) reply_of(j, "202", "The run has begun", op->reply);
+    reply_of(j, "200", "Done", op->reply, op->flags & OP_STREAM);
+    if (op->run == op_index) reply_of(j, "202", "The run has begun", op->reply, false);
     for (size_t i = 0; i < sizeof errors / sizeof *errors; i++)
-        if (op->role >= errors[i].from) reply_of(j, errors[i].status, errors[i].text, NULL);
+        if (op->role >= errors[i].from) reply_of(j, errors[i].status, errors[i].text, NULL, false);
     jout_end(j, '}');
 }
 

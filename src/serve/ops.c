@@ -1,6 +1,8 @@
 /* ops.c - the table itself; see ops.h. Requests' fields first, replies' after them, then the rows. */
 #include "serve/ops.h"
 
+#include "serve/ops_fields.h"
+
 /* ---- requests ---- */
 
 #define MODEL_FIELD                                                                                                    \
@@ -64,7 +66,7 @@ static const Field tokenize_fields[] = {
     MODEL_FIELD,
     {0}};
 
-static const Field filter_fields[] = {
+const Field filter_fields[] = {
     {.name = "path",
      .types = FIELD_STR | FIELD_STRS,
      .max_items = 64,
@@ -123,43 +125,6 @@ static const Field search_fields[] = {
      .help = "only these languages"},
     {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
     {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
-    {.name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then"},
-    {0}};
-
-static const Field ask_fields[] = {
-    {.name = "question",
-     .types = FIELD_STR,
-     .flags = FIELD_REQUIRED | FIELD_TOOL,
-     .alias = "query",
-     .max_bytes = 64 << 10,
-     .help = "what to answer"},
-    {.name = "collections",
-     .types = FIELD_STR | FIELD_STRS,
-     .flags = FIELD_TOOL,
-     .alias = "collection",
-     .max_items = 64,
-     .help = "names; default: all"},
-    {.name = "path",
-     .types = FIELD_STR | FIELD_STRS,
-     .flags = FIELD_TOOL,
-     .max_items = 64,
-     .help = "only from these folders or files"},
-    {.name = "lang", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "only from these languages"},
-    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what may be read"},
-    {.name = "mode",
-     .types = FIELD_STR,
-     .values = "hybrid|semantic|lexical",
-     .standard = "\"hybrid\"",
-     .help = "how sources are found"},
-    {.name = "sources", .types = FIELD_INT, .min = 1, .max = 64, .standard = "8", .help = "hits to read"},
-    {.name = "quotes", .types = FIELD_INT, .min = 1, .max = 8, .standard = "3", .help = "quotes at most"},
-    {.name = "abstain",
-     .types = FIELD_NUM,
-     .min = 0,
-     .max = 1,
-     .standard = "0.4",
-     .help = "least confidence of an answer"},
-    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "what the confidence was made of"},
     {.name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then"},
     {0}};
 
@@ -330,17 +295,6 @@ static const Field run_fields[] = {
 
 /* ---- replies ---- */
 
-#define OK_FIELD                                                                                                       \
-    { .name = "status", .types = FIELD_STR, .flags = FIELD_REQUIRED, .values = "ok" }
-#define STR_OR_NULL(field)                                                                                             \
-    { .name = field, .types = FIELD_STR | FIELD_NULL, .flags = FIELD_BLANK_OK }
-#define INT_OR_NULL(field)                                                                                             \
-    { .name = field, .types = FIELD_INT | FIELD_NULL }
-#define INT_FIELD(field)                                                                                               \
-    { .name = field, .types = FIELD_INT, .flags = FIELD_REQUIRED }
-#define STR_FIELD(field)                                                                                               \
-    { .name = field, .types = FIELD_STR, .flags = FIELD_REQUIRED | FIELD_BLANK_OK }
-
 static const Field ok_reply[] = {OK_FIELD, {0}};
 static const Field health_reply[] = {OK_FIELD, STR_FIELD("version"), INT_FIELD("uptime_s"), {0}};
 static const Field ready_reply[] = {OK_FIELD, STR_FIELD("model"), INT_FIELD("dimension"), {0}};
@@ -378,22 +332,22 @@ static const Field rerank_item[] = {INT_FIELD("index"),
 static const Field rerank_reply[] = {
     STR_FIELD("id"), {.name = "results", .types = FIELD_OBJECTS, .members = rerank_item}, STR_FIELD("model"), {0}};
 static const Field tokenize_reply[] = {OK_FIELD, {.name = "ids", .types = FIELD_NUMS}, INT_FIELD("tokens"), {0}};
-static const Field hit_reply[] = {STR_FIELD("id"),
-                                  STR_FIELD("uri"),
-                                  STR_FIELD("path"),
-                                  STR_FIELD("collection"),
-                                  INT_OR_NULL("start_line"),
-                                  INT_OR_NULL("end_line"),
-                                  INT_OR_NULL("page"),
-                                  STR_OR_NULL("symbol"),
-                                  STR_OR_NULL("kind"),
-                                  STR_OR_NULL("lang"),
-                                  STR_OR_NULL("heading"),
-                                  {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
-                                  STR_OR_NULL("freshness"),
-                                  STR_FIELD("content"),
-                                  {.name = "explain", .types = FIELD_ANY},
-                                  {0}};
+const Field hit_reply[] = {STR_FIELD("id"),
+                           STR_FIELD("uri"),
+                           STR_FIELD("path"),
+                           STR_FIELD("collection"),
+                           INT_OR_NULL("start_line"),
+                           INT_OR_NULL("end_line"),
+                           INT_OR_NULL("page"),
+                           STR_OR_NULL("symbol"),
+                           STR_OR_NULL("kind"),
+                           STR_OR_NULL("lang"),
+                           STR_OR_NULL("heading"),
+                           {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                           STR_OR_NULL("freshness"),
+                           STR_FIELD("content"),
+                           {.name = "explain", .types = FIELD_ANY},
+                           {0}};
 static const Field search_reply[] = {OK_FIELD,
                                      STR_FIELD("query"),
                                      STR_FIELD("mode"),
@@ -404,29 +358,6 @@ static const Field search_reply[] = {OK_FIELD,
                                      {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
                                      {.name = "recomputed", .types = FIELD_ANY}, /* of an index without vectors */
                                      {0}};
-static const Field citation_reply[] = {INT_FIELD("source"),
-                                       INT_OR_NULL("start_line"),
-                                       INT_OR_NULL("end_line"),
-                                       STR_FIELD("quote"),
-                                       {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
-                                       {0}};
-static const Field refused_reply[] = {STR_FIELD("sentence"), STR_FIELD("why"), {0}};
-static const Field ask_reply[] = {OK_FIELD,
-                                  STR_FIELD("question"),
-                                  STR_OR_NULL("answer"),
-                                  {.name = "abstained", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
-                                  {.name = "confidence", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
-                                  STR_FIELD("writer"),
-                                  {.name = "model", .types = FIELD_STR},
-                                  {.name = "context_tokens", .types = FIELD_INT},
-                                  {.name = "refused", .types = FIELD_OBJECTS, .members = refused_reply},
-                                  {.name = "citations", .types = FIELD_OBJECTS, .members = citation_reply},
-                                  {.name = "sources", .types = FIELD_OBJECTS, .members = hit_reply},
-                                  {.name = "evidence", .types = FIELD_ANY},
-                                  {.name = "read", .types = FIELD_STRS},
-                                  {.name = "took_ms", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
-                                  {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
-                                  {0}};
 static const Field symbol_item[] = {STR_FIELD("symbol"),      STR_FIELD("name"),     STR_FIELD("kind"),
                                     STR_OR_NULL("signature"), STR_FIELD("uri"),      STR_FIELD("path"),
                                     STR_FIELD("collection"),  STR_OR_NULL("lang"),   INT_FIELD("line"),
@@ -505,12 +436,13 @@ const Op ops[] = {
      op_search, NULL},
     {"search_get", "GET", "/v1/search", ROLE_READ, OP_MODEL, search_fields, search_reply, "Ranked hits for a query.",
      NULL, op_search, NULL},
-    {"ask", "POST", "/v1/ask", ROLE_READ, OP_MODEL, ask_fields, ask_reply,
-     "An answer quoted from its sources word for word, or an abstention.",
-     "Answer a question from the user's indexed code and documents. Returns quotes with numbered sources, or says that "
-     "none "
-     "answers (abstained).",
+    {"ask", "POST", "/v1/ask", ROLE_READ, OP_MODEL | OP_STREAM, ask_fields, ask_reply,
+     "An answer with numbered sources, each sentence of which stands there, or an abstention.",
+     "Answer a question from the user's indexed code and documents. Returns an answer with numbered sources, or says "
+     "that none answers (abstained).",
      op_ask, NULL},
+    {"chat_completions", "POST", "/v1/chat/completions", ROLE_READ, OP_MODEL | OP_PLAIN | OP_STREAM, completions_fields,
+     completions_reply, "Answers out of a collection, as OpenAI's chat completions.", NULL, op_completions, NULL},
     {"read", "POST", "/v1/read", ROLE_READ, 0, read_fields, read_reply, "Lines, a symbol or the whole of a document.",
      "Read a hit by its id, or lines, a symbol or all of an indexed document by its path.", op_read, NULL},
     {"similar", "POST", "/v1/similar", ROLE_READ, OP_MODEL, similar_fields, search_reply,

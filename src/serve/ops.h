@@ -21,15 +21,16 @@ typedef struct Call Call;
 typedef enum { ROLE_NONE, ROLE_READ, ROLE_WRITE, ROLE_ADMIN } Role;
 
 enum {
-    OP_PLAIN = 1,   /* the reply has a shape of its own (OpenAI's, Cohere's): no "status" */
-    OP_NOW = 2,     /* needs no engine: answered where it arrives, also while all workers are busy */
-    OP_MODEL = 4,   /* needs the embedding model: HTTP answers 503 while it loads */
-    OP_LONG = 8,    /* indexing: in the line of the ingest workers */
-    OP_RAW = 32,    /* writes call->body itself: no JSON object around it, no place in OpenAPI */
-    OP_LOOSE = 64,  /* looks at its parameters itself (MCP) */
-    OP_INNER = 256, /* between processes of one build: told to nobody (shared.h) */
-    OP_FILES = 128, /* takes files beside its fields (http_upload.c) */
-    OP_MANY = 16    /* takes lists of texts: shares the body limit of uploads */
+    OP_PLAIN = 1,    /* the reply has a shape of its own (OpenAI's, Cohere's): no "status" */
+    OP_NOW = 2,      /* needs no engine: answered where it arrives, also while all workers are busy */
+    OP_MODEL = 4,    /* needs the embedding model: HTTP answers 503 while it loads */
+    OP_LONG = 8,     /* indexing: in the line of the ingest workers */
+    OP_RAW = 32,     /* writes call->body itself: no JSON object around it, no place in OpenAPI */
+    OP_LOOSE = 64,   /* looks at its parameters itself (MCP) */
+    OP_INNER = 256,  /* between processes of one build: told to nobody (shared.h) */
+    OP_FILES = 128,  /* takes files beside its fields (http_upload.c) */
+    OP_STREAM = 256, /* its answer may come as events, over HTTP */
+    OP_MANY = 16     /* takes lists of texts: shares the body limit of uploads */
 };
 
 /* Writes the members of the reply into the open object. call->params has passed fields_check. */
@@ -74,6 +75,7 @@ Err op_rerank(Call *c, JsonOut *j);
 Err op_tokenize(Call *c, JsonOut *j);
 Err op_search(Call *c, JsonOut *j);
 Err op_ask(Call *c, JsonOut *j);
+Err op_completions(Call *c, JsonOut *j);
 Err op_read(Call *c, JsonOut *j);
 Err op_similar(Call *c, JsonOut *j);
 Err op_symbols(Call *c, JsonOut *j);

@@ -1,7 +1,7 @@
 /* ops_search.c - finding and reading. What a caller may read is what was indexed: a path is looked up in the collection's
  * rows before the file is opened, so that an ignored file (".env") or one outside the root is none. */
 #include "base/file.h"
-#include "serve/desk.h"
+#include "serve/ops_fields.h"
 #include "serve/reply.h"
 
 enum { READ_BYTES_MAX = 1 << 20, COLLECTIONS_MAX = 64 };
@@ -63,8 +63,7 @@ static Err all_collections(Call *c, const Str **out, size_t *n) {
     return ERR_OK;
 }
 
-/* query: the name of the field that has it. */
-static Err search_request(Call *c, const char *query, PythiaSearch *rq) {
+Err call_search(Call *c, const char *query, PythiaSearch *rq) {
     const json_t *p = c->params, *filters = json_object_get(p, "filters");
     const Config *config = desk_opts(c->desk)->config;
     *rq = (PythiaSearch){.query = field_str(p, query, ""),
@@ -86,23 +85,10 @@ static Err search_request(Call *c, const char *query, PythiaSearch *rq) {
 Err op_search(Call *c, JsonOut *j) {
     PythiaSearch rq;
     PythiaReply reply;
-    TRY(search_request(c, "query", &rq));
+    TRY(call_search(c, "query", &rq));
     TRY(pythia_search(c->engine, c->arena, &rq, &reply));
     metrics_search(desk_metrics(c->desk), &reply);
     return reply_search(j, &reply, field_bool(c->params, "explain", false));
-}
-
-/* ---- ask ---- */
-
-Err op_ask(Call *c, JsonOut *j) {
-    PythiaAsk rq = {.quotes = (size_t)field_i64(c->params, "quotes", 0),
-                    .threshold = field_f64(c->params, "abstain", -1)};
-    PythiaAnswer reply;
-    TRY(search_request(c, "question", &rq.search));
-    rq.search.limit = (size_t)field_i64(c->params, "sources", 0);
-    TRY(pythia_ask(c->engine, c->arena, &rq, &reply));
-    reply_answer_members(j, &reply, field_bool(c->params, "explain", false));
-    return ERR_OK;
 }
 
 /* ---- read ---- */
@@ -212,7 +198,7 @@ Err op_similar(Call *c, JsonOut *j) {
     Str id = field_str(p, "id", ""), path = field_str(p, "path", ""), collection = field_str(p, "collection", "");
     if ((id.n > 0) == (path.n > 0)) return err_set(ERR_USAGE, "give either 'id' or 'path'");
     if (id.n && memchr(id.p, '/', id.n)) return err_set(ERR_USAGE, "'id' is a hit's, such as k3f9a2; give 'path'");
-    TRY(search_request(c, "id", &rq));
+    TRY(call_search(c, "id", &rq));
     rq.like = id;
     TRY(list_of(c, NULL, "path", &rq.paths, &rq.n_paths)); /* of the filters: the request's own is the place */
     if (path.n) TRY(place_text(c, &collection, &rq.like));

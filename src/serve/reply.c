@@ -142,7 +142,7 @@ Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain) {
     return err;
 }
 
-static void citation_add(JsonOut *j, const PythiaCitation *c) {
+void reply_citation(JsonOut *j, const PythiaCitation *c) {
     jout_begin(j, '{');
     jout_kv_i64(j, "source", (int64_t)c->source);
     jout_kv_positive(j, "start_line", c->start_line);
@@ -179,6 +179,16 @@ static void written_add(JsonOut *j, const PythiaAnswer *r) {
     jout_end(j, ']');
 }
 
+void reply_sources_member(JsonOut *j, const PythiaAnswer *r, bool explain) {
+    jout_key(j, "sources");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n_sources; i++) {
+        const PythiaHit *h = &r->sources[i];
+        reply_hit(j, &(ReplyHit){h, h->content, h->start_line, h->end_line, explain});
+    }
+    jout_end(j, ']');
+}
+
 void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
     jout_kv_str(j, "question", r->found.query);
     jout_kv_text(j, "answer", r->answer);
@@ -188,15 +198,9 @@ void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
     if (r->model.n) written_add(j, r);
     jout_key(j, "citations");
     jout_begin(j, '[');
-    for (size_t i = 0; i < r->n_citations; i++) citation_add(j, &r->citations[i]);
+    for (size_t i = 0; i < r->n_citations; i++) reply_citation(j, &r->citations[i]);
     jout_end(j, ']');
-    jout_key(j, "sources");
-    jout_begin(j, '[');
-    for (size_t i = 0; i < r->n_sources; i++) {
-        const PythiaHit *h = &r->sources[i];
-        reply_hit(j, &(ReplyHit){h, h->content, h->start_line, h->end_line, explain});
-    }
-    jout_end(j, ']');
+    reply_sources_member(j, r, explain);
     if (explain) {
         evidence_add(j, r);
         jout_key(j, "read"); /* every hit, best first */

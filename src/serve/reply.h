@@ -34,6 +34,9 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
 /* The same with every hit as it is. ERR_NOMEM. */
 MUST_USE Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain);
 
+void reply_citation(JsonOut *j, const PythiaCitation *c);
+/* "sources": [ … ], by number. */
+void reply_sources_member(JsonOut *j, const PythiaAnswer *r, bool explain);
 /* pythia_ask: the answer or why there is none, its citations and sources. */
 void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain);
 

@@ -83,12 +83,16 @@ class Llm:
     holds `after`."""
 
     def __init__(self):
-        self.seen, self.faults, self.answer, self.after, self.gate = [], [], "", "", None
+        self.reset()
         self.lock, self.over = threading.Lock(), threading.Event()
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.llm, self.server.daemon_threads = self, True
+        self.server.handle_error = lambda *_: None  # clients leave: that is what is tested
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         self.url = "http://127.0.0.1:%d/v1" % self.server.server_port
+
+    def reset(self):
+        self.seen, self.faults, self.answer, self.after, self.gate = [], [], "", "", None
 
     def prompt(self, at=-1):
         """What the user's message of a request said."""

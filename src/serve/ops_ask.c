@@ -1,0 +1,174 @@
+/* ops_ask.c - answers, whole or as events: sources once, then each part of the text (delta) and what it cites (citation), or that
+ * there is no answer (abstain), and at the end the whole reply (done). A part was checked before it is sent, so none is taken back;
+ * an error ends a stream with its envelope (error).
+ */
+#include "serve/ops_fields.h"
+#include "serve/reply.h"
+
+const Field ask_fields[] = {
+    {.name = "question",
+     .types = FIELD_STR,
+     .flags = FIELD_REQUIRED | FIELD_TOOL,
+     .alias = "query",
+     .max_bytes = 64 << 10,
+     .help = "what to answer"},
+    {.name = "collections",
+     .types = FIELD_STR | FIELD_STRS,
+     .flags = FIELD_TOOL,
+     .alias = "collection",
+     .max_items = 64,
+     .help = "names; default: all"},
+    {.name = "path",
+     .types = FIELD_STR | FIELD_STRS,
+     .flags = FIELD_TOOL,
+     .max_items = 64,
+     .help = "only from these folders or files"},
+    {.name = "lang", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "only from these languages"},
+    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what may be read"},
+    {.name = "mode",
+     .types = FIELD_STR,
+     .values = "hybrid|semantic|lexical",
+     .standard = "\"hybrid\"",
+     .help = "how sources are found"},
+    {.name = "sources", .types = FIELD_INT, .min = 1, .max = 64, .standard = "8", .help = "hits to read"},
+    {.name = "quotes", .types = FIELD_INT, .min = 1, .max = 8, .standard = "3", .help = "quotes at most"},
+    {.name = "context_tokens",
+     .types = FIELD_INT,
+     .min = 1,
+     .max = 1 << 20,
+     .standard = "4096",
+     .help = "of sources that a writer reads at most"},
+    {.name = "extractive",
+     .types = FIELD_BOOL,
+     .standard = "false",
+     .help = "quotes alone, whatever writer is configured"},
+    {.name = "sources_only",
+     .types = FIELD_BOOL,
+     .standard = "false",
+     .help = "no answer, only what it would be made of"},
+    {.name = "stream",
+     .types = FIELD_BOOL,
+     .standard = "false",
+     .help = "over HTTP: events sources, delta, citation, abstain, done, error"},
+    {.name = "abstain",
+     .types = FIELD_NUM,
+     .min = 0,
+     .max = 1,
+     .standard = "0.4",
+     .help = "least confidence of an answer"},
+    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "what the confidence was made of"},
+    {.name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then"},
+    {0}};
+
+const Field citation_reply[] = {INT_FIELD("source"),
+                                INT_OR_NULL("start_line"),
+                                INT_OR_NULL("end_line"),
+                                STR_FIELD("quote"),
+                                {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                                {0}};
+static const Field refused_reply[] = {STR_FIELD("sentence"), STR_FIELD("why"), {0}};
+const Field ask_reply[] = {OK_FIELD,
+                           STR_FIELD("question"),
+                           STR_OR_NULL("answer"),
+                           {.name = "abstained", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
+                           {.name = "confidence", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                           STR_FIELD("writer"),
+                           {.name = "model", .types = FIELD_STR},
+                           {.name = "context_tokens", .types = FIELD_INT},
+                           {.name = "refused", .types = FIELD_OBJECTS, .members = refused_reply},
+                           {.name = "citations", .types = FIELD_OBJECTS, .members = citation_reply},
+                           {.name = "sources", .types = FIELD_OBJECTS, .members = hit_reply},
+                           {.name = "evidence", .types = FIELD_ANY},
+                           {.name = "read", .types = FIELD_STRS},
+                           {.name = "took_ms", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                           {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
+                           {0}};
+
+bool call_event(Call *c, const char *name, Buf *data) {
+    Buf b = {0};
+    if (name) buf_printf(&b, "event: %s\n", name);
+    buf_add_z(&b, "data: ");
+    buf_add(&b, buf_str(data));
+    buf_add_z(&b, "\n\n");
+    const bool heard = !b.failed && !data->failed && c->stream(c, buf_str(&b));
+    buf_free(&b);
+    buf_free(data);
+    return heard;
+}
+
+typedef struct {
+    Call *call;
+    bool explain;
+    bool begun; /* something was sent */
+} Telling;
+
+static void abstained_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
+    jout_kv_f64(j, "confidence", r->confidence);
+    jout_kv_f64(j, "threshold", r->threshold);
+    jout_key(j, "citations"); /* what came nearest */
+    jout_begin(j, '[');
+    for (size_t i = 0; i < r->n_citations; i++) reply_citation(j, &r->citations[i]);
+    jout_end(j, ']');
+    reply_sources_member(j, r, explain);
+}
+
+static bool tell(void *ctx, const PythiaAskNews *news) {
+    static const char *const names[] = {
+        [ASK_SOURCES] = "sources", [ASK_DELTA] = "delta", [ASK_CITATION] = "citation", [ASK_ABSTAIN] = "abstain"};
+    Telling *t = ctx;
+    Buf data = {0};
+    JsonOut j = jout_to(&data);
+    t->begun = true;
+    if (news->what == ASK_CITATION) {
+        reply_citation(&j, news->citation);
+        return call_event(t->call, names[news->what], &data);
+    }
+    jout_begin(&j, '{');
+    if (news->what == ASK_SOURCES) reply_sources_member(&j, news->answer, t->explain);
+    if (news->what == ASK_DELTA) jout_kv_str(&j, "text", news->delta);
+    if (news->what == ASK_ABSTAIN) abstained_members(&j, news->answer, t->explain);
+    jout_end(&j, '}');
+    return call_event(t->call, names[news->what], &data);
+}
+
+/* The envelope of the reply, or of the error, as the last event. */
+static Err tell_end(Telling *t, Err err, const PythiaAnswer *reply) {
+    Buf data = {0};
+    JsonOut j = jout_to(&data);
+    if (err) {
+        if (t->begun) {
+            reply_error(&j, err);
+            (void)call_event(t->call, "error", &data);
+        }
+        return err;
+    }
+    jout_begin(&j, '{');
+    jout_kv_z(&j, "status", "ok");
+    reply_answer_members(&j, reply, t->explain);
+    jout_end(&j, '}');
+    (void)call_event(t->call, "done", &data);
+    return ERR_OK;
+}
+
+Err op_ask(Call *c, JsonOut *j) {
+    const json_t *p = c->params;
+    Telling telling = {.call = c, .explain = field_bool(p, "explain", false)};
+    const bool stream = field_bool(p, "stream", false) && c->stream;
+    PythiaAsk rq = {.quotes = (size_t)field_i64(p, "quotes", 0),
+                    .threshold = field_f64(p, "abstain", -1),
+                    .extractive = field_bool(p, "extractive", false),
+                    .sources_only = field_bool(p, "sources_only", false),
+                    .context_tokens = (size_t)field_i64(p, "context_tokens", 0),
+                    .whole = !stream,
+                    .tell = stream ? tell : NULL,
+                    .tell_ctx = &telling};
+    PythiaAnswer reply;
+    TRY(call_search(c, "question", &rq.search));
+    rq.search.limit = (size_t)field_i64(p, "sources", 0);
+    const Err err = pythia_ask(c->engine, c->arena, &rq, &reply);
+    if (!err && reply.abstained) metrics_abstained(desk_metrics(c->desk));
+    if (stream) return tell_end(&telling, err, &reply);
+    TRY(err);
+    reply_answer_members(j, &reply, telling.explain);
+    return ERR_OK;
+}

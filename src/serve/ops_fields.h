@@ -1,0 +1,33 @@
+/* ops_fields.h - tables of fields that several files of operations share, and short ways to write rows. The table of operations
+ * (ops.c) points to them.
+ */
+#ifndef PYTHIA_SERVE_OPS_FIELDS_H
+#define PYTHIA_SERVE_OPS_FIELDS_H
+
+#include "serve/desk.h"
+
+#define OK_FIELD                                                                                                       \
+    { .name = "status", .types = FIELD_STR, .flags = FIELD_REQUIRED, .values = "ok" }
+#define STR_OR_NULL(field)                                                                                             \
+    { .name = field, .types = FIELD_STR | FIELD_NULL, .flags = FIELD_BLANK_OK }
+#define INT_OR_NULL(field)                                                                                             \
+    { .name = field, .types = FIELD_INT | FIELD_NULL }
+#define INT_FIELD(field)                                                                                               \
+    { .name = field, .types = FIELD_INT, .flags = FIELD_REQUIRED }
+#define STR_FIELD(field)                                                                                               \
+    { .name = field, .types = FIELD_STR, .flags = FIELD_REQUIRED | FIELD_BLANK_OK }
+
+/* ops.c */
+extern const Field filter_fields[], hit_reply[];
+/* ops_ask.c */
+extern const Field ask_fields[], ask_reply[], citation_reply[];
+/* ops_completions.c */
+extern const Field completions_fields[], completions_reply[];
+
+/* What a request narrows a search to, with its query in the field of that name: ops_search.c. */
+MUST_USE Err call_search(Call *c, const char *query, PythiaSearch *rq);
+
+/* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has gone. */
+bool call_event(Call *c, const char *name, Buf *data);
+
+#endif
