@@ -23,7 +23,7 @@ set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 setup=$root/.setup
 
-packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates
+packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates openssl
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
     libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data tesseract-ocr)
 fuzz_packages=(clang libclang-rt-dev)

@@ -33,6 +33,10 @@ int sys_temp_file(const char *dir);
 enum { SYS_BUILD_ID = 41 };
 void sys_build_id(char out[SYS_BUILD_ID]);
 
+/* Tells a service manager how we are: "READY=1", lines apart by '\n' (sd_notify(3)). to: its socket, as $NOTIFY_SOCKET has it: a path,
+ * or "@" and an abstract name; NULL or anything else: nobody is told. Never waits; nobody is left to hear of failure. */
+void sys_notify(const char *to, const char *state);
+
 /* "'name' (process 123)" of who listens on a TCP port of this machine; "" when that cannot be told. */
 void sys_port_owner(int port, char *out, size_t cap);
 

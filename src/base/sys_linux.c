@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/hash.h"
@@ -79,6 +81,21 @@ static int build_note_find(struct dl_phdr_info *info, size_t size, void *out) {
 void sys_build_id(char out[SYS_BUILD_ID]) {
     out[0] = 0;
     (void)dl_iterate_phdr(build_note_find, out);
+}
+
+/* ---- the service manager ---- */
+
+void sys_notify(const char *to, const char *state) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    const size_t n = to ? strlen(to) : 0;
+    if (n < 2 || n > sizeof address.sun_path || (to[0] != '/' && to[0] != '@')) return;
+    memcpy(address.sun_path, to, n);
+    if (to[0] == '@') address.sun_path[0] = 0; /* abstract: no file, told apart by its first byte */
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return;
+    const socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+    (void)sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, size);
+    (void)close(fd);
 }
 
 /* ---- memory ---- */

@@ -214,7 +214,11 @@ static Err pem_read(Arena *a, const Config *c, ConfigKey key, const char **out) 
     return ERR_OK;
 }
 
+/* GnuTLS's own choice, without the versions that RFC 8996 retires. */
+static const char tls_versions[] = "NORMAL:-VERS-TLS1.0:-VERS-TLS1.1";
+
 static Err daemon_start(HttpDoor *d) {
+    enum { TLS_ITEMS = 3 };
     const Config *c = d->opts.config;
     Arena a = {0};
     const char *cert = NULL, *key = NULL;
@@ -227,6 +231,7 @@ static Err daemon_start(HttpDoor *d) {
         err = err_set(ERR_UNSUPPORTED, "this libmicrohttpd has no TLS");
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)cert},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)key},
+                                   {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)tls_versions},
                                    {MHD_OPTION_END, 0, NULL}};
     if (cert) flags |= MHD_USE_TLS;
     if (!err) {
@@ -237,12 +242,12 @@ static Err daemon_start(HttpDoor *d) {
             MHD_OPTION_NOTIFY_CONNECTION, on_connection, d, MHD_OPTION_CONNECTION_LIMIT,
             (unsigned)config_int(c, CONF_SERVE_MAX_CONNECTIONS), MHD_OPTION_CONNECTION_TIMEOUT,
             (unsigned)(seconds < 1 ? 1 : seconds), MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADER_BYTES_MAX,
-            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, cert ? tls : tls + 2, MHD_OPTION_END);
-        if (!d->daemon)
-            err = err_set(ERR_IO,
-                          cert ? "HTTPS cannot start: the certificate or key is not one"
-                               : "the HTTP server cannot start: %s",
-                          strerror(errno));
+            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY, cert ? tls : tls + TLS_ITEMS, MHD_OPTION_END);
+        if (!d->daemon && cert)
+            err = err_set(ERR_INPUT, "HTTPS cannot start: '%.*s' and '%.*s' are no certificate in PEM and its key",
+                          STR_FMT(config_text(c, CONF_SERVE_TLS_CERT)), STR_FMT(config_text(c, CONF_SERVE_TLS_KEY)));
+        else if (!d->daemon)
+            err = err_set(ERR_IO, "the HTTP server cannot start: %s", strerror(errno));
     }
     arena_free(&a);
     return err;

@@ -3,10 +3,12 @@
 
 #include <stdatomic.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/http.h"
 #include "base/log.h"
+#include "base/sys.h"
 #include "serve/http.h"
 #include "serve/rpc.h"
 #include "serve/shared.h"
@@ -100,13 +102,34 @@ static Err ready_tell(Server *s) {
     return err;
 }
 
-/* Looks every LOOK_MS: a signal may have come to any thread. */
+/* ---- the service manager ---- */
+
+static void notify(const Server *s, const char *state) {
+    sys_notify(env_get(s->opts->environ, "NOTIFY_SOCKET"), state);
+}
+
+/* How often it wants a sign of life: half of what it waits; 0: not at all, or from another process. */
+static int64_t watchdog_ns(const Server *s) {
+    const char *wait = env_get(s->opts->environ, "WATCHDOG_USEC"), *whose = env_get(s->opts->environ, "WATCHDOG_PID");
+    int64_t us = 0, pid = 0;
+    if (!wait || !str_to_i64(str_of(wait), &us) || us <= 0 || us > INT64_MAX / 1000) return 0;
+    if (whose && (!str_to_i64(str_of(whose), &pid) || pid != getpid())) return 0;
+    return us * 1000 / 2;
+}
+
+/* Looks every LOOK_MS: a signal may have come to any thread. The sign of life is given only while the desk's lock can be had. */
 static void wait_for_end(Server *s) {
-    int64_t idle_ms = config_int(s->opts->config, CONF_SERVE_IDLE_EXIT);
+    const int64_t idle_ms = config_int(s->opts->config, CONF_SERVE_IDLE_EXIT), every_ns = watchdog_ns(s);
+    int64_t due_ns = 0;
     for (;;) {
+        const int64_t idle_now_ms = desk_idle_ms(s->desk), now_ns = clock_mono_ns();
+        if (every_ns && now_ns >= due_ns) {
+            notify(s, "WATCHDOG=1");
+            due_ns = now_ns + every_ns;
+        }
         if (s->opts->cancel && __atomic_load_n(s->opts->cancel, __ATOMIC_RELAXED)) return;
         if (atomic_load(&s->asked)) return;
-        if (idle_ms > 0 && desk_idle_ms(s->desk) >= idle_ms) {
+        if (idle_ms > 0 && idle_now_ms >= idle_ms) {
             LOG(LOG_INFO, "serve", "nothing was asked for %lld ms: ending", (long long)idle_ms);
             return;
         }
@@ -150,12 +173,14 @@ Err server_run(const ServerOpts *opts) {
     if (!err) err = mcp_open(&s.mcp, s.desk);
     if (!err) err = doors_open(&s);
     if (!err && !opts->mcp) err = ready_tell(&s);
+    if (!err) notify(&s, "READY=1\nSTATUS=answering");
     if (!err && (opts->stdio || opts->mcp))
         err = stdio_serve(&s);
     else if (!err)
         wait_for_end(&s);
     ErrInfo told = {0};
     if (err) err_save(&told, err);
+    notify(&s, "STOPPING=1\nSTATUS=answering what was asked before");
     /* In this order: no new calls, the old ones answered, the answers sent. */
     http_door_stop(s.http);
     socket_door_stop(s.socket);
