@@ -23,9 +23,7 @@ Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_
     q->probe.in = q->of->in;
     probe_place(&q->probe, q->lut + lut);
     *memory = q->lut + lut + probe_bytes(&q->of->in);
-    float squares = 0;
-    for (size_t d = 0; d < s->dim; d++) squares += query[d] * query[d];
-    q->length = sqrtf(squares);
+    q->length = sqrtf(row8_sum(query, s->dim, row8_square));
     probe_rank(&q->probe, s->query, s->query_scale, s->dim, rank * q->length);
     return ERR_OK;
 }

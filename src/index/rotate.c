@@ -9,6 +9,8 @@
 
 enum { ROUNDS = 4 };
 
+typedef float F4 __attribute__((vector_size(16)));
+
 Err rotation_make(Arena *a, size_t dim, uint64_t seed, Rotation *out) {
     Random random = {seed};
     *out = (Rotation){.dim = dim, .wide = (dim + 15) / 16 * 16, .power = 16};
@@ -31,7 +33,13 @@ void rotate(const Rotation *r, const float *in, float *out) {
     memset(out + r->dim, 0, (r->wide - r->dim) * sizeof *out);
     for (size_t round = 0; round < ROUNDS; round++) {
         const float *signs = r->signs + round * r->wide;
-        for (size_t i = 0; i < r->wide; i++) out[i] *= signs[i];
+        for (size_t i = 0; i < r->wide; i += 4) { /* wide is a multiple of 16; one at a time it was 2 us */
+            F4 x, sign;
+            memcpy(&x, out + i, sizeof x);
+            memcpy(&sign, signs + i, sizeof sign);
+            x *= sign;
+            memcpy(out + i, &x, sizeof x);
+        }
         scan->hadamard(out + (round % 2 ? r->wide - r->power : 0), r->power);
     }
 }

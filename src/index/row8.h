@@ -45,8 +45,14 @@ static inline float row8_scale(const void *item, size_t dim) {
 }
 
 static inline float row8_largest(const float *row, size_t dim) {
-    float most = 0;
-    for (size_t d = 0; d < dim; d++) most = fabsf(row[d]) > most ? fabsf(row[d]) : most;
+    float most = 0, other = 0;
+    size_t d = 0;
+    for (; d + 2 <= dim; d += 2) {
+        most = fabsf(row[d]) > most ? fabsf(row[d]) : most;
+        other = fabsf(row[d + 1]) > other ? fabsf(row[d + 1]) : other;
+    }
+    if (d < dim && fabsf(row[d]) > most) most = fabsf(row[d]);
+    if (other > most) most = other;
     return most;
 }
 
@@ -66,10 +72,21 @@ static inline void row8_decode(const void *item, size_t dim, float *out) {
     for (size_t d = 0; d < dim; d++) out[d] = (float)in[d] * scale;
 }
 
+/* Sums over a query, four at a time: one behind the other they were 1 us of a search's 20. */
+static inline float row8_sum(const float *x, size_t dim, float (*of)(float)) {
+    float sums[4] = {0};
+    size_t d = 0;
+    for (; d + 4 <= dim; d += 4)
+        for (size_t i = 0; i < 4; i++) sums[i] += of(x[d + i]);
+    for (; d < dim; d++) sums[0] += of(x[d]);
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+static inline float row8_square(float x) { return x * x; }
+
 /* The query for dot8: numbers [dim] as large as int16 and the sum's 31 bits allow; returns the scale of them. */
 static inline float row8_query(const float *query, size_t dim, int16_t *out) {
-    float most = row8_largest(query, dim), sum = 0;
-    for (size_t d = 0; d < dim; d++) sum += fabsf(query[d]);
+    float most = row8_largest(query, dim), sum = row8_sum(query, dim, fabsf);
     if (most < ROW8_LEAST) {
         memset(out, 0, dim * sizeof *out);
         return 0;
