@@ -180,6 +180,11 @@ const Flag ask_flags[] = {
     {.name = "extractive", .help = "answer with quotes alone, whatever writer is configured"},
     {.name = "sources-only", .help = "print where the answer stands, not what it says"},
     {.name = "no-stream", .help = "print the answer when it is whole, not as it is written"},
+    {.name = "session",
+     .letter = 's',
+     .type = FLAG_VALUE,
+     .arg = "ID",
+     .help = "follow on a chat, or begin one with `new`: what was said counts, and is kept"},
     {.name = "explain", .help = "with --json: what the confidence was made of"},
     {.name = "deadline", .type = FLAG_VALUE, .arg = "TIME", .key = KEY(CONF_SEARCH_DEADLINE)},
     {.name = "json", .help = "the answer as JSON"},
@@ -210,6 +215,11 @@ const Flag status_flags[] = {
 
 const Flag list_flags[] = {{.name = "quiet", .letter = 'q', .help = "names only, one a line"}, FLAG_JSON, {0}};
 const Flag remove_flags[] = {{.name = "yes", .letter = 'y', .help = "do not ask"}, FLAG_JSON, {0}};
+
+const Flag chats_flags[] = {
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "so many chats, the last one first (20)"},
+    FLAG_JSON,
+    {0}};
 
 const Flag runs_flags[] = {
     {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "so many runs, newest first (20)"},

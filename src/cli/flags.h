@@ -17,6 +17,7 @@ extern const Flag why_flags[];
 extern const Flag status_flags[];
 extern const Flag list_flags[];
 extern const Flag remove_flags[];
+extern const Flag chats_flags[];
 extern const Flag runs_flags[];
 extern const Flag import_flags[];
 extern const Flag pull_flags[];

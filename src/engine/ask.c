@@ -6,7 +6,7 @@
  */
 #include "answer/compose.h"
 #include "answer/context.h"
-#include "engine/engine.h"
+#include "engine/chats.h"
 
 enum { SOURCES = 8, TEMPLATE_TOKENS = 32 }; /* what a chat template puts around */
 static const int64_t CONTEXT_TOKENS_MAX = 1 << 20;
@@ -17,6 +17,7 @@ typedef struct {
     const PythiaAsk *rq;
     PythiaAnswer *out;
     const WriterKind *kind;
+    Writer *writer; /* opened when it is first needed */
     size_t context_tokens;
     Deadline stop;
 } Ask;
@@ -86,6 +87,8 @@ static Err answer_quotes(Ask *k, const Answer *quotes) {
 
 /* ---- a writer ---- */
 
+static Err writer_of(Ask *k) { return k->writer ? ERR_OK : engine_writer(k->p, k->kind, k->rq->whole, &k->writer); }
+
 /* The sources as the writer reads them: with more or less around the hit than the hit has. */
 static Err fill_context(Ask *k, const Context *context) {
     PythiaAnswer *out = k->out;
@@ -121,7 +124,7 @@ static Err fill_refused(Ask *k, const Composed *composed) {
     return ERR_OK;
 }
 
-static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Context *context, Writer *w) {
+static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Context *context) {
     Prompt prompt;
     Composed composed;
     TRY(prompt_make(k->a, context->hits, context->n, found->query->meaning, &prompt));
@@ -130,7 +133,7 @@ static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Co
                                .hits = context->hits,
                                .n = context->n,
                                .prompt = &prompt,
-                               .writer = w,
+                               .writer = k->writer,
                                .deadline = &k->stop,
                                .tell = sentence_told,
                                .ctx = k};
@@ -146,7 +149,8 @@ static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Co
 }
 
 /* Tokens of sources that the writer is to read: what is configured, or what its context leaves beside rules and question. */
-static Err budget_of(const Ask *k, const FindView *found, const Writer *w, size_t *out) {
+static Err budget_of(const Ask *k, const FindView *found, size_t *out) {
+    const Writer *w = k->writer;
     const size_t room = w->kind->room(w);
     Prompt bare;
     *out = k->context_tokens;
@@ -160,29 +164,29 @@ static Err budget_of(const Ask *k, const FindView *found, const Writer *w, size_
     return ERR_OK;
 }
 
-static Err answer_written(Ask *k, const FindView *found, const Answer *quotes, Writer *w) {
+static Err answer_written(Ask *k, const FindView *found, const Answer *quotes) {
     Context context;
+    TRY(writer_of(k));
     ContextRequest rq = {.sources = found->sources,
                          .n_sources = found->n,
                          .hits = found->reply->hits,
                          .n_hits = found->reply->n,
-                         .count = w->kind->count,
-                         .count_ctx = w};
-    TRY(budget_of(k, found, w, &rq.budget));
+                         .count = k->kind->count,
+                         .count_ctx = k->writer};
+    TRY(budget_of(k, found, &rq.budget));
     TRY(context_select(k->a, &rq, &context));
     if (!context.n)
         return err_fix(err_set(ERR_USAGE, "no source fits into %zu tokens", rq.budget),
                        "pythia ask --context-tokens 4096 …");
     TRY(fill_context(k, &context));
     if (!tell(k, (PythiaAskNews){.what = ASK_SOURCES}) || k->rq->sources_only) return ERR_OK;
-    return compose(k, found, quotes, &context, w);
+    return compose(k, found, quotes, &context);
 }
 
 static Err answer(void *ctx, const FindView *found) {
     Ask *k = ctx;
     const int64_t start = clock_mono_ns();
     Answer quotes;
-    Writer *w = NULL;
     const AnswerRequest rq = {.question = found->query->meaning,
                               .sources = found->sources,
                               .n_sources = found->n,
@@ -200,9 +204,8 @@ static Err answer(void *ctx, const FindView *found) {
         err = abstain(k, &quotes);
     else if (k->kind->quotes)
         err = answer_quotes(k, &quotes);
-    else if (!(err = engine_writer(k->p, k->kind, k->rq->whole, &w)))
-        err = answer_written(k, found, &quotes, w);
-    writer_close(w);
+    else
+        err = answer_written(k, found, &quotes);
     k->out->answer_ms = clock_ms_since(start);
     return err;
 }
@@ -217,19 +220,47 @@ static Err context_tokens(Ask *k) {
     return ERR_OK;
 }
 
+/* The question so that it stands by itself. */
+static Err understand(Ask *k, const ChatSession *session, PythiaSearch *search) {
+    const Turn *turns = session->turns;
+    size_t n = session->n_turns;
+    if (!session->open && k->rq->n_turns) {
+        Turn *given = arena_array(k->a, Turn, k->rq->n_turns);
+        if (!given) return arena_error();
+        for (n = 0; n < k->rq->n_turns; n++) given[n] = (Turn){k->rq->turns[n].question, k->rq->turns[n].answer};
+        turns = given;
+    }
+    if (n && !k->kind->quotes) TRY(writer_of(k));
+    return followup_question(k->a, turns, n, search->query, k->writer, &k->stop, &search->query);
+}
+
+static Err ask(Ask *k, PythiaSearch *search) {
+    ChatSession session = {0};
+    if (k->rq->session.n) {
+        TRY(chat_session_open(k->p, k->a, k->rq, &session));
+        search->collections = session.collections;
+        search->n_collections = session.n_collections;
+    }
+    TRY(context_tokens(k));
+    TRY(understand(k, &session, search));
+    TRY(engine_find(k->p, k->a, search, answer, k, &k->out->found));
+    return session.open ? chat_session_keep(k->p, k->a, &session, k->rq->search.query, k->out) : ERR_OK;
+}
+
 Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
     const int64_t start = clock_mono_ns();
     PythiaSearch search = rq->search;
     *out =
-        (PythiaAnswer){.threshold = rq->threshold < 0 ? config_float(p->opts.config, CONF_ASK_ABSTAIN) : rq->threshold};
+        (PythiaAnswer){.question = rq->search.query,
+                       .threshold = rq->threshold < 0 ? config_float(p->opts.config, CONF_ASK_ABSTAIN) : rq->threshold};
     if (!(out->threshold >= 0 && out->threshold <= 1))
         return err_set(ERR_USAGE, "abstain %g: it must be 0 to 1", out->threshold);
     if (search.limit == 0) search.limit = SOURCES;
     const int64_t ms = search.deadline_ms < 0 ? config_int(p->opts.config, CONF_SEARCH_DEADLINE) : search.deadline_ms;
     Ask k = {.p = p, .a = a, .rq = rq, .out = out, .kind = &writer_extractive, .stop = engine_deadline(p, ms)};
     if (!rq->extractive) TRY(engine_writer_kind(p, &k.kind));
-    TRY(context_tokens(&k));
-    TRY(engine_find(p, a, &search, answer, &k, &out->found));
+    const Err err = ask(&k, &search);
+    writer_close(k.writer);
     out->took_ms = clock_ms_since(start);
-    return ERR_OK;
+    return err;
 }

@@ -283,7 +283,9 @@ typedef struct {
     const char *why;
 } PythiaRefused;
 typedef struct {
-    PythiaReply found; /* what was searched, and every hit */
+    Str question;      /* as it was asked */
+    PythiaReply found; /* what was searched, and every hit; its query: the question as it was understood */
+    int64_t session;   /* the chat that it is a turn of; 0: of none */
     bool abstained;
     double confidence; /* 0..1 that the sources answer */
     double threshold;
@@ -314,6 +316,11 @@ typedef struct {
 /* False: nobody listens any more, and the answer ends there. */
 typedef bool (*PythiaAskTell)(void *ctx, const PythiaAskNews *news);
 
+/* A question before this one, and what was answered. */
+typedef struct {
+    Str question, answer; /* answer "": there was none */
+} PythiaTurn;
+
 typedef struct {
     PythiaSearch search;   /* query: the question; limit: hits to read, 0: 8 */
     size_t quotes;         /* at most; 0: 3 */
@@ -322,15 +329,42 @@ typedef struct {
     bool sources_only;     /* no answer is written: only what it would be written from */
     size_t context_tokens; /* that the writer reads at most; 0: configuration (ask.context_tokens) */
     bool whole;            /* a service may answer in one piece */
-    PythiaAskTell tell;    /* NULL: nobody listens */
+    Str session;           /* a chat's number, or "new": what was said before counts, and the turn is kept; "": none */
+    bool any_collections;  /* search.collections are those there are, none was asked for: a chat's own go before */
+    const PythiaTurn *turns; /* [n_turns] instead: what was said before, oldest first; nothing is kept */
+    size_t n_turns;
+    PythiaAskTell tell; /* NULL: nobody listens */
     void *tell_ctx;
 } PythiaAsk;
 
-/* Answers out of the best hits, or says that none of them answers: ERR_OK with `abstained`. Who writes is configured (ask.url);
+/* A question that follows on others is put so that it stands by itself (answer/followup.h) before it is searched for.
+ * Answers out of the best hits, or says that none of them answers: ERR_OK with `abstained`. Who writes is configured (ask.url);
  * what is written is checked sentence by sentence against the sources, and what does not stand there is left out. Errors: those of
  * pythia_search; ERR_USAGE: the writer's configuration; ERR_NO_MODEL, ERR_UNSUPPORTED: a model that is not there or does not
- * write; ERR_NETWORK: the service, told with its URL. After an error what was told so far stands. */
+ * write; ERR_NETWORK: the service, told with its URL; ERR_NO_DOCUMENT: no such chat. After an error what was told so far stands. */
 MUST_USE Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
+
+/* ---- chats ---- */
+typedef struct {
+    int64_t id;
+    Str title;              /* its first question */
+    const Str *collections; /* [n_collections] that it asks unless others are named */
+    size_t n_collections;
+    int64_t created_ms, updated_ms, messages;
+} PythiaChat;
+typedef struct {
+    Str role, content; /* "user", "assistant" */
+    Str understood;    /* of an answer: what was searched for; "" else */
+    bool abstained;
+    Str details; /* of an answer, JSON: understood, abstained, confidence, writer, citations; "" else */
+    int64_t created_ms;
+} PythiaMessage;
+/* Those that went on last first, 1,000 at most. */
+MUST_USE Err pythia_chats(Pythia *p, Arena *a, size_t limit, PythiaChat **out, size_t *n);
+/* With its last 10,000 messages. ERR_NO_DOCUMENT. */
+MUST_USE Err pythia_chat(Pythia *p, Arena *a, int64_t id, PythiaChat *out, PythiaMessage **messages, size_t *n);
+MUST_USE Err pythia_chat_begin(Pythia *p, Arena *a, Str title, const Str *collections, size_t n, PythiaChat *out);
+MUST_USE Err pythia_chat_remove(Pythia *p, int64_t id); /* ERR_NO_DOCUMENT */
 
 /* ---- symbols ---- */
 typedef struct {

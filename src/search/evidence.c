@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-/* Words of English that make a sentence a question, and such that stand everywhere; the rest is judged by its idf. */
-static bool only_asks(Str word) {
+/* The rest is judged by its idf. */
+bool evidence_only_asks(Str word) {
     static const char *const words[] = {
         "a",     "about", "an",    "and",  "any",  "are",  "at",    "be",  "by",     "can",  "could", "did",   "do",
         "does",  "for",   "from",  "had",  "has",  "have", "how",   "i",   "if",     "in",   "is",    "it",    "its",
@@ -26,7 +26,7 @@ typedef struct {
 static int gather(void *ctx, Str term, bool colocated, size_t start, size_t end) {
     Gather *g = ctx;
     Evidence *e = g->e;
-    if (colocated || only_asks(str_make(g->question.p + start, end - start))) return 0;
+    if (colocated || evidence_only_asks(str_make(g->question.p + start, end - start))) return 0;
     for (size_t i = 0; i < e->n; i++)
         if (str_eq(e->terms[i].term, term)) return 0;
     if (e->n == EVIDENCE_TERMS) return 1;

@@ -30,6 +30,13 @@ const Field ask_fields[] = {
      .values = "hybrid|semantic|lexical",
      .standard = "\"hybrid\"",
      .help = "how sources are found"},
+    {.name = "session",
+     .types = FIELD_STR | FIELD_INT,
+     .flags = FIELD_TOOL,
+     .min = 1,
+     .max = 9e15,
+     .max_bytes = 24,
+     .help = "a chat's number to follow on, or new to begin one"},
     {.name = "sources", .types = FIELD_INT, .min = 1, .max = 64, .standard = "8", .help = "hits to read"},
     {.name = "quotes", .types = FIELD_INT, .min = 1, .max = 8, .standard = "3", .help = "quotes at most"},
     {.name = "context_tokens",
@@ -69,6 +76,8 @@ const Field citation_reply[] = {INT_FIELD("source"),
 static const Field refused_reply[] = {STR_FIELD("sentence"), STR_FIELD("why"), {0}};
 const Field ask_reply[] = {OK_FIELD,
                            STR_FIELD("question"),
+                           {.name = "understood", .types = FIELD_STR},
+                           {.name = "session", .types = FIELD_INT},
                            STR_OR_NULL("answer"),
                            {.name = "abstained", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
                            {.name = "confidence", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
@@ -150,6 +159,13 @@ static Err tell_end(Telling *t, Err err, const PythiaAnswer *reply) {
     return ERR_OK;
 }
 
+/* As text, whichever way it came. */
+static Err session_of(Call *c, Str *out) {
+    const int64_t id = field_i64(c->params, "session", 0);
+    *out = id ? arena_printf(c->arena, "%lld", (long long)id) : field_str(c->params, "session", "");
+    return out->p ? ERR_OK : arena_error();
+}
+
 Err op_ask(Call *c, JsonOut *j) {
     const json_t *p = c->params;
     Telling telling = {.call = c, .explain = field_bool(p, "explain", false)};
@@ -160,9 +176,11 @@ Err op_ask(Call *c, JsonOut *j) {
                     .sources_only = field_bool(p, "sources_only", false),
                     .context_tokens = (size_t)field_i64(p, "context_tokens", 0),
                     .whole = !stream,
+                    .any_collections = json_object_get(p, "collections") == NULL,
                     .tell = stream ? tell : NULL,
                     .tell_ctx = &telling};
     PythiaAnswer reply;
+    TRY(session_of(c, &rq.session));
     TRY(call_search(c, "question", &rq.search));
     rq.search.limit = (size_t)field_i64(p, "sources", 0);
     const Err err = pythia_ask(c->engine, c->arena, &rq, &reply);

@@ -99,6 +99,27 @@ static Err question_take(Call *c) {
     return ERR_OK;
 }
 
+/* What was said before: each question of the user with the answer behind it. */
+static Err turns_take(Call *c, const PythiaTurn **out, size_t *n) {
+    const json_t *messages = json_object_get(c->params, "messages");
+    const size_t before = json_array_size(messages) - 1;
+    PythiaTurn *turns = arena_array(c->arena, PythiaTurn, before + 1);
+    if (!turns) return arena_error();
+    *out = turns;
+    *n = 0;
+    for (size_t i = 0; i < before; i++) {
+        const json_t *message = json_array_get(messages, i);
+        const Str role = field_str(message, "role", "");
+        if (str_is(role, "user")) {
+            turns[*n].answer = STR("");
+            TRY(content_of(c, message, &turns[(*n)++].question));
+        } else if (str_is(role, "assistant") && *n) {
+            TRY(content_of(c, message, &turns[*n - 1].answer));
+        }
+    }
+    return ERR_OK;
+}
+
 static Err collection_take(Call *c) {
     const Str model = field_str(c->params, "model", ""), prefix = STR("pythia:");
     if (str_is(model, "pythia")) return ERR_OK;
@@ -212,6 +233,7 @@ Err op_completions(Call *c, JsonOut *j) {
     (void)snprintf(x.id, sizeof x.id, "chatcmpl-%016llx",
                    (unsigned long long)xxh3_seeded(x.model, (uint64_t)clock_mono_ns()));
     TRY(question_take(c));
+    TRY(turns_take(c, &rq.turns, &rq.n_turns));
     TRY(collection_take(c));
     TRY(call_search(c, "question", &rq.search));
     rq.search.limit = 0;

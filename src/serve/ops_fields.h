@@ -21,6 +21,8 @@
 extern const Field filter_fields[], hit_reply[];
 /* ops_ask.c */
 extern const Field ask_fields[], ask_reply[], citation_reply[];
+/* ops_chats.c */
+extern const Field chats_fields[], chats_reply[], chat_begin_fields[], chat_begin_reply[], chat_fields[], chat_reply[];
 /* ops_completions.c */
 extern const Field completions_fields[], completions_reply[];
 

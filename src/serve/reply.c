@@ -190,7 +190,9 @@ void reply_sources_member(JsonOut *j, const PythiaAnswer *r, bool explain) {
 }
 
 void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
-    jout_kv_str(j, "question", r->found.query);
+    jout_kv_str(j, "question", r->question);
+    if (!str_eq(r->question, r->found.query)) jout_kv_str(j, "understood", r->found.query);
+    if (r->session) jout_kv_i64(j, "session", r->session);
     jout_kv_text(j, "answer", r->answer);
     jout_kv_bool(j, "abstained", r->abstained);
     jout_kv_f64(j, "confidence", (double)(int64_t)(r->confidence * 1e4 + 0.5) / 1e4);
@@ -210,6 +212,48 @@ void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
     }
     jout_kv_f64(j, "took_ms", (double)(int64_t)(r->took_ms * 1000 + 0.5) / 1000);
     coverage_add(j, &r->found.coverage);
+}
+
+void reply_chat(JsonOut *j, const PythiaChat *c) {
+    jout_begin(j, '{');
+    jout_kv_i64(j, "id", c->id);
+    jout_kv_text(j, "title", c->title);
+    jout_key(j, "collections");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < c->n_collections; i++) jout_str(j, c->collections[i]);
+    jout_end(j, ']');
+    jout_kv_i64(j, "messages", c->messages);
+    jout_kv_time(j, "created", c->created_ms);
+    jout_kv_time(j, "updated", c->updated_ms);
+    jout_end(j, '}');
+}
+
+void reply_chats_member(JsonOut *j, const PythiaChat *chats, size_t n) {
+    jout_key(j, "chats");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) reply_chat(j, &chats[i]);
+    jout_end(j, ']');
+}
+
+void reply_message(JsonOut *j, const PythiaMessage *m) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "role", m->role);
+    jout_kv_str(j, "content", m->content);
+    jout_kv_time(j, "created", m->created_ms);
+    if (m->details.n) {
+        jout_key(j, "details");
+        jout_raw(j, m->details);
+    }
+    jout_end(j, '}');
+}
+
+void reply_chat_members(JsonOut *j, const PythiaChat *chat, const PythiaMessage *messages, size_t n) {
+    jout_key(j, "chat");
+    reply_chat(j, chat);
+    jout_key(j, "messages");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) reply_message(j, &messages[i]);
+    jout_end(j, ']');
 }
 
 void reply_text(JsonOut *j, const PythiaText *t) {

@@ -40,6 +40,12 @@ void reply_sources_member(JsonOut *j, const PythiaAnswer *r, bool explain);
 /* pythia_ask: the answer or why there is none, its citations and sources. */
 void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain);
 
+void reply_chat(JsonOut *j, const PythiaChat *c);
+void reply_chats_member(JsonOut *j, const PythiaChat *chats, size_t n); /* "chats": [ … ] */
+/* "chat": { … }, "messages": [ … ]. */
+void reply_chat_members(JsonOut *j, const PythiaChat *chat, const PythiaMessage *messages, size_t n);
+void reply_message(JsonOut *j, const PythiaMessage *m);
+
 void reply_text(JsonOut *j, const PythiaText *t); /* pythia_get */
 /* pythia_symbols: query, mode, results, with references asked for those too, totals. */
 void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const PythiaSymbols *r);

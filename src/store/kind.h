@@ -86,6 +86,13 @@ struct StoreKind {
     Err (*run_reap)(Store *s, int64_t now_ms, int64_t *n);
     Err (*runs)(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n);
 
+    Err (*chat_begin)(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+    Err (*chat_add)(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
+    Err (*chat_remove)(Store *s, int64_t chat);
+    Err (*chat)(Store *s, Arena *a, int64_t chat, StoreChat *out);
+    Err (*chats)(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+    Err (*chat_messages)(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
+
     Err (*check)(Store *s, Buf *report);
 };
 

@@ -460,5 +460,11 @@ const StoreKind store_local = {
     .run_end = local_run_end,
     .run_reap = local_run_reap,
     .runs = local_runs,
+    .chat_begin = local_chat_begin,
+    .chat_add = local_chat_add,
+    .chat_remove = local_chat_remove,
+    .chat = local_chat,
+    .chats = local_chats,
+    .chat_messages = local_chat_messages,
     .check = local_check,
 };

@@ -10,6 +10,7 @@
  *     local_pending.c      how many chunks of a document have none
  *     local_search.c       chunks by id, slot and document; counts
  *     local_runs.c         ingestion runs
+ *     local_chats.c        chats
  *     local_check.c        the proof that the invariants of schema.sql hold
  *
  * Durability: synchronous = NORMAL. A killed process loses nothing that was committed; a power cut may lose the last
@@ -215,6 +216,14 @@ MUST_USE Err local_run_beat(Store *s, int64_t run, Str stage, int64_t done, int6
 MUST_USE Err local_run_end(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);
 MUST_USE Err local_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err local_runs(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n);
+
+/* ---- chats (local_chats.c) ---- */
+MUST_USE Err local_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+MUST_USE Err local_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
+MUST_USE Err local_chat_remove(Store *s, int64_t chat);
+MUST_USE Err local_chat(Store *s, Arena *a, int64_t chat, StoreChat *out);
+MUST_USE Err local_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+MUST_USE Err local_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 
 /* ---- the check (local_check.c) ---- */
 MUST_USE Err local_check(Store *s, Buf *report);

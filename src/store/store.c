@@ -349,6 +349,41 @@ Err store_runs(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **
     return s->kind->runs(s, a, collection, limit, out, n);
 }
 
+/* ---- chats ---- */
+
+Err store_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat) {
+    assert(s && chat);
+    TRY(need_writable(s));
+    return s->kind->chat_begin(s, title, collections, now_ms, chat);
+}
+
+Err store_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms) {
+    assert(s && (n == 0 || messages));
+    TRY(need_writable(s));
+    return s->kind->chat_add(s, chat, messages, n, now_ms);
+}
+
+Err store_chat_remove(Store *s, int64_t chat) {
+    assert(s);
+    TRY(need_writable(s));
+    return s->kind->chat_remove(s, chat);
+}
+
+Err store_chat(Store *s, Arena *a, int64_t chat, StoreChat *out) {
+    assert(s && a && out);
+    return s->kind->chat(s, a, chat, out);
+}
+
+Err store_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n) {
+    assert(s && a && limit <= STORE_CHATS_MAX && out && n);
+    return s->kind->chats(s, a, limit, out, n);
+}
+
+Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n) {
+    assert(s && a && last <= STORE_MESSAGES_MAX && out && n);
+    return s->kind->chat_messages(s, a, chat, last, out, n);
+}
+
 Err store_check(Store *s, Buf *report) {
     assert(s && report);
     return s->kind->check(s, report);

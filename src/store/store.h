@@ -268,6 +268,28 @@ MUST_USE Err store_run_end(Store *s, int64_t run, RunState state, Str error, int
 MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
 
+/* ---- chats ---- */
+typedef struct {
+    int64_t id;
+    Str title, collections; /* collections: a JSON list of names */
+    int64_t created_ms, updated_ms, messages;
+} StoreChat;
+typedef struct {
+    Str role, content; /* "user", "assistant" */
+    Str citations;     /* JSON: what an answer stands on; "" none */
+    int64_t created_ms;
+} StoreMessage;
+enum { STORE_CHATS_MAX = 1000, STORE_MESSAGES_MAX = 10000 };
+MUST_USE Err store_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+/* Behind what was said; all of them or none. ERR_NO_DOCUMENT: there is no such chat. */
+MUST_USE Err store_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
+MUST_USE Err store_chat_remove(Store *s, int64_t chat);                    /* ERR_NO_DOCUMENT */
+MUST_USE Err store_chat(Store *s, Arena *a, int64_t chat, StoreChat *out); /* ERR_NO_DOCUMENT */
+/* Those that went on last first; at most limit, STORE_CHATS_MAX. */
+MUST_USE Err store_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+/* The last so many, STORE_MESSAGES_MAX at most, oldest first; none of a chat that is not there. */
+MUST_USE Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
+
 /* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. One line a finding into the
  * report, then ERR_CORRUPT. */
 MUST_USE Err store_check(Store *s, Buf *report);
