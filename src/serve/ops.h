@@ -29,7 +29,7 @@ enum {
     OP_LOOSE = 64,   /* looks at its parameters itself (MCP) */
     OP_INNER = 256,  /* between processes of one build: told to nobody (shared.h) */
     OP_FILES = 128,  /* takes files beside its fields (http_upload.c) */
-    OP_STREAM = 256, /* its answer may come as events, over HTTP */
+    OP_STREAM = 512, /* its answer may come as events, over HTTP */
     OP_MANY = 16     /* takes lists of texts: shares the body limit of uploads */
 };
 
