@@ -468,6 +468,19 @@ MUST_USE Err pythia_run(Pythia *p, Arena *a, int64_t id, PythiaRun *out);       
  * over, ERR_NO_DOCUMENT when there is none. */
 MUST_USE Err pythia_run_cancel(Pythia *p, Arena *a, int64_t id, PythiaRun *out);
 
+/* ---- audit ---- */
+/* Who did what, when, to which collection; never a document, a query or a key. */
+typedef struct {
+    int64_t id, at_ms;      /* of rows that are read */
+    Str who, door;          /* "t-3f2a9c01" or "127.0.0.1", "http" */
+    Str action, collection; /* "index"; "": none was named */
+    Str object;             /* what of it: a document's id, a run's number, a path; "" */
+    Str outcome;            /* "ok", or an error's code */
+} PythiaAudit;
+/* Without a store nothing was done, and nothing is noted. */
+MUST_USE Err pythia_audit_note(Pythia *p, const PythiaAudit *row);
+MUST_USE Err pythia_audit(Pythia *p, Arena *a, size_t limit, PythiaAudit **out, size_t *n); /* the newest first */
+
 /* ---- models ---- */
 typedef struct {
     Str name, path, arch, tensor_types, pooling, problem; /* problem: "" when it can be read */

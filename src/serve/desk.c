@@ -11,7 +11,7 @@
 #include "base/pool.h"
 #include "serve/reply.h"
 
-enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256 };
+enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256, AUDIT_OBJECT_MAX = 512 };
 
 typedef enum { LINE_QUICK, LINE_INGEST, LINES } DeskLine;
 
@@ -154,13 +154,39 @@ static Call *line_take(Desk *d, DeskWorker *w) {
     return c;
 }
 
+/* What changes something is noted with who did it. Copied before: a call that is answered early is gone at its end. */
+static bool audit_begin(DeskWorker *w, const Call *c, PythiaAudit *out) {
+    const json_t *p = c->params;
+    if (c->op->role < ROLE_WRITE || c->op->flags & OP_INNER) return false;
+    char number[32] = "";
+    if (json_is_integer(json_object_get(p, "id")))
+        (void)snprintf(number, sizeof number, "%lld", (long long)json_integer_value(json_object_get(p, "id")));
+    const bool managed = c->op->flags & OP_FILES || json_object_get(p, "documents");
+    const char *otherwise = managed ? "documents" : field_str(p, "name", "").p; /* ops_data.c, ops_upload.c */
+    const Str object = number[0] ? str_of(number) : field_str(p, "id", field_str(p, "path", "").p);
+    *out = (PythiaAudit){.who = arena_str(&w->arena, str_of(c->from.who)),
+                         .door = str_of(c->from.door ? c->from.door : "library"),
+                         .action = str_of(c->op->name),
+                         .collection = arena_str(&w->arena, field_str(p, "collection", otherwise)),
+                         .object = arena_str(&w->arena, str_upto(object, AUDIT_OBJECT_MAX))};
+    return true;
+}
+
+/* Where the row cannot be written the call stands all the same: it has been done. */
+static void audit_end(DeskWorker *w, PythiaAudit *row, Err err) {
+    row->outcome = str_of(err ? err_name(err) : "ok");
+    if (pythia_audit_note(w->engine, row)) LOG(LOG_WARN, "serve", "no audit row: %s", err_text());
+}
+
 static void call_do(DeskWorker *w, Call *c) {
     Desk *d = w->desk;
+    PythiaAudit row;
     c->engine = w->engine;
     c->arena = &w->arena;
     c->worker = w;
     c->started_ns = clock_mono_ns();
     JsonOut j = reply_begin(c);
+    const bool audited = audit_begin(w, c, &row);
     c->status = 200;
     Err err = __atomic_load_n(&w->cancel, __ATOMIC_RELAXED) ? err_set(ERR_INTERRUPT, "cancelled") : c->op->run(c, &j);
     (void)pthread_mutex_lock(&d->lock);
@@ -168,10 +194,12 @@ static void call_do(DeskWorker *w, Call *c) {
     (void)pthread_mutex_unlock(&d->lock);
     if (!mine) {
         if (err) LOG(LOG_WARN, "serve", "a run that was answered for failed: %s", err_text());
+        if (audited) audit_end(w, &row, err);
         return;
     }
     if (!err) err = reply_end(c, &j);
     if (err) call_fail(c, err);
+    if (audited) audit_end(w, &row, err);
     worker_leave(w);
     call_end(d, c);
 }

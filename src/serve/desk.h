@@ -45,6 +45,12 @@ typedef struct {
 } CallFile;
 enum { CALL_FILES_MAX = 64 };
 
+/* Who calls, as the audit has it: by which door, and a token's id, an address or a user's number. */
+typedef struct {
+    const char *door; /* "http", "socket" …; NULL: the program itself */
+    char who[64];
+} CallFrom;
+
 /* One request on its way. */
 struct Call {
     const Op *op;
@@ -52,6 +58,7 @@ struct Call {
     CallFile *files; /* [n_files] likewise; from calloc */
     size_t n_files;
     Role role; /* of who calls */
+    CallFrom from;
     void (*done)(Call *c);
     void *ctx; /* the door's */
     /* Sends a part of an answer that comes as events (text/event-stream), on the worker's thread; false: the client has gone. From

@@ -34,7 +34,7 @@ typedef struct {
     HttpDoor *door;
     struct MHD_Connection *connection;
     RequestState state;
-    char id[65], method[12], who[64];
+    char id[65], method[12], who[sizeof((CallFrom){0}).who];
     char *target; /* as it came: "/v1/search?q=a%20b"; owned */
     Str path;     /* decoded, in path_buf */
     Buf path_buf, body;

@@ -148,6 +148,8 @@ bool request_dispatch(Request *r) {
     r->state = REQUEST_ANSWERED;
     if (!r->call.params) r->call.params = json_object();
     r->call.ctx = r;
+    r->call.from.door = "http";
+    memcpy(r->call.from.who, r->who, sizeof r->who);
     if (!r->call.params) {
         call_fail(&r->call, err_set(ERR_NOMEM, "out of memory for a request"));
         return true;

@@ -243,7 +243,7 @@ static void request_start(Mcp *m, Peer *p, RpcBatch *batch, const json_t *v, con
         return;
     }
     *c = (McpCall){.mcp = m, .peer = p, .batch = batch, .id = json_incref(id), .method = method, .modern = modern};
-    c->call = (Call){.op = op, .params = own, .role = p->role, .done = mcp_done, .ctx = c};
+    c->call = (Call){.op = op, .params = own, .role = p->role, .from = p->from, .done = mcp_done, .ctx = c};
     peer_hold(p);
     under_way_add(c);
     Err err = is_tool ? tool_check(op, own) : ERR_OK;

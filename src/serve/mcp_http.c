@@ -72,6 +72,8 @@ bool request_mcp(Request *r) {
                           request_header(r, "Mcp-Name")};
     p->request = r;
     p->peer = (Peer){.desk = r->door->opts.desk, .role = r->call.role, .send = http_send_answer, .gone = http_gone};
+    p->peer.from.door = "mcp";
+    memcpy(p->peer.from.who, r->who, sizeof r->who);
     atomic_init(&p->peer.holders, 1);
     /* Suspended first: the answer may come before mcp_post returns. */
     r->state = REQUEST_WAITING;

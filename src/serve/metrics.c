@@ -13,6 +13,25 @@ static const double bounds[METRIC_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01
                                               0.1,    0.25,  0.5,    1,     2.5,  5,     10};
 static const char *const search_modes[4] = {"hybrid", "semantic", "lexical", "other"};
 
+/* What the server answers with; 0: nothing. */
+static const int statuses[METRIC_STATUSES - 1] = {200, 202, 204, 400, 401, 403, 404, 405, 406, 409,
+                                                  413, 415, 421, 429, 500, 502, 503, 504, 0};
+
+static size_t status_place(int status) {
+    size_t i = 0;
+    while (i < METRIC_STATUSES - 1 && statuses[i] != status) i++;
+    return i;
+}
+
+/* "200"; "other" of those without a place. */
+static const char *status_text(size_t place, char out[16]) {
+    (void)snprintf(out, 16, place < METRIC_STATUSES - 1 ? "%d" : "other",
+                   place < METRIC_STATUSES - 1 ? statuses[place] : 0);
+    return out;
+}
+
+static bool status_is_bad(size_t place) { return place == METRIC_STATUSES - 1 || statuses[place] >= 400; }
+
 static uint64_t read_of(atomic_uint_fast64_t *v) { return atomic_load_explicit(v, memory_order_relaxed); }
 static void add_to(atomic_uint_fast64_t *v, uint64_t n) { (void)atomic_fetch_add_explicit(v, n, memory_order_relaxed); }
 
@@ -24,11 +43,11 @@ void histogram_add(Histogram *h, double seconds) {
 }
 
 void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds) {
-    size_t hundreds = status >= 100 && status < 600 ? (size_t)status / 100 : 0;
+    const size_t place = status_place(status);
     if (op >= METRIC_OPS) {
-        add_to(&m->unrouted[hundreds], 1);
+        add_to(&m->unrouted[place], 1);
     } else {
-        add_to(&m->calls[op][hundreds], 1);
+        add_to(&m->calls[op][place], 1);
         histogram_add(&m->seconds[op], seconds);
     }
     if (err && err < ERR_COUNT) add_to(&m->errors[err], 1);
@@ -38,6 +57,7 @@ void metrics_search(Metrics *m, const PythiaReply *reply) {
     size_t mode = 0;
     while (mode < 3 && strcmp(search_modes[mode], reply->mode) != 0) mode++;
     histogram_add(&m->search[mode], reply->took_ms / 1000);
+    add_to(&m->recomputed, (uint64_t)reply->recomputed.computed);
 }
 
 void metrics_embed(Metrics *m, double seconds, int64_t tokens) {
@@ -81,17 +101,20 @@ static void histogram_text(Buf *b, const char *name, const char *label, const ch
 }
 
 static void calls_text(Buf *b, Metrics *m) {
-    head(b, "pythia_requests_total", "counter", "Calls answered, by operation and class of status.");
+    char code[16];
+    head(b, "pythia_requests_total", "counter", "Calls answered, by operation and status.");
     for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++)
         for (size_t s = 0; s < METRIC_STATUSES; s++) {
             uint64_t n = read_of(&m->calls[i][s]);
             if (n)
-                buf_printf(b, "pythia_requests_total{route=\"%s\",code=\"%zuxx\"} %llu\n", ops[i].name, s,
-                           (unsigned long long)n);
+                buf_printf(b, "pythia_requests_total{route=\"%s\",code=\"%s\"} %llu\n", ops[i].name,
+                           status_text(s, code), (unsigned long long)n);
         }
     for (size_t s = 0; s < METRIC_STATUSES; s++) {
         uint64_t n = read_of(&m->unrouted[s]);
-        if (n) buf_printf(b, "pythia_requests_total{route=\"-\",code=\"%zuxx\"} %llu\n", s, (unsigned long long)n);
+        if (n)
+            buf_printf(b, "pythia_requests_total{route=\"-\",code=\"%s\"} %llu\n", status_text(s, code),
+                       (unsigned long long)n);
     }
     head(b, "pythia_request_seconds", "histogram", "Time from a request's arrival to its answer.");
     for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++) {
@@ -119,6 +142,8 @@ void metrics_prometheus(Metrics *m, const MetricsNow *now, Buf *b) {
     calls_text(b, m);
     counter(b, "pythia_abstained_total", "Questions that no source answers.", (double)read_of(&m->abstained));
     counter(b, "pythia_embed_tokens_total", "Tokens of texts embedded by request.", (double)read_of(&m->embed_tokens));
+    counter(b, "pythia_recomputed_total", "Vectors computed anew by searches of indexes that keep none.",
+            (double)read_of(&m->recomputed));
     counter(b, "pythia_cache_hits_total", "Queries whose vector was cached.", (double)now->memory.cache_hits);
     counter(b, "pythia_cache_misses_total", "Queries whose vector was computed.", (double)now->memory.cache_misses);
     head(b, "pythia_queue_depth", "gauge", "Calls that wait or work, by class.");
@@ -178,7 +203,8 @@ void metrics_json(Metrics *m, const MetricsNow *now, Buf *out) {
     for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++) {
         uint64_t all = 0, bad = 0;
         for (size_t s = 0; s < METRIC_STATUSES; s++) all += read_of(&m->calls[i][s]);
-        for (size_t s = 4; s < METRIC_STATUSES; s++) bad += read_of(&m->calls[i][s]);
+        for (size_t s = 0; s < METRIC_STATUSES; s++)
+            if (status_is_bad(s)) bad += read_of(&m->calls[i][s]);
         if (!all) continue;
         jout_key(&j, ops[i].name);
         jout_begin(&j, '{');
@@ -190,6 +216,7 @@ void metrics_json(Metrics *m, const MetricsNow *now, Buf *out) {
     jout_end(&j, '}');
     jout_kv_i64(&j, "abstained", (int64_t)read_of(&m->abstained));
     jout_kv_i64(&j, "embed_tokens", (int64_t)read_of(&m->embed_tokens));
+    jout_kv_i64(&j, "recomputed", (int64_t)read_of(&m->recomputed));
     jout_kv_i64(&j, "cache_hits", now->memory.cache_hits);
     jout_kv_i64(&j, "cache_misses", now->memory.cache_misses);
     jout_kv_i64(&j, "queue_interactive", now->waiting);

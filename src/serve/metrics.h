@@ -13,7 +13,7 @@
 #include "base/str.h"
 #include "engine/pythia.h"
 
-enum { METRIC_OPS = 48, METRIC_BUCKETS = 14, METRIC_STATUSES = 6 /* by hundreds; 0: no answer */ };
+enum { METRIC_OPS = 48, METRIC_BUCKETS = 14, METRIC_STATUSES = 20 /* of metrics.c's table; the last: others */ };
 
 /* Seconds: a call's whole stay. */
 typedef struct {
@@ -26,7 +26,8 @@ typedef struct {
     Histogram seconds[METRIC_OPS];
     Histogram search[4]; /* by mode: hybrid, semantic, lexical, other */
     Histogram embed;
-    atomic_uint_fast64_t embed_tokens, abstained; /* abstained: questions without an answer */
+    atomic_uint_fast64_t embed_tokens, recomputed;
+    atomic_uint_fast64_t abstained; /* questions without an answer */
     atomic_uint_fast64_t errors[ERR_COUNT];
     atomic_uint_fast64_t unrouted[METRIC_STATUSES]; /* no such operation, refused before it */
     atomic_uint_fast64_t connections, refused_rate, refused_auth;

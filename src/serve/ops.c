@@ -288,7 +288,7 @@ static const Field runs_fields[] = {{.name = "limit",
                                      .min = 1,
                                      .max = 1000,
                                      .standard = "20",
-                                     .help = "runs at most, newest first"},
+                                     .help = "rows at most, newest first"},
                                     {0}};
 static const Field run_fields[] = {
     {.name = "id", .types = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = 9e15, .help = "a run's number"}, {0}};
@@ -423,6 +423,11 @@ static const Field status_reply[] = {OK_FIELD,
 static const Field runs_reply[] = {OK_FIELD, {.name = "runs", .types = FIELD_OBJECTS}, {0}};
 static const Field run_reply[] = {OK_FIELD, {.name = "run", .types = FIELD_ANY}, {0}};
 
+static const Field audit_item[] = {INT_FIELD("id"),       STR_OR_NULL("at"),      STR_OR_NULL("who"),
+                                   STR_OR_NULL("door"),   STR_FIELD("action"),    STR_OR_NULL("collection"),
+                                   STR_OR_NULL("object"), STR_OR_NULL("outcome"), {0}};
+static const Field audit_reply[] = {OK_FIELD, {.name = "audit", .types = FIELD_OBJECTS, .members = audit_item}, {0}};
+
 /* ---- the table ---- */
 
 const Op ops[] = {
@@ -500,6 +505,8 @@ const Op ops[] = {
     {"run", "GET", "/v1/runs/{id}", ROLE_READ, 0, run_fields, run_reply, "One run.", NULL, op_run, NULL},
     {"run_cancel", "DELETE", "/v1/runs/{id}", ROLE_WRITE, 0, run_fields, run_reply,
      "Cancels a run; what it did is kept.", NULL, op_run_cancel, NULL},
+    {"audit", "GET", "/v1/audit", ROLE_ADMIN, 0, runs_fields, audit_reply,
+     "Who changed what, and when, newest first: calls that need the role write or admin.", NULL, op_audit, NULL},
     {"metrics", "GET", "/metrics", ROLE_READ, OP_RAW, metrics_fields, ok_reply, "What is counted, for Prometheus.",
      NULL, op_metrics, NULL},
     {"openapi", "GET", "/openapi.json", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "This table as OpenAPI 3.1.",

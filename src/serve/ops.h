@@ -27,8 +27,8 @@ enum {
     OP_LONG = 8,     /* indexing: in the line of the ingest workers */
     OP_RAW = 32,     /* writes call->body itself: no JSON object around it, no place in OpenAPI */
     OP_LOOSE = 64,   /* looks at its parameters itself (MCP) */
-    OP_INNER = 256,  /* between processes of one build: told to nobody (shared.h) */
     OP_FILES = 128,  /* takes files beside its fields (http_upload.c) */
+    OP_INNER = 256,  /* between processes of one build: told to nobody (shared.h) */
     OP_STREAM = 512, /* its answer may come as events, over HTTP */
     OP_MANY = 16     /* takes lists of texts: shares the body limit of uploads */
 };
@@ -96,6 +96,7 @@ Err op_status(Call *c, JsonOut *j);
 Err op_runs(Call *c, JsonOut *j);
 Err op_run(Call *c, JsonOut *j);
 Err op_run_cancel(Call *c, JsonOut *j);
+Err op_audit(Call *c, JsonOut *j);
 Err op_shared_search(Call *c, JsonOut *j);
 Err op_shared_embed(Call *c, JsonOut *j);
 Err op_shutdown(Call *c, JsonOut *j);

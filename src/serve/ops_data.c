@@ -306,6 +306,17 @@ Err op_run(Call *c, JsonOut *j) {
     return err;
 }
 
+Err op_audit(Call *c, JsonOut *j) {
+    PythiaAudit *list = NULL;
+    size_t n = 0;
+    TRY(pythia_audit(c->engine, c->arena, (size_t)field_i64(c->params, "limit", 20), &list, &n));
+    jout_key(j, "audit");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) reply_audit(j, &list[i]);
+    jout_end(j, ']');
+    return ERR_OK;
+}
+
 /* Of whatever process: its row says so, and it stops at its next beat. One of this server stops at once. */
 Err op_run_cancel(Call *c, JsonOut *j) {
     PythiaRun run;

@@ -16,6 +16,7 @@ typedef struct Peer Peer;
 struct Peer {
     Desk *desk;
     Role role;
+    CallFrom from;
     void (*send)(Peer *p, Str message); /* one whole message, framed and written; any thread */
     void (*gone)(Peer *p);              /* nobody holds it any more: frees it */
     atomic_int holders;

@@ -376,6 +376,19 @@ void reply_run(JsonOut *j, const PythiaRun *r) {
     jout_end(j, '}');
 }
 
+void reply_audit(JsonOut *j, const PythiaAudit *r) {
+    jout_begin(j, '{');
+    jout_kv_i64(j, "id", r->id);
+    jout_kv_time(j, "at", r->at_ms);
+    jout_kv_text(j, "who", r->who);
+    jout_kv_text(j, "door", r->door);
+    jout_kv_str(j, "action", r->action);
+    jout_kv_text(j, "collection", r->collection);
+    jout_kv_text(j, "object", r->object);
+    jout_kv_text(j, "outcome", r->outcome);
+    jout_end(j, '}');
+}
+
 void reply_document_members(JsonOut *j, const PythiaDocument *d, bool chunks) {
     jout_kv_str(j, "id", d->path);
     jout_kv_str(j, "uri", d->uri);

@@ -191,7 +191,7 @@ static void call_start(Peer *p, RpcBatch *batch, bool jsonrpc, const json_t *v, 
     r->batch = batch;
     r->jsonrpc = jsonrpc;
     r->id = json_incref(id);
-    r->call = (Call){.op = op, .params = own, .role = p->role, .done = rpc_done, .ctx = r};
+    r->call = (Call){.op = op, .params = own, .role = p->role, .from = p->from, .done = rpc_done, .ctx = r};
     peer_hold(p);
     Err err = p->role < op->role ? err_set(ERR_USAGE, "'%s' needs the role '%s'", op->name, role_name(op->role))
                                  : desk_submit(p->desk, &r->call);

@@ -94,23 +94,26 @@ static void conn_gone(Peer *p) {
 /* ---- reading ---- */
 
 /* Only this user's processes, and root's: the mode of the file says so already, but it may have been made under another. */
-static bool user_is_ours(int fd) {
+static bool user_is_ours(int fd, CallFrom *from) {
     struct ucred who = {0};
     socklen_t size = sizeof who;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size)) return false;
+    from->door = "socket";
+    (void)snprintf(from->who, sizeof from->who, "user %ld", (long)who.uid);
     return who.uid == geteuid() || who.uid == 0;
 }
 
 static void conn_accept(SocketDoor *d) {
     int fd = accept4(d->fd, NULL, NULL, SOCK_CLOEXEC);
     if (fd < 0) return;
-    Conn *c = d->n < SOCKET_CONNECTIONS_MAX && user_is_ours(fd) ? calloc(1, sizeof *c) : NULL;
+    CallFrom from = {0};
+    Conn *c = d->n < SOCKET_CONNECTIONS_MAX && user_is_ours(fd, &from) ? calloc(1, sizeof *c) : NULL;
     if (!c) {
         (void)close(fd);
         return;
     }
     *c = (Conn){.door = d, .fd = fd};
-    c->peer = (Peer){.desk = d->desk, .role = ROLE_ADMIN, .send = conn_send, .gone = conn_gone};
+    c->peer = (Peer){.desk = d->desk, .role = ROLE_ADMIN, .from = from, .send = conn_send, .gone = conn_gone};
     atomic_init(&c->peer.holders, 1);
     (void)pthread_mutex_init(&c->lock, NULL);
     d->conns[d->n++] = c;

@@ -95,6 +95,8 @@ static Err read_all(const StdioOpts *o, Stdio *s) {
 
 Err stdio_run(const StdioOpts *o) {
     Stdio s = {.peer = {.desk = o->desk, .role = ROLE_ADMIN, .send = stdio_send, .gone = stdio_gone}};
+    s.peer.from.door = "stdio";
+    (void)snprintf(s.peer.from.who, sizeof s.peer.from.who, "user %ld", (long)geteuid());
     (void)pthread_mutex_init(&s.lock, NULL);
     atomic_init(&s.peer.holders, 1);
     Err err = read_all(o, &s);

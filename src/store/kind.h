@@ -85,6 +85,8 @@ struct StoreKind {
     Err (*run_end)(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);
     Err (*run_reap)(Store *s, int64_t now_ms, int64_t *n);
     Err (*runs)(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n);
+    Err (*audit_put)(Store *s, const StoreAudit *row);
+    Err (*audits)(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n);
 
     Err (*chat_begin)(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
     Err (*chat_add)(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);

@@ -466,5 +466,7 @@ const StoreKind store_local = {
     .chat = local_chat,
     .chats = local_chats,
     .chat_messages = local_chat_messages,
+    .audit_put = local_audit_put,
+    .audits = local_audits,
     .check = local_check,
 };

@@ -11,6 +11,7 @@
  *     local_search.c       chunks by id, slot and document; counts
  *     local_runs.c         ingestion runs
  *     local_chats.c        chats
+ *     local_audit.c        who did what
  *     local_check.c        the proof that the invariants of schema.sql hold
  *
  * Durability: synchronous = NORMAL. A killed process loses nothing that was committed; a power cut may lose the last
@@ -224,6 +225,9 @@ MUST_USE Err local_chat_remove(Store *s, int64_t chat);
 MUST_USE Err local_chat(Store *s, Arena *a, int64_t chat, StoreChat *out);
 MUST_USE Err local_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
 MUST_USE Err local_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
+/* ---- audit (local_audit.c) ---- */
+MUST_USE Err local_audit_put(Store *s, const StoreAudit *row);
+MUST_USE Err local_audits(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n);
 
 /* ---- the check (local_check.c) ---- */
 MUST_USE Err local_check(Store *s, Buf *report);

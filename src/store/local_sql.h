@@ -231,6 +231,11 @@
       "UPDATE ingestion_runs SET state = 3, ended_ms = ?1, error = CASE state WHEN 0 THEN ?4 ELSE ?5 END " \
       "WHERE state IN (0, 1) AND ((state = 0 AND queued_ms < ?2) OR (state = 1 AND beat_ms < ?3))") \
     X(RUNS, INDEXED, "SELECT " SQL_RUN_COLUMNS " FROM ingestion_runs WHERE collection = ?1 ORDER BY id DESC LIMIT ?2") \
+    /* audit */ \
+    X(AUDIT_INSERT, INDEXED, "INSERT INTO audit(at_ms, user, action, object, detail) VALUES (?1, NULL, ?2, ?3, ?4)") \
+    X(AUDIT_TRIM, INDEXED, "DELETE FROM audit WHERE id <= ?1") \
+    /* the newest few, by the key from its end */ \
+    X(AUDITS, WALKS, "SELECT id, at_ms, action, object, detail FROM audit ORDER BY id DESC LIMIT ?1") \
     /* the newest few, by the key from its end */ \
     X(RUNS_ALL, WALKS, "SELECT " SQL_RUN_COLUMNS " FROM ingestion_runs ORDER BY id DESC LIMIT ?1") \
     /* the check reads everything, once, on purpose */ \

@@ -384,6 +384,17 @@ Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMess
     return s->kind->chat_messages(s, a, chat, last, out, n);
 }
 
+Err store_audit_put(Store *s, const StoreAudit *row) {
+    assert(s && row);
+    TRY(need_writable(s));
+    return s->kind->audit_put(s, row);
+}
+
+Err store_audits(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n) {
+    assert(s && a && out && n);
+    return s->kind->audits(s, a, limit, out, n);
+}
+
 Err store_check(Store *s, Buf *report) {
     assert(s && report);
     return s->kind->check(s, report);

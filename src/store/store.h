@@ -290,6 +290,16 @@ MUST_USE Err store_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size
 /* The last so many, STORE_MESSAGES_MAX at most, oldest first; none of a chat that is not there. */
 MUST_USE Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 
+/* ---- audit ---- */
+typedef struct {
+    int64_t id, at_ms;  /* id: of rows that are read */
+    Str action, object; /* "index", a collection's name */
+    Str detail;         /* JSON: never a document, a query or a key */
+} StoreAudit;
+/* One row more; the last 100,000 are kept. */
+MUST_USE Err store_audit_put(Store *s, const StoreAudit *row);
+MUST_USE Err store_audits(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n); /* the newest first */
+
 /* Reads everything: SQLite's own integrity check, orphans, spans outside their documents. One line a finding into the
  * report, then ERR_CORRUPT. */
 MUST_USE Err store_check(Store *s, Buf *report);

@@ -4,13 +4,18 @@ The texts are real ones, short for the engine's sake: what Python's own modules 
 the exact kind over the same texts; both collections are made once, the tests work on copies.
 """
 import ast
+import json
 import os
 import pathlib
 import shutil
 import signal
 import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
 
-from harness import PythiaTest, main
+from harness import BINARY, LIMIT_S, PythiaTest, main, subprocess
 
 TEXTS = 640  # codes are learnt from 512 texts on
 QUERIES = 24
@@ -115,6 +120,34 @@ class Compact(PythiaTest):
         shown = self.pythia("collection", "show", "compact", "--json", code=0).json["collection"]
         self.assertEqual((shown["index"], shown["index_bytes"]), ("compact", sum(sizes.values())))
         self.assertLess(shown["index_bytes"] * 5, self.folder("exact").joinpath("vec-1.rows").stat().st_size)
+
+    def test_a_server_counts_what_it_computes(self):
+        server = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0"], cwd=self.dir, env=self.env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait)
+        self.addCleanup(server.kill)
+        url = json.loads(server.stdout.readline())["http"]
+
+        def get(path):
+            with urllib.request.urlopen(url + path, timeout=LIMIT_S) as reply:
+                return reply.read().decode()
+
+        computed = 0
+        deadline = time.monotonic() + LIMIT_S
+        for query in self.corpus.queries[:2]:
+            while True:
+                try:
+                    got = json.loads(get("/v1/search?mode=semantic&collections=compact&q=" + urllib.parse.quote(query)))
+                    break
+                except urllib.error.HTTPError as e:  # the model is being loaded
+                    self.assertEqual(e.code, 503)
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.05)
+            computed += got["recomputed"]["computed"]
+        self.assertGreater(computed, 0)
+        self.assertIn("\npythia_recomputed_total %d\n" % computed, get("/metrics"))
+        self.assertEqual(json.loads(get("/metrics?format=json"))["recomputed"], computed)
 
     def test_a_bound_is_kept_and_estimates_say_so(self):
         query = self.corpus.queries[0]

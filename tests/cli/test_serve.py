@@ -246,9 +246,9 @@ class Routes(ServeTest):
         self.assertIn("version=0.0.4", text.headers["content-type"])
         lines = text.body.decode().splitlines()
         good = before["total"] - before["failed"] + 1
-        self.assertIn('pythia_requests_total{route="search_get",code="2xx"} %d' % good, lines)
-        self.assertIn('pythia_requests_total{route="search_get",code="4xx"} %d' % (before["failed"] + 1), lines)
-        self.assertTrue([l for l in lines if l.startswith('pythia_requests_total{route="-",code="4xx"} ')])
+        self.assertIn('pythia_requests_total{route="search_get",code="200"} %d' % good, lines)
+        self.assertIn('pythia_requests_total{route="search_get",code="400"} %d' % (before["failed"] + 1), lines)
+        self.assertTrue([l for l in lines if l.startswith('pythia_requests_total{route="-",code="404"} ')])
         self.assertIn('pythia_request_seconds_count{route="search_get"} %d' % (before["total"] + 2), lines)
         self.assertIn("pythia_model_loaded 1", lines)
         counted = self.ok(self.call("GET", "/metrics?format=json"))

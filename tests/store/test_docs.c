@@ -636,6 +636,34 @@ static void runs_begin_beat_and_end(void **state) {
     fixture_close(&f);
 }
 
+static void audit_rows_are_read_newest_first_and_the_oldest_go(void **state) {
+    (void)state;
+    enum { ROWS = 100003, KEPT = 100000 };
+    Fixture f;
+    fixture_open(&f);
+    StoreAudit *list = NULL;
+    size_t n = 1;
+    CHECK_OK(store_audits(f.store, &f.arena, 10, &list, &n));
+    CHECK_INT(n, 0);
+    CHECK_OK(store_begin(f.store));
+    for (int64_t i = 1; i <= ROWS; i++)
+        CHECK_OK(store_audit_put(f.store, &(StoreAudit){.at_ms = i,
+                                                        .action = i == ROWS ? STR("index") : STR("read"),
+                                                        .object = STR("docs"),
+                                                        .detail = STR("{}")}));
+    CHECK_OK(store_commit(f.store));
+    CHECK_OK(store_audits(f.store, &f.arena, 2, &list, &n));
+    CHECK(n == 2 && list[0].at_ms == ROWS && list[1].at_ms == ROWS - 1 && list[0].id > list[1].id);
+    CHECK_STR(list[0].action, "index");
+    CHECK_STR(list[1].action, "read");
+    CHECK_STR(list[0].object, "docs");
+    CHECK_STR(list[0].detail, "{}");
+    CHECK_OK(store_audits(f.store, &f.arena, SIZE_MAX, &list, &n));
+    CHECK_INT(n, KEPT);
+    CHECK_INT(list[n - 1].at_ms, ROWS - KEPT + 1);
+    fixture_close(&f);
+}
+
 static void a_new_run_tells_that_the_one_before_lost_its_process(void **state) {
     (void)state;
     Fixture f;
@@ -729,6 +757,7 @@ int main(void) {
         cmocka_unit_test(sweep_lists_slots_that_no_chunk_needs),
         cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
         cmocka_unit_test(runs_begin_beat_and_end),
+        cmocka_unit_test(audit_rows_are_read_newest_first_and_the_oldest_go),
         cmocka_unit_test(a_new_run_tells_that_the_one_before_lost_its_process),
         cmocka_unit_test(silent_runs_are_reaped_and_a_beat_revives_them),
         cmocka_unit_test(a_store_opened_for_reading_refuses_to_write),
