@@ -145,6 +145,7 @@ Err cmd_why(Cli *cli);
 
 /* The server: cmd_serve.c. */
 Err cmd_health(Cli *cli);
+Err cmd_lsp(Cli *cli);
 Err cmd_mcp(Cli *cli);
 Err cmd_serve(Cli *cli);
 Err cmd_token_create(Cli *cli);

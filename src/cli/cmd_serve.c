@@ -50,6 +50,14 @@ Err cmd_mcp(Cli *cli) {
     return server_run(&opts);
 }
 
+/* ---- lsp ---- */
+
+Err cmd_lsp(Cli *cli) {
+    ServerOpts opts = server_opts(cli);
+    opts.lsp = true;
+    return server_run(&opts);
+}
+
 /* ---- health ---- */
 
 /* Exit 1 and why not, when it is not healthy: what a container's HEALTHCHECK wants. */

@@ -533,6 +533,18 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_mcp,
      .examples = "claude mcp add pythia -- pythia mcp\ncodex mcp add pythia -- pythia mcp"},
+    {.name = "lsp",
+     .group = "serve",
+     .usage = "",
+     .summary = "symbols for editors: LSP on stdin, stdout",
+     .text = "The Language Server Protocol: workspace/symbol finds by name and by meaning; documentSymbol, definition "
+             "and references come from the "
+             "index of\n"
+             "the editor's folder. What is indexed is told by `pythia index` or `pythia watch`.",
+     .needs = NEEDS_CONFIG,
+     .run = cmd_lsp,
+     .examples =
+         "vim.lsp.start({cmd = {'pythia', 'lsp'}, root_dir = vim.fs.root(0, '.git')})    (in Neovim's init.lua)"},
     {.name = "health",
      .group = "serve",
      .usage = "",

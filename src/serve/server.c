@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/sys.h"
 #include "serve/http.h"
+#include "serve/lsp.h"
 #include "serve/rpc.h"
 #include "serve/shared.h"
 #include "serve/socket.h"
@@ -24,6 +25,7 @@ typedef struct {
     HttpDoor *http;
     SocketDoor *socket, *shared;
     Mcp *mcp;
+    Lsp *lsp;
     atomic_bool asked; /* an admin asked for the end */
 } Server;
 
@@ -143,16 +145,30 @@ static void on_rpc(void *ctx, Peer *p, Str line) {
 }
 
 static void on_mcp(void *ctx, Peer *p, Str line) { mcp_message(ctx, p, line); }
+static void on_lsp(void *ctx, Peer *p, Str message) { lsp_message(ctx, p, message); }
+
+/* An agent or an editor began us, and speaks on stdin. */
+static bool is_own(const ServerOpts *o) { return o->mcp || o->lsp; }
 
 /* The reader of stdin is the one who waits. */
 static Err stdio_serve(Server *s) {
     const ServerOpts *o = s->opts;
-    return stdio_run(&(StdioOpts){.desk = s->desk,
-                                  .message = o->mcp ? on_mcp : on_rpc,
-                                  .ctx = s->mcp,
-                                  .cancel = o->cancel,
-                                  .asked = &s->asked,
-                                  .grace_ms = o->mcp ? SERVER_MCP_GRACE_MS : SERVER_GRACE_MS});
+    StdioOpts stdio = {.desk = s->desk,
+                       .message = on_rpc,
+                       .cancel = o->cancel,
+                       .asked = &s->asked,
+                       .grace_ms = is_own(o) ? SERVER_MCP_GRACE_MS : SERVER_GRACE_MS};
+    if (o->mcp) {
+        stdio.message = on_mcp;
+        stdio.ctx = s->mcp;
+    }
+    if (o->lsp) {
+        stdio.message = on_lsp;
+        stdio.ctx = s->lsp;
+        stdio.frame = lsp_frame;
+    }
+    TRY(stdio_run(&stdio));
+    return o->lsp && !lsp_ended_well(s->lsp) ? err_set(ERR_NOTHING, "the client ended without 'shutdown'") : ERR_OK;
 }
 
 Err server_run(const ServerOpts *opts) {
@@ -166,15 +182,16 @@ Err server_run(const ServerOpts *opts) {
                      .workers = (size_t)config_int(c, CONF_SERVE_WORKERS),
                      .ingest_workers = (size_t)config_int(c, CONF_SERVE_INGEST_WORKERS),
                      .queue_max = (size_t)config_int(c, CONF_SERVE_MAX_QUEUE),
-                     .own_folder = opts->mcp,
+                     .own_folder = is_own(opts),
                      .on_shutdown = on_shutdown,
                      .shutdown_ctx = &s};
     Err err = desk_open(&s.desk, &desk);
     if (!err) err = mcp_open(&s.mcp, s.desk);
+    if (!err) err = lsp_open(&s.lsp, s.desk);
     if (!err) err = doors_open(&s);
-    if (!err && !opts->mcp) err = ready_tell(&s);
+    if (!err && !is_own(opts)) err = ready_tell(&s);
     if (!err) notify(&s, "READY=1\nSTATUS=answering");
-    if (!err && (opts->stdio || opts->mcp))
+    if (!err && (opts->stdio || is_own(opts)))
         err = stdio_serve(&s);
     else if (!err)
         wait_for_end(&s);
@@ -185,11 +202,12 @@ Err server_run(const ServerOpts *opts) {
     http_door_stop(s.http);
     socket_door_stop(s.socket);
     socket_door_stop(s.shared);
-    desk_close(s.desk, err || opts->mcp ? 0 : SERVER_GRACE_MS);
+    desk_close(s.desk, err || is_own(opts) ? 0 : SERVER_GRACE_MS);
     socket_door_close(s.socket, SERVER_SEND_MS);
     socket_door_close(s.shared, SERVER_SEND_MS);
     http_door_close(s.http, SERVER_SEND_MS);
     mcp_close(s.mcp);
+    lsp_close(s.lsp);
     arena_free(&s.arena);
     return err ? err_restore(&told) : ERR_OK;
 }

@@ -11,12 +11,13 @@ typedef struct {
     Config *config;
     const char *home, *cwd;
     char **environ;
-    const char *reader;         /* PythiaOpts.reader */
-    bool http;                  /* listen on server_address */
-    const char *socket;         /* Unix socket (socket.h); NULL: none */
-    bool shared;                /* answer calls of the command line (shared.h), unless serve.shared says no */
-    bool stdio;                 /* JSON-RPC 2.0 on stdin and stdout */
-    bool mcp;                   /* MCP there; the caller stands in cwd */
+    const char *reader; /* PythiaOpts.reader */
+    bool http;          /* listen on server_address */
+    const char *socket; /* Unix socket (socket.h); NULL: none */
+    bool shared;        /* answer calls of the command line (shared.h), unless serve.shared says no */
+    bool stdio;         /* JSON-RPC 2.0 on stdin and stdout */
+    bool mcp;           /* MCP there; the caller stands in cwd */
+    bool lsp;           /* the Language Server Protocol there; likewise. ERR_NOTHING: it ended without `shutdown` */
     const volatile int *cancel; /* set by a signal: the server ends in order */
     /* Called once, when calls are accepted: one JSON line of what listens where. */
     void (*ready)(void *ctx, Str line);

@@ -11,14 +11,16 @@ enum { READ_AT_ONCE = 64 << 10, LOOK_MS = 100 };
 typedef struct {
     Peer peer;            /* first: a Peer is its Stdio */
     pthread_mutex_t lock; /* one message is written at a time */
+    bool framed;
     atomic_bool broken, gone;
 } Stdio;
 
 static void stdio_send(Peer *p, Str message) {
     Stdio *s = (Stdio *)(void *)p;
     Buf line = {0};
+    if (s->framed) buf_printf(&line, "Content-Length: %zu\r\n\r\n", message.n);
     buf_add(&line, message);
-    buf_char(&line, '\n');
+    if (!s->framed) buf_char(&line, '\n');
     (void)pthread_mutex_lock(&s->lock);
     for (size_t at = 0; at < line.n && !atomic_load(&s->broken);) {
         ssize_t n = write(STDOUT_FILENO, line.p + at, line.n - at);
@@ -63,6 +65,21 @@ static void lines_take(const StdioOpts *o, Stdio *s, Input *in) {
     in->scanned = 0;
 }
 
+static Err frames_take(const StdioOpts *o, Stdio *s, Input *in) {
+    size_t at = 0, used = 0;
+    Str message;
+    FrameState state;
+    while ((state = o->frame(str_from(buf_str(&in->in), at), &message, &used)) == FRAME_WHOLE) {
+        o->message(o->ctx, &s->peer, message);
+        at += used;
+    }
+    if (at) memmove(in->in.p, in->in.p + at, in->in.n - at);
+    in->in.n -= at;
+    if (state == FRAME_PART) return ERR_OK;
+    o->message(o->ctx, &s->peer, STR(""));
+    return err_set(ERR_INPUT, "what came on the standard input is no message with its length before it");
+}
+
 static bool is_over(const StdioOpts *o, Stdio *s) {
     return atomic_load(&s->broken) || (o->asked && atomic_load(o->asked)) ||
            (o->cancel && __atomic_load_n(o->cancel, __ATOMIC_RELAXED));
@@ -82,12 +99,15 @@ static Err read_all(const StdioOpts *o, Stdio *s) {
         if (n < 0 && errno != EINTR && errno != EAGAIN) err = err_set(ERR_IO, "cannot read stdin: %s", strerror(errno));
         if (n == 0) {
             /* A last line without its line feed is one, too. */
-            if (in.in.n && !in.skipping) o->message(o->ctx, &s->peer, str_trim(buf_str(&in.in)));
+            if (in.in.n && !in.skipping && !o->frame) o->message(o->ctx, &s->peer, str_trim(buf_str(&in.in)));
             break;
         }
         if (n < 0) continue;
         in.in.n += (size_t)n;
-        lines_take(o, s, &in);
+        if (o->frame)
+            err = frames_take(o, s, &in);
+        else
+            lines_take(o, s, &in);
     }
     buf_free(&in.in);
     return err;
@@ -95,6 +115,7 @@ static Err read_all(const StdioOpts *o, Stdio *s) {
 
 Err stdio_run(const StdioOpts *o) {
     Stdio s = {.peer = {.desk = o->desk, .role = ROLE_ADMIN, .send = stdio_send, .gone = stdio_gone}};
+    s.framed = o->frame != NULL;
     s.peer.from.door = "stdio";
     (void)snprintf(s.peer.from.who, sizeof s.peer.from.who, "user %ld", (long)geteuid());
     (void)pthread_mutex_init(&s.lock, NULL);
