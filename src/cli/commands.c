@@ -537,10 +537,8 @@ const Command commands[] = {
      .group = "serve",
      .usage = "",
      .summary = "symbols for editors: LSP on stdin, stdout",
-     .text = "The Language Server Protocol: workspace/symbol finds by name and by meaning; documentSymbol, definition "
-             "and references come from the "
-             "index of\n"
-             "the editor's folder. What is indexed is told by `pythia index` or `pythia watch`.",
+     .text = "The Language Server Protocol. workspace/symbol finds by name and by meaning; documentSymbol, definition\n"
+             "and references come from the index of the editor's folder, which `pythia index` or `pythia watch` makes.",
      .needs = NEEDS_CONFIG,
      .run = cmd_lsp,
      .examples =
