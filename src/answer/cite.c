@@ -81,7 +81,8 @@ static Err marks_take(Sentence *s, Str text) {
 /* ---- one or several sources ---- */
 
 static Str around(const CiteSource *source, size_t span) {
-    const size_t first = span ? span - 1 : span, last = span + 1 < source->n ? span + 1 : span;
+    const size_t first = span && !source->spans[span - 1].heading ? span - 1 : span;
+    const size_t last = span + 1 < source->n && !source->spans[span + 1].heading ? span + 1 : span;
     const size_t from = source->spans[first].start;
     return str_make(source->text.p + from, source->spans[last].end - from);
 }
@@ -92,6 +93,7 @@ static Near nearest(const Sentence *s, const CiteSource *source) {
     float most = -1;
     for (size_t i = 0; i < source->n; i++) {
         const Span *span = &source->spans[i];
+        if (span->heading) continue; /* names what follows, and proves nothing */
         const float own = evidence_share(&s->words, str_make(source->text.p + span->start, span->end - span->start));
         const float wide = evidence_share(&s->words, around(source, i));
         if (2 * own + wide <= most) continue;
@@ -155,14 +157,35 @@ static bool is_contrary(const Sentence *s, const Citation *best) {
     return claim_negates(clause_of(s, best->quote));
 }
 
+/* What in these sources speaks of the same, one behind the other. */
+static Err related(const Sentence *s, const size_t *places, size_t n, Str *out) {
+    Buf b = {0};
+    for (size_t i = 0; i < n; i++) {
+        const CiteSource *source = &s->c->sources[places[i]];
+        const Near best = nearest(s, source);
+        if (source->n) buf_add(&b, around(source, best.span));
+        for (size_t k = 0; k < source->n; k++) {
+            const Span *span = &source->spans[k];
+            const Str text = str_make(source->text.p + span->start, span->end - span->start);
+            buf_char(&b, '\n');
+            if (evidence_share(&s->words, text) >= CITE_NEAR) buf_add(&b, text);
+        }
+    }
+    const Err err = buf_ok(&b);
+    *out = arena_str(s->c->a, buf_str(&b));
+    buf_free(&b);
+    return err ? err : out->p ? ERR_OK : arena_error();
+}
+
 /* Do these sources hold it together? Then out has a citation of each that has a part in it. */
 static Err try_sources(const Sentence *s, const size_t *places, size_t n, Cited *out) {
-    Str text;
+    Str text, same;
     float near = 0, most = -1;
     size_t at = 0;
     TRY(united(s, places, n, &text));
+    TRY(related(s, places, n, &same));
     out->n = 0;
-    out->why = claim_missing(s->body, text);
+    out->why = claim_missing(s->body, text, same);
     if (!out->why && evidence_share(&s->words, text) < CITE_SHARE) out->why = "words that are in no source";
     for (size_t i = 0; i < n && !out->why; i++) {
         const Near best = nearest(s, &s->c->sources[places[i]]);
@@ -243,9 +266,13 @@ static Err check_prose(Sentence *s, Cited *out) {
     if (!s->words.n) return ERR_OK;
     if (s->n_cited) TRY(try_sources(s, s->cited, s->n_cited, out));
     const char *why = s->n_cited ? out->why : NULL;
+    float most =
+        s->n_cited ? 2
+                   : -1; /* the reason that is told is that of what it cites, else of the source that has most of it */
     for (size_t i = 0; i < s->c->n && !out->holds; i++) {
+        const float share = evidence_share(&s->words, s->c->sources[i].text);
         TRY(try_sources(s, &i, 1, out));
-        if (!why) why = out->why;
+        if (share > most) most = share, why = out->why;
     }
     if (!out->holds) out->why = why ? why : "there is no source";
     return ERR_OK;

@@ -1,7 +1,8 @@
 /* cite.h - does what a writer wrote stand in the sources? Sentence by sentence, as they come.
  *
  * A sentence stays when one source, or those it cites together, have
- *  1. every number, identifier and name in it, and everything between quotation marks or backticks word for word;
+ *  1. every identifier and name in it, everything between quotation marks or backticks word for word, and every number where the
+ *     source speaks of the same: in a sentence with CITE_NEAR of its words, or beside the nearest one;
  *  2. CITE_SHARE of its other words by idf, stems counting as words, and CITE_NEAR of all within three sentences of one source, since
  *     any page has most words somewhere;
  *  3. a negation near, where it has one, and none where it has not and the words around are the same.

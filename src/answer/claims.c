@@ -211,7 +211,7 @@ static bool word_next(Str sentence, size_t *at, Str *out) {
     return out->n > 0;
 }
 
-const char *claim_missing(Str sentence, Str text) {
+const char *claim_missing(Str sentence, Str text, Str near) {
     bool first = true;
     Str raw;
     if (lacks_quotes(sentence, text)) return "a quotation that is in no source";
@@ -220,6 +220,7 @@ const char *claim_missing(Str sentence, Str text) {
         const bool item = first && raw.n <= 3 && is_digit(raw.p[0]) && strchr(".)", raw.p[raw.n - 1]);
         if (!word.n || item) continue; /* an item's dash, and the "2." of a list that the writer made */
         if (lacks_numbers(word, text)) return "a number that is in no source";
+        if (lacks_numbers(word, near)) return "a number that stands nowhere near";
         if (lacks_identifier(word, text)) return "an identifier that is in no source";
         if (lacks_name(word, first, text)) return "a name that is in no source";
         /* A colon or a full stop within lets a new sentence begin. */

@@ -13,8 +13,9 @@ enum { CLAIM_MARKS = 8, CLAIM_MARK_BYTES = 64 };
  * none. */
 size_t claim_mark(Str text, size_t numbers[CLAIM_MARKS], size_t *n);
 
-/* NULL: the text has every number, identifier, name and quotation of the sentence; else what it lacks, in words. */
-const char *claim_missing(Str sentence, Str text);
+/* NULL: the text has every identifier, name and quotation of the sentence, and `near`, what in it speaks of the same, every number;
+ * else what is missing, in words. */
+const char *claim_missing(Str sentence, Str text, Str near);
 
 /* Says that something is not. */
 bool claim_negates(Str sentence);

@@ -66,19 +66,30 @@ static Err sentence_show(Compose *c, const Cited *cited) {
     return ERR_OK;
 }
 
+/* Small models copy the mark of a quoted line along. */
+static Str without_quote_mark(Str sentence) {
+    while (str_starts(sentence, STR("> "))) sentence = str_trim(str_from(sentence, 2));
+    return sentence;
+}
+
 /* raw: with the blanks and line ends around it. */
 static Err sentence_take(Compose *c, Str raw) {
     Cited cited;
-    const Str sentence = str_trim(raw);
+    const Str sentence = without_quote_mark(str_trim(raw));
     const size_t at = (size_t)(sentence.p - raw.p);
+    const size_t shown = c->text.n;
     Err err = ERR_OK;
     c->sentences++;
     c->lines += lines_in(str_upto(raw, at));
     if (is_no_answer(sentence))
         err = refuse(c, sentence, "it says that there is no answer");
     else if (!(err = cite_check(&c->citing, sentence, &cited)))
-        err = cited.holds ? sentence_show(c, &cited) : refuse(c, sentence, cited.why);
-    c->lines += lines_in(str_from(raw, at + sentence.n));
+        err = !cited.holds                                   ? refuse(c, sentence, cited.why)
+              : str_find(buf_str(&c->text), cited.text) >= 0 ? refuse(c, sentence, "it was said already")
+                                                             : sentence_show(c, &cited);
+    /* One that is left out takes its line along. */
+    const size_t before = c->lines, behind = lines_in(str_from(raw, at + sentence.n));
+    c->lines = c->text.n == shown ? (before > behind ? before : behind) : behind;
     return err;
 }
 

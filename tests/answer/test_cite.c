@@ -7,6 +7,10 @@ static const char *const texts[] = {
     "The printer's paper tray takes 1,500 sheets. The cache is not flushed on exit. Plug the printer in first, said "
     "Ada Lovelace.",
     "int backoff_next(void) {\n    return wait;\n}\n",
+    "Chronology\n\nThe Union began with the Treaty of Rome in 1957. Minor amendments were made later. Others were "
+    "signed "
+    "by most of the "
+    "members. The Treaty of Amsterdam was agreed in 1997.",
 };
 enum { TEXTS = sizeof texts / sizeof *texts };
 
@@ -76,6 +80,8 @@ static void what_is_in_no_source_is_refused_with_the_reason(void **state) {
     kit_open(&k);
     check_refused(&k, "The paper tray takes 1,501 sheets [2].", "a number that is in no source");
     check_refused(&k, "The paper tray takes 500 sheets [2].", "a number that is in no source");
+    check_refused(&k, "The Treaty of Amsterdam was agreed in 1957.", "a number that stands nowhere near");
+    check_refused(&k, "Chronology [4]", "words that stand nowhere together"); /* a heading */
     check_refused(&k, "The soup of Grandma simmers for twenty minutes [1].", "a name that is in no source");
     check_refused(&k, "The function backoff_reset() returns wait [3].", "an identifier that is in no source");
     check_refused(&k, "`backoff` returns wait and src/wait.c calls it [3].", "a quotation that is in no source");
@@ -165,8 +171,8 @@ static Err compose(Kit *k, Parrot *parrot, Ear *ear, Composed *out) {
 
 static void an_answer_is_the_same_however_it_comes(void **state) {
     static const char said[] =
-        "<think>1,500? Yes.</think>Sure!\nThe paper tray takes 1,500 sheets [1]. It was built in 1999 [2].\n\n"
-        "- Simmer the soup for twenty minutes.\n- Add basil.\n```\nreturn wait;\n```\nNO ANSWER";
+        "<think>1,500? Yes.</think>Sure!\n> The paper tray takes 1,500 sheets [1]. It was built in 1999 [2].\n\n"
+        "- Simmer the soup for twenty minutes.\n- Add basil.\n- Add basil.\n```\nreturn wait;\n```\nNO ANSWER";
     static const char shown[] =
         "The paper tray takes 1,500 sheets. [2]\n\n- Simmer the soup for twenty minutes. [1]\n- Add basil. [1]\n"
         "```\nreturn wait;\n```\n[3]";
@@ -181,7 +187,7 @@ static void an_answer_is_the_same_however_it_comes(void **state) {
         CHECK_STR(composed.text, shown);
         CHECK_STR(buf_str(&ear.text), shown);
         CHECK_INT(ear.citations, composed.n);
-        CHECK_INT(composed.n_refused, 3);
+        CHECK_INT(composed.n_refused, 4);
         CHECK_STR(composed.refused[1].sentence, "It was built in 1999 [2].");
         buf_free(&ear.text);
     }
