@@ -99,9 +99,9 @@ static void leave(Request *r) {
 bool request_stream_end(Request *r) {
     HttpStream *s = r->stream;
     if (!s) return false;
+    request_log(r);
     (void)pthread_mutex_lock(&s->lock);
     s->ended = true;
-    request_log(r);
     const bool left = s->left;
     if (!left) wake(r);
     (void)pthread_mutex_unlock(&s->lock);
