@@ -132,7 +132,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "address that `serve` listens on; EMBEDDING_SERVER_PORT sets the port")                                          \
     X(SERVE_SOCKET, "serve", "socket", STR, "", "", 0, "Unix socket of `serve` (none: no socket)")                     \
     X(SERVE_SHARED, "serve", "shared", BOOL, "true", "", 0,                                                            \
-      "a server that runs answers search, similar and embed of the command line, too")                                 \
+      "a server that runs answers search, similar, ask and embed of the command line, too")                            \
     X(SERVE_SHARED_WAIT, "serve", "shared_wait", DURATION, "300ms", "", 0,                                             \
       "a server that shows no life for so long is not waited for")                                                     \
     X(SERVE_TOKEN_FILE, "serve", "token_file", STR, "", "", 0,                                                         \

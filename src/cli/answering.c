@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "cli/hits.h"
 #include "cli/searching.h"
+#include "cli/sharing.h"
 #include "serve/reply.h"
 
 static const int64_t SOURCES_MAX = 64, QUOTES_MAX = 8;
@@ -147,11 +148,9 @@ static Err abstain(Cli *cli, const PythiaAnswer *r) {
 }
 
 Err ask_and_print(Cli *cli, Arena *a, PythiaAsk *rq, PythiaAnswer *reply) {
-    Pythia *p = NULL;
     Printing printing = {.cli = cli};
-    TRY(cli_engine(cli, &p));
     if (!rq->whole) rq->tell = print_news, rq->tell_ctx = &printing;
-    const Err err = pythia_ask(p, a, rq, reply);
+    const Err err = cli_ask(cli, a, rq, reply);
     if (err && printing.any) buf_char(&cli->out, '\n'); /* what stands there was checked; the error comes below it */
     TRY(err);
     TRY(printing.err);

@@ -188,6 +188,7 @@ const Flag ask_flags[] = {
     {.name = "explain", .help = "with --json: what the confidence was made of"},
     {.name = "deadline", .type = FLAG_VALUE, .arg = "TIME", .key = KEY(CONF_SEARCH_DEADLINE)},
     {.name = "json", .help = "the answer as JSON"},
+    FLAG_IN_PROCESS,
     {0},
 };
 

@@ -46,6 +46,24 @@ Err cli_search(Cli *cli, const PythiaSearch *rq, PythiaReply *out) {
     return pythia_search(p, &cli->arena, rq, out);
 }
 
+/* Quotes come at once: there is nothing to be shown meanwhile. */
+static bool ask_is_whole(const Cli *cli, const PythiaAsk *rq) {
+    const Str writer = config_text(cli->config, CONF_ASK_URL);
+    return rq->whole || rq->extractive || rq->sources_only || !writer.n || str_is(writer, "none");
+}
+
+Err cli_ask(Cli *cli, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
+    Shared *server = NULL;
+    Pythia *p = NULL;
+    if (ask_is_whole(cli, rq) && !rq->session.n && !rq->n_turns) TRY(server_seek(cli, &server));
+    if (server) {
+        const Err err = shared_ask(server, a, rq, out);
+        if (server_answered(cli, err)) return err;
+    }
+    TRY(cli_engine(cli, &p));
+    return pythia_ask(p, a, rq, out);
+}
+
 /* A file's name relative to the working folder means another file to a server. */
 static bool model_is_relative(const Cli *cli, Str name) {
     if (!name.n) name = config_text(cli->config, CONF_MODEL_EMBED);

@@ -517,6 +517,7 @@ const Op ops[] = {
      "text/html; charset=utf-8"},
     {"shared_search", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_search,
      NULL},
+    {"shared_ask", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_ask, NULL},
     {"shared_embed", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_embed,
      NULL},
     {"shutdown", NULL, NULL, ROLE_ADMIN, OP_NOW, no_fields, ok_reply, "Ends the server.", NULL, op_shutdown, NULL},

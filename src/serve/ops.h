@@ -98,6 +98,7 @@ Err op_run(Call *c, JsonOut *j);
 Err op_run_cancel(Call *c, JsonOut *j);
 Err op_audit(Call *c, JsonOut *j);
 Err op_shared_search(Call *c, JsonOut *j);
+Err op_shared_ask(Call *c, JsonOut *j);
 Err op_shared_embed(Call *c, JsonOut *j);
 Err op_shutdown(Call *c, JsonOut *j);
 Err op_metrics(Call *c, JsonOut *j);

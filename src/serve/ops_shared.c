@@ -36,6 +36,19 @@ Err op_shared_search(Call *c, JsonOut *j) {
     return ERR_OK;
 }
 
+Err op_shared_ask(Call *c, JsonOut *j) {
+    PythiaAsk rq;
+    PythiaAnswer reply;
+    TRY(standing_begin(c, &parcel_ask, &rq));
+    const Err err = pythia_ask(c->engine, c->arena, &rq, &reply);
+    standing_end(c);
+    TRY(err);
+    if (reply.abstained) metrics_abstained(desk_metrics(c->desk));
+    jout_key(j, "reply");
+    parcel_write(j, &parcel_answer, &reply);
+    return ERR_OK;
+}
+
 Err op_shared_embed(Call *c, JsonOut *j) {
     SharedTexts rq;
     float *vectors = NULL;

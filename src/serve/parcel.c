@@ -347,3 +347,46 @@ static const ParcelMember reply_members[] = {HAS(PythiaReply, STR, query),
                                              HAS_PART(PythiaReply, coverage, &coverage_shape),
                                              {0}};
 const ParcelShape parcel_reply = {sizeof(PythiaReply), reply_members};
+
+static const ParcelMember ask_members[] = {HAS_PART(PythiaAsk, search, &parcel_search),
+                                           HAS(PythiaAsk, SIZE, quotes),
+                                           HAS(PythiaAsk, F64, threshold),
+                                           HAS(PythiaAsk, BOOL, extractive),
+                                           HAS(PythiaAsk, BOOL, sources_only),
+                                           HAS(PythiaAsk, SIZE, context_tokens),
+                                           HAS(PythiaAsk, BOOL, whole),
+                                           HAS(PythiaAsk, BOOL, any_collections),
+                                           {0}};
+const ParcelShape parcel_ask = {sizeof(PythiaAsk), ask_members};
+
+static const ParcelMember citation_members[] = {
+    HAS(PythiaCitation, SIZE, source), HAS(PythiaCitation, I32, start_line), HAS(PythiaCitation, I32, end_line),
+    HAS(PythiaCitation, STR, quote),   HAS(PythiaCitation, F32, score),      {0}};
+static const ParcelShape citation_shape = {sizeof(PythiaCitation), citation_members};
+
+static const ParcelMember refused_members[] = {HAS(PythiaRefused, STR, sentence), HAS(PythiaRefused, TEXT, why), {0}};
+static const ParcelShape refused_shape = {sizeof(PythiaRefused), refused_members};
+
+static const ParcelMember answer_members[] = {HAS(PythiaAnswer, STR, question),
+                                              HAS_PART(PythiaAnswer, found, &parcel_reply),
+                                              HAS(PythiaAnswer, I64, session),
+                                              HAS(PythiaAnswer, BOOL, abstained),
+                                              HAS(PythiaAnswer, F64, confidence),
+                                              HAS(PythiaAnswer, F64, threshold),
+                                              HAS(PythiaAnswer, STR, answer),
+                                              HAS(PythiaAnswer, TEXT, writer),
+                                              HAS(PythiaAnswer, STR, model),
+                                              HAS_MANY(PythiaAnswer, PARTS, sources, n_sources, &hit_shape),
+                                              HAS(PythiaAnswer, SIZE, context_tokens),
+                                              HAS_MANY(PythiaAnswer, PARTS, citations, n_citations, &citation_shape),
+                                              HAS_MANY(PythiaAnswer, PARTS, refused, n_refused, &refused_shape),
+                                              HAS(PythiaAnswer, F32, evidence.share),
+                                              HAS(PythiaAnswer, F32, evidence.cosine),
+                                              HAS(PythiaAnswer, F32, evidence.span_share),
+                                              HAS(PythiaAnswer, F32, evidence.span_cosine),
+                                              HAS(PythiaAnswer, F32, evidence.expected),
+                                              HAS(PythiaAnswer, F32, evidence.margin),
+                                              HAS(PythiaAnswer, F64, answer_ms),
+                                              HAS(PythiaAnswer, F64, took_ms),
+                                              {0}};
+const ParcelShape parcel_answer = {sizeof(PythiaAnswer), answer_members};

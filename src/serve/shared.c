@@ -68,7 +68,7 @@ static bool key_is_apart(const ConfigDef *d) {
                                         "ui.",
                                         "memory.",
                                         "network.",
-                                        "ask.",
+                                        "ask.abstain",
                                         "search.limit",
                                         "search.mode",
                                         "search.fusion",
@@ -269,6 +269,10 @@ static Err call(Shared *s, Arena *a, const char *method, const ParcelShape *rq_s
 
 Err shared_search(Shared *s, Arena *a, const PythiaSearch *rq, PythiaReply *out) {
     return call(s, a, "shared_search", &parcel_search, rq, &parcel_reply, out);
+}
+
+Err shared_ask(Shared *s, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
+    return call(s, a, "shared_ask", &parcel_ask, rq, &parcel_answer, out);
 }
 
 Err shared_embed(Shared *s, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out, size_t *dim,

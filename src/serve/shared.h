@@ -34,6 +34,8 @@ const char *shared_who(const Shared *s); /* "the server at '/home/…/pythia.soc
 /* pythia_search and pythia_embed, in the server. ERR_OK: *out is as they would have filled it. ERR_INTERRUPT, ERR_NOMEM: the
  * caller's own. Everything else is ERR_NETWORK: nothing was answered, err_text says why, and s is of no further use. */
 MUST_USE Err shared_search(Shared *s, Arena *a, const PythiaSearch *rq, PythiaReply *out);
+/* pythia_ask, of a question without session, turns and tell. */
+MUST_USE Err shared_ask(Shared *s, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
 MUST_USE Err shared_embed(Shared *s, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out,
                           size_t *dim, int32_t **tokens, bool **truncated);
 

@@ -122,6 +122,16 @@ class SharedTest(PythiaTest):
         self.same("embed", "a", "--model", MODEL_NAME)
         self.by_itself("embed", "a", "--model", "../home/models/%s.gguf" % MODEL_NAME)
 
+    def test_answers_are_the_same_bytes(self):
+        self.serve()
+        for args in (["--json"], ["--json", "--explain"], [], ["--sources-only"], ["--quotes", "1", "--sources", "2"], ["--no-stream"]):
+            self.same("ask", "What does the printer's paper tray take?", *args)
+        told = self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99", "--json")
+        self.assertEqual((told.code, json.loads(told.out)["abstained"]), (1, True))
+        self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99")
+        run = self.by_itself("ask", "What does the paper tray take?", "-s", "new")
+        self.assertNotIn("answered by", run.err)
+
     def test_errors_are_the_caller_s_own(self):
         self.serve()
         for args in (["search", "a", "--in", "nowhere"], ["embed", "a", "--model", "nowhere"], ["similar", "#k99999999"],

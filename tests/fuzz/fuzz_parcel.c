@@ -7,8 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const ParcelShape *const shapes[] = {&parcel_search, &parcel_reply, &shared_caller, &shared_texts,
-                                            &shared_vectors};
+static const ParcelShape *const shapes[] = {&parcel_search,  &parcel_reply, &shared_caller, &shared_texts,
+                                            &shared_vectors, &parcel_ask,   &parcel_answer};
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 typedef union {
     PythiaSearch search;
@@ -16,6 +16,8 @@ typedef union {
     SharedCaller caller;
     SharedTexts texts;
     SharedVectors vectors;
+    PythiaAsk ask;
+    PythiaAnswer answer;
 } Any;
 
 static bool parcel_of(Arena *a, const ParcelShape *shape, Str text, Any *out) {
