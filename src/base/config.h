@@ -64,6 +64,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "disk space, a model, for vectors of texts that went, should they come back (0: none)")                          \
     X(INDEX_SKIM_FROM, "index", "skim_from", BYTES, "8M", "", 0,                                                       \
       "so much of new files is first made searchable in coarse pieces, within seconds (0: never)")                     \
+    X(INDEX_STATIC_FROM, "index", "static_from", BYTES, "8M", "", 0,                                                   \
+      "new files of this size in all have a static table of the model made, once, for search.static (0: never)")       \
     X(INDEX_HIDDEN, "index", "hidden", BOOL, "false", "", CONFIG_PROJECT, "index hidden files too")                    \
     X(INDEX_NOISE, "index", "noise", ENUM, "rank", "rank|keep", CONFIG_PROJECT,                                        \
       "rank: skip lock files, minified files and installed packages, rank generated and vendored ones lower; keep: "   \
@@ -88,6 +90,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "how words and vectors are combined")                                                                            \
     X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT,                                               \
       "weight of the vectors in convex fusion, 0..1")                                                                  \
+    X(SEARCH_STATIC, "search", "static", BOOL, "true", "", CONFIG_PROJECT,                                             \
+      "chunks that have no vector yet are also judged by a static table of their model, where there is one")           \
     X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")       \
     X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT,                                        \
       "answer with what is found by then (0: none)")                                                                   \

@@ -27,7 +27,8 @@ void collection_text(Buf *b, const Term *t, const PythiaCollection *c) {
     buf_add_z(b, "\n  chunks     ");
     number_add(b, c->chunks);
     buf_printf(b, ", %d %% with vectors", c->chunks ? (int)(100 * c->embedded / c->chunks) : 100);
-    if (c->pending) buf_printf(b, " (%lld pending)", (long long)c->pending);
+    if (c->pending)
+        buf_printf(b, " (%lld pending%s)", (long long)c->pending, c->statics ? ", judged by static vectors" : "");
     if (c->skimmed) {
         buf_add_z(b, "\n  skimmed    ");
         number_add(b, c->skimmed);

@@ -118,6 +118,7 @@ static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
     if (r->coverage.pending > 0)
         buf_printf(&b, " (%lld %s pending)", (long long)r->coverage.pending,
                    r->coverage.pending == 1 ? "file" : "files");
+    if (r->coverage.statics) buf_add_z(&b, ", judged by static vectors so far");
     skimmed_add(&b, r);
     if (r->coverage.stale > 0) buf_printf(&b, " · %lld out of date: run pythia index", (long long)r->coverage.stale);
     if (r->deadline_hit) buf_add_z(&b, " · deadline reached: what was found by then");

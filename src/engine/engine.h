@@ -85,6 +85,14 @@ MUST_USE Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out);
 MUST_USE Err engine_writer_kind(const Pythia *p, const WriterKind **out);
 MUST_USE Err engine_writer(Pythia *p, const WriterKind *kind, bool whole, Writer **out);
 
+/* ---- table.c: the static table of a collection's model (model/distill.h), for chunks that have no vector yet ---- */
+/* NULL when there is none, or it is not wanted (search.static). */
+MUST_USE Err engine_table(Pythia *p, const StoreCollection *c, Model **out);
+/* Makes it where there is none and it costs a minute of CPU at most (MiniLM: 20 s), in <home>/cache. That it cannot be made or kept
+ * is told in the log alone. progress may be NULL. Errors: ERR_INTERRUPT. */
+MUST_USE Err engine_table_make(Pythia *p, const StoreCollection *c,
+                               void (*progress)(void *ctx, size_t done, size_t total), void *ctx);
+
 /* ---- collections.c ---- */
 /* The collection whose root covers path (absolute, real), the deepest of several; id 0 in *out when none does. */
 MUST_USE Err engine_covering(Store *s, Arena *a, Str path, StoreCollection *out);

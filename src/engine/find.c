@@ -155,6 +155,28 @@ static Err open_words(Find *f, StoreCollection *c, LexIndex **out) {
     }
 }
 
+/* What the search of one source shares with all others of the process. */
+static Err share(Find *f, SearchSource *s) {
+    const MemoryLevel level = engine_pressure(f->p);
+    s->sched = core_sched(f->p->core);
+    TRY(engine_cache(f->p, level, &s->cache));
+    return engine_pool_under(f->p, SCHED_INTERACTIVE, level, &s->pool);
+}
+
+/* For what has no vector yet. */
+static Err open_table(Find *f, const StoreCollection *c, SearchSource *s) {
+    Model *table = NULL;
+    StoreCounts n = {.pending = c->pending};
+    const int64_t start = clock_mono_ns();
+    if (f->mode != MODE_HYBRID || c->dim == 0) return ERR_OK;
+    if (!c->pending_known) TRY(store_counts(f->store, c->id, &c->model_id, &n));
+    if (n.pending == 0) return ERR_OK;
+    TRY(engine_table(f->p, c, &table));
+    s->table = table;
+    f->out->timing.model_ms += clock_ms_since(start);
+    return ERR_OK;
+}
+
 static Err open_source(Find *f, size_t i) {
     StoreCollection *c = &f->collections[i];
     SearchSource *s = &f->sources[i];
@@ -168,6 +190,8 @@ static Err open_source(Find *f, size_t i) {
         f->out->timing.open_ms += clock_ms_since(start);
     }
     if (f->mode == MODE_LEXICAL || f->mode == MODE_SYMBOL || f->mode == MODE_REGEX) return ERR_OK;
+    TRY(share(f, s));
+    TRY(open_table(f, c, s));
     if (c->rows == 0) {
         if (f->mode == MODE_HYBRID) return ERR_OK; /* words only so far; coverage says so */
         return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors yet", STR_FMT(c->name)),
@@ -183,10 +207,6 @@ static Err open_source(Find *f, size_t i) {
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
     f->out->timing.open_ms += clock_ms_since(opened);
-    MemoryLevel level = engine_pressure(f->p);
-    s->sched = core_sched(f->p->core);
-    TRY(engine_cache(f->p, level, &s->cache));
-    TRY(engine_pool_under(f->p, SCHED_INTERACTIVE, level, &s->pool));
     f->recompute[i] = (Recompute){
         .store = f->store, .collection = c, .model = m, .cache = s->cache, .pool = s->pool, .sched = s->sched};
     return ERR_OK;
@@ -261,6 +281,7 @@ static Err fill_coverage(Find *f) {
         cover->pending += n.pending_files;
         cover->skipped += n.skipped + n.failed;
         cover->skimmed += n.skimmed;
+        if (f->sources[i].table) cover->statics += n.pending;
         chunks += n.chunks;
         embedded += n.embedded;
     }

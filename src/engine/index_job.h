@@ -82,6 +82,8 @@ MUST_USE Err index_vectors_stay(IndexJob *j, bool *stay);
 MUST_USE Err index_kind_change(IndexJob *j, Str kind);
 /* At the end of a run: changes the kind of a collection that has the one that serves its size best. */
 MUST_USE Err index_kind_by_size(IndexJob *j);
+/* The static table of the model, where many chunks are about to wait for their vectors. */
+MUST_USE Err index_table(IndexJob *j);
 void index_progress(IndexJob *j, const char *stage, int64_t done, int64_t total, bool finished);
 
 #endif

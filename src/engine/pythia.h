@@ -205,6 +205,7 @@ typedef struct {
     int64_t indexed, pending, skipped,
         stale;       /* files; of them with chunks that wait for vectors; left out; hits that changed */
     int64_t skimmed; /* files that are found by coarse pieces so far */
+    int64_t statics; /* chunks without a vector that a static table judges meanwhile (search.static) */
     double ratio;    /* share of chunks with vectors, 0..1 */
 } Coverage;
 
@@ -418,6 +419,7 @@ typedef struct {
     Str index_hint; /* what would make it better; "": nothing */
     int64_t documents, skipped, failed, chunks, embedded, pending, text_bytes, updated_ms;
     int64_t skimmed;                    /* documents in coarse pieces so far, which the next `index` cuts */
+    int64_t statics;                    /* chunks without a vector that a static table judges meanwhile */
     int64_t index_bytes, lexical_bytes; /* of the vector index and of the lexical index, on disk */
     int64_t dim;
     bool root_missing, model_missing;

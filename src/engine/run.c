@@ -263,6 +263,14 @@ static Err kind_tell(IndexJob *j) {
     return ERR_OK;
 }
 
+static void table_progress(void *ctx, size_t done, size_t total) {
+    index_progress(ctx, "distill", (int64_t)done, (int64_t)total, false);
+}
+
+Err index_table(IndexJob *j) {
+    return j->model && !j->rq->lex_only ? engine_table_make(j->p, &j->c, table_progress, j) : ERR_OK;
+}
+
 /* Documents, chunks and words, as the files are now. */
 static Err take_in(IndexJob *j) {
     TRY(words_open(&j->words, j->p, j->store, &j->c, j->rq->force));

@@ -68,6 +68,7 @@ static Err kind_why(Arena *a, const StoreCollection *c, Str *out) {
 
 static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, PythiaCollection *out) {
     StoreCounts n;
+    Model *table = NULL;
     StoreRun *runs = NULL;
     size_t n_runs = 0;
     FileInfo info = {0};
@@ -91,6 +92,8 @@ static Err describe(Pythia *p, Arena *a, Store *s, const StoreCollection *c, Pyt
                               .dim = c->dim,
                               .last_run_state = STR(""),
                               .last_run_error = STR("")};
+    TRY(engine_table(p, c, &table));
+    out->statics = table ? n.pending : 0;
     TRY(index_look_at(p, c, &out->index_bytes, &out->index_hint));
     TRY(words_bytes(p, c, &out->lexical_bytes));
     TRY(kind_why(a, c, &out->index_why));

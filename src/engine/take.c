@@ -407,6 +407,7 @@ static void searchable(IndexJob *j) {
 
 Err index_take(IndexJob *j) {
     const int64_t least = config_int(j->p->opts.config, CONF_INDEX_SKIM_FROM);
+    const int64_t least_table = config_int(j->p->opts.config, CONF_INDEX_STATIC_FROM);
     int64_t bytes = 0;
     size_t n = 0;
     Found **fresh = arena_array(&j->scratch, Found *, j->n_todo);
@@ -417,12 +418,15 @@ Err index_take(IndexJob *j) {
         fresh[n++] = j->todo[i];
     }
     const bool skims = n > 0 && least > 0 && bytes >= least;
+    const bool wants_table = least_table > 0 && bytes >= least_table;
     if (skims) {
         TRY(take(j, &pass_skim, fresh, n));
         sys_memory_trim(); /* the other pass has sizes of its own */
         searchable(j);
+        if (wants_table) TRY(index_table(j));
     }
     TRY(take(j, &pass_whole, j->todo, j->n_todo));
-    if (!skims) searchable(j);
-    return ERR_OK;
+    if (skims) return ERR_OK;
+    searchable(j);
+    return wants_table ? index_table(j) : ERR_OK;
 }

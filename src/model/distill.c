@@ -221,7 +221,7 @@ static void write_origin(const Distill *d, GgufWriter *w, const DistillReport *r
     const DistillCorpus *corpus = d->opts->corpus;
     gguf_set_u32(w, "pythia.distill.version", DISTILL_VERSION);
     gguf_set_str(w, INFO_PARENT_KEY, parent->name);
-    write_sha256(w, "pythia.distill.parent.sha256", &parent->id);
+    write_sha256(w, INFO_PARENT_SHA, &parent->id);
     gguf_set_str(w, "pythia.distill.parent.architecture", parent->arch);
     gguf_set_f32(w, "pythia.distill.sif", corpus ? 0 : (float)d->opts->sif);
     gguf_set_f32(w, "pythia.distill.spread", SPREAD);

@@ -81,7 +81,7 @@ static Str tensor_types(const Gguf *g, Arena *a) {
 }
 
 Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
-    Str arch = {"", 0}, name = path_base(str_of(path)), parent = {"", 0};
+    Str arch = {"", 0}, name = path_base(str_of(path)), parent = {"", 0}, parent_sha = {"", 0};
     size_t n_vocab = 0;
     *out = (ModelInfo){.normalize = true};
     TRY(gguf_need(g, "general.architecture"));
@@ -105,6 +105,9 @@ Err model_info_read(const Gguf *g, Arena *a, const char *path, ModelInfo *out) {
     out->name = arena_str(a, name.n ? name : path_base(str_of(path)));
     out->path = arena_str(a, str_of(path));
     TRY(gguf_get_str(g, INFO_PARENT_KEY, &parent));
+    TRY(gguf_get_str(g, INFO_PARENT_SHA, &parent_sha));
+    if (parent_sha.n && !hex_read(parent_sha, out->parent_id.bytes, sizeof out->parent_id.bytes))
+        return err_set(ERR_CORRUPT, "model '%s': '" INFO_PARENT_SHA "' is no SHA-256", gguf_name(g));
     out->parent = arena_str(a, parent);
     TRY(prefix_read(g, a, out));
     out->tensor_types = tensor_types(g, a);

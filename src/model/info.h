@@ -7,6 +7,7 @@
 
 #define INFO_STATIC     "pythia-static" /* the architecture that has no layers (arch_static.c) */
 #define INFO_PARENT_KEY "pythia.distill.parent.name"
+#define INFO_PARENT_SHA "pythia.distill.parent.sha256"
 
 /* Fills everything but id and tokenizer-made fields from the metadata and tensor heads; strings live in the arena. path is
  * the file's, for info.path and the name when general.name is missing. max_tokens is the smaller of <arch>.context_length

@@ -36,6 +36,7 @@ typedef struct {
     Str arch; /* "bert" */
     Str path;
     Str parent;                     /* the model that a static table was distilled from; "" for others */
+    Sha256 parent_id;               /* likewise, its id in exact precision; zeros for others */
     Sha256 id;                      /* what "the same model" means: model_id_with(SHA-256 of the file, precision) */
     size_t dim;                     /* floats of an embedding */
     size_t max_tokens;              /* special tokens counted */

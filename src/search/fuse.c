@@ -84,7 +84,8 @@ float fuse_with(const FuseRule *rule, const Candidate *c, float cosine) {
 
 void fuse_one(const FuseRule *rule, Candidate *c) {
     float words = lexical_score(c->bm25);
-    float cosine = c->has_cosine ? c->cosine : words < c->most ? words : c->most;
+    const float stands_in = words + c->shift;
+    float cosine = c->has_cosine ? c->cosine : stands_in < c->most ? stands_in : c->most;
     c->fused = fuse_with(rule, c, cosine);
     c->score = rule->mode == MODE_LEXICAL    ? words
                : rule->mode == MODE_SEMANTIC ? clamp01(cosine)

@@ -16,7 +16,8 @@
  * right).
  *
  * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped
- * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured.
+ * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured. A static table may
+ * move it up or down (standin.h).
  *
  * Name: who types the exact name of a definition finds it first, whatever else resembles the question. It adds about 1 to
  * `fused`, more than anything else can, and the score is at least NAMED_SCORE.
@@ -48,6 +49,8 @@ typedef struct {
     float error;     /* cosine is an estimate, off by at most so much (VecReport.error); 0: exact, or lost */
     uint32_t slot;   /* with has_cosine: of its vector */
     float most;      /* without has_cosine: the greatest cosine it can have */
+    bool has_shift;  /* without has_cosine: a static table has been asked */
+    float shift;     /* what that adds to what its words stand in for (standin.h) */
     float
         named; /* a definition of exactly the name that is asked for: what that adds to fused; 0: it is none (named.h) */
     float prior; /* of its document, 0..1; 0: nothing was taken off */

@@ -10,7 +10,8 @@
  * store for words: 4.2 ms for both arms instead of 5.7 (40,000 chunks, MiniLM in f32, an idle second core; without one
  * it makes no difference).
  *
- * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h).
+ * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h). Chunks that have no
+ * vector yet are judged by their words, and by a static table where there is one (standin.h).
  *
  * Deadline. It cuts both arms and that computing; fusion and reading the hits' files go on: they take a few milliseconds, and
  * there would be no answer without them.
@@ -25,6 +26,7 @@
 #include "search/named.h"
 #include "search/refine.h"
 #include "search/regex.h"
+#include "search/standin.h"
 #include "search/strict.h"
 #include "search/symbol.h"
 
@@ -241,6 +243,9 @@ static Err fuse(Search *s) {
         const Refine r = {s->a, &s->arm, s->rq, &s->rule, s->all, s->n_all};
         TRY(refine(&r, &s->out->refined, &s->out->deadline_hit));
     }
+    if (s->rq->mode == MODE_HYBRID && s->rq->fusion == FUSION_CONVEX)
+        TRY(standin_fill(s->sources, s->n_sources, s->query.meaning, &s->rule, s->rq->limit + SPARE_HITS,
+                         s->rq->deadline, s->all, s->n_all, &s->out->deadline_hit));
     TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
     TRY(priors_apply(s));
     while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;

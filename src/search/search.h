@@ -30,6 +30,7 @@ typedef struct {
     Analyzer *analyzer;    /* for this thread; of lex and of what is read out of the hits (evidence.h); NULL: neither */
     const VecIndex *index; /* NULL: no vectors yet */
     const Model *model;    /* NULL: lexical only */
+    const Model *table;    /* static, distilled from model: for chunks that have no vector (standin.h); NULL: none */
     EmbedCache *cache;     /* of queries' vectors; NULL: none */
     Pool *pool;            /* for embedding the query; NULL: this thread */
     Sched *sched;          /* whose turn it is; NULL: nobody else is there */

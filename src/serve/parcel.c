@@ -320,13 +320,9 @@ static const ParcelMember recomputed_members[] = {HAS(PythiaRecomputed, BOOL, an
                                                   {0}};
 static const ParcelShape recomputed_shape = {sizeof(PythiaRecomputed), recomputed_members};
 
-static const ParcelMember coverage_members[] = {HAS(Coverage, I64, indexed),
-                                                HAS(Coverage, I64, pending),
-                                                HAS(Coverage, I64, skipped),
-                                                HAS(Coverage, I64, stale),
-                                                HAS(Coverage, I64, skimmed),
-                                                HAS(Coverage, F64, ratio),
-                                                {0}};
+static const ParcelMember coverage_members[] = {
+    HAS(Coverage, I64, indexed), HAS(Coverage, I64, pending), HAS(Coverage, I64, skipped), HAS(Coverage, I64, stale),
+    HAS(Coverage, I64, skimmed), HAS(Coverage, I64, statics), HAS(Coverage, F64, ratio),   {0}};
 static const ParcelShape coverage_shape = {sizeof(Coverage), coverage_members};
 
 static const ParcelMember reply_members[] = {HAS(PythiaReply, STR, query),

@@ -111,6 +111,7 @@ static void coverage_add(JsonOut *j, const Coverage *c) {
     jout_kv_i64(j, "skipped", c->skipped);
     jout_kv_i64(j, "stale", c->stale);
     jout_kv_i64(j, "skimmed", c->skimmed);
+    jout_kv_i64(j, "static", c->statics);
     jout_end(j, '}');
 }
 
@@ -289,6 +290,7 @@ void reply_collection_members(JsonOut *j, const PythiaCollection *c) {
     jout_kv_i64(j, "embedded", c->embedded);
     jout_kv_i64(j, "pending", c->pending);
     jout_kv_i64(j, "skimmed", c->skimmed);
+    jout_kv_i64(j, "static", c->statics);
     jout_kv_i64(j, "text_bytes", c->text_bytes);
     jout_kv_i64(j, "index_bytes", c->index_bytes);
     jout_kv_i64(j, "lexical_bytes", c->lexical_bytes);

@@ -81,7 +81,7 @@ class Search(PythiaTest):
         for key, kind in ENVELOPE.items():
             self.assertIsInstance(found[key], kind, key)
         self.assertEqual((found["status"], found["query"], found["mode"]), ("ok", "exponential backoff", "hybrid"))
-        self.assertEqual(set(found["coverage"]), {"indexed", "pending", "skipped", "stale", "skimmed"})
+        self.assertEqual(set(found["coverage"]), {"indexed", "pending", "skipped", "stale", "skimmed", "static"})
         self.assertEqual(found["coverage"]["indexed"], 5)
         self.assertEqual(found["coverage"]["pending"], 0)
         for hit in found["results"]:

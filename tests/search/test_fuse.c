@@ -87,6 +87,25 @@ static void a_score_means_the_same_in_every_mode(void **state) {
     CHECK_NEAR(c.score, 1, 0);
 }
 
+static void a_static_table_moves_what_words_stand_in_for_and_nothing_else(void **state) {
+    (void)state;
+    const FuseRule rule = {.mode = MODE_HYBRID, .alpha = 0.7f, .bm25_best = 10};
+    Candidate c = {.bm25 = 10, .lex_rank = 1, .most = 1, .has_shift = true, .shift = 0.2f};
+    fuse_one(&rule, &c);
+    CHECK_NEAR(c.fused, 0.7 * (0.5 + 0.2) + 0.3, 1e-6); /* bm25 10 stands in for 0.5 */
+    c.shift = -0.1f;
+    fuse_one(&rule, &c);
+    CHECK_NEAR(c.fused, 0.7 * (0.5 - 0.1) + 0.3, 1e-6);
+    c.shift = 0.3f;
+    c.most = 0.6f; /* no more than what the vector arm left out */
+    fuse_one(&rule, &c);
+    CHECK_NEAR(c.fused, 0.7 * 0.6 + 0.3, 1e-6);
+    c.has_cosine = true; /* its own vector decides */
+    c.cosine = 0.25f;
+    fuse_one(&rule, &c);
+    CHECK_NEAR(c.fused, 0.7 * 0.25 + 0.3, 1e-6);
+}
+
 static void a_chunk_without_a_vector_is_judged_by_its_words(void **state) {
     (void)state;
     FuseRule rule = {MODE_HYBRID, FUSION_CONVEX, 0.7f, 10};
@@ -156,6 +175,7 @@ int main(void) {
         cmocka_unit_test(reciprocal_ranks_are_summed),
         cmocka_unit_test(a_score_means_the_same_in_every_mode),
         cmocka_unit_test(a_chunk_without_a_vector_is_judged_by_its_words),
+        cmocka_unit_test(a_static_table_moves_what_words_stand_in_for_and_nothing_else),
         cmocka_unit_test(scores_never_rise_down_the_list),
         cmocka_unit_test(a_name_stands_above_all_and_a_prior_takes_its_share),
     };
