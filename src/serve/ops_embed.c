@@ -153,6 +153,33 @@ Err op_embeddings(Call *c, JsonOut *j) {
     return ERR_OK;
 }
 
+/* dim, max_tokens: of models that embed; 0 of what answers. */
+static void model_add(JsonOut *j, Str id, int64_t dim, int64_t max_tokens) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "id", id);
+    jout_kv_z(j, "object", "model");
+    jout_kv_i64(j, "created", 0);
+    jout_kv_z(j, "owned_by", "pythia");
+    jout_kv_positive(j, "dimension", dim);
+    jout_kv_positive(j, "max_tokens", max_tokens);
+    jout_end(j, '}');
+}
+
+/* What chat completions may be asked of: all collections, and each. */
+static Err answerers_add(Call *c, JsonOut *j) {
+    PythiaCollection *list = NULL;
+    size_t n = 0;
+    const Err err = pythia_collections(c->engine, c->arena, &list, &n);
+    if (err && err != ERR_NO_COLLECTION) return err;
+    model_add(j, STR("pythia"), 0, 0);
+    for (size_t i = 0; i < n; i++) {
+        const Str id = arena_printf(c->arena, "pythia:%.*s", STR_FMT(list[i].name));
+        if (!id.p) return arena_error();
+        model_add(j, id, 0, 0);
+    }
+    return ERR_OK;
+}
+
 Err op_models(Call *c, JsonOut *j) {
     PythiaModel *list = NULL;
     size_t n = 0;
@@ -160,17 +187,9 @@ Err op_models(Call *c, JsonOut *j) {
     jout_kv_z(j, "object", "list");
     jout_key(j, "data");
     jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++) {
-        if (list[i].problem.n) continue;
-        jout_begin(j, '{');
-        jout_kv_str(j, "id", list[i].name);
-        jout_kv_z(j, "object", "model");
-        jout_kv_i64(j, "created", 0);
-        jout_kv_z(j, "owned_by", "pythia");
-        jout_kv_positive(j, "dimension", list[i].dim);
-        jout_kv_positive(j, "max_tokens", list[i].max_tokens);
-        jout_end(j, '}');
-    }
+    for (size_t i = 0; i < n; i++)
+        if (!list[i].problem.n) model_add(j, list[i].name, list[i].dim, list[i].max_tokens);
+    TRY(answerers_add(c, j));
     jout_end(j, ']');
     return ERR_OK;
 }

@@ -126,6 +126,8 @@ class Asking(ServeTest):
         self.assertTrue(message["content"].startswith("The paper tray takes fifty sheets. ["))
         self.assertEqual(reply["sources"][reply["citations"][0]["source"] - 1]["path"], "docs/guide.md")
         self.assertNotIn("pirate", json.dumps(self.llm.seen[-1][2]))
+        models = [m["id"] for m in self.ok(self.call("GET", "/v1/models"))["data"]]
+        self.assertEqual(models[-2:], ["pythia", "pythia:tree"])  # behind those that embed
 
         stream, coming = self.stream("/v1/chat/completions", {**body, "stream": True})
         came = [data for _, data in coming]
