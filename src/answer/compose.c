@@ -3,6 +3,8 @@
 
 #include "base/utf8.h"
 
+enum { REPEATS_MAX = 3 }; /* after which nothing new is to be expected */
+
 typedef struct {
     Arena *a;
     const ComposeRequest *rq;
@@ -10,7 +12,7 @@ typedef struct {
     Composed *out;
     Buf held; /* written, no whole sentence yet */
     Buf text; /* of the answer */
-    size_t written, sentences, cap;
+    size_t written, sentences, cap, repeats;
     size_t lines; /* ends of lines since the last sentence shown */
     bool thought; /* what it thinks aloud is over, or there is none */
     Err err;
@@ -48,6 +50,18 @@ static Err refuse(Compose *c, Str sentence, const char *why) {
     return r->sentence.p ? ERR_OK : arena_error();
 }
 
+/* A model that begins to repeat itself goes on with it to its last token. */
+static bool said_already(const Compose *c, Str sentence, Str shown) {
+    if (shown.n && str_find(buf_str(&c->text), shown) >= 0) return true;
+    for (size_t i = 0; i < c->out->n_refused; i++)
+        if (str_eq(c->out->refused[i].sentence, sentence)) return true;
+    return false;
+}
+
+static bool is_enough(const Compose *c) {
+    return c->out->stopped || c->sentences >= COMPOSE_SENTENCES_MAX || c->repeats >= REPEATS_MAX;
+}
+
 /* Says that there is no answer, in the words it was given. */
 static bool is_no_answer(Str sentence) {
     const Str no = STR(PROMPT_NO_ANSWER);
@@ -72,6 +86,14 @@ static Str without_quote_mark(Str sentence) {
     return sentence;
 }
 
+static Err sentence_judge(Compose *c, Str sentence, const Cited *cited) {
+    if (said_already(c, sentence, cited->text)) {
+        c->repeats++;
+        return refuse(c, sentence, "it was said already");
+    }
+    return cited->holds ? sentence_show(c, cited) : refuse(c, sentence, cited->why);
+}
+
 /* raw: with the blanks and line ends around it. */
 static Err sentence_take(Compose *c, Str raw) {
     Cited cited;
@@ -84,9 +106,7 @@ static Err sentence_take(Compose *c, Str raw) {
     if (is_no_answer(sentence))
         err = refuse(c, sentence, "it says that there is no answer");
     else if (!(err = cite_check(&c->citing, sentence, &cited)))
-        err = !cited.holds                                   ? refuse(c, sentence, cited.why)
-              : str_find(buf_str(&c->text), cited.text) >= 0 ? refuse(c, sentence, "it was said already")
-                                                             : sentence_show(c, &cited);
+        err = sentence_judge(c, sentence, &cited);
     /* One that is left out takes its line along. */
     const size_t before = c->lines, behind = lines_in(str_from(raw, at + sentence.n));
     c->lines = c->text.n == shown ? (before > behind ? before : behind) : behind;
@@ -114,7 +134,7 @@ static bool thinking_over(Compose *c, bool ended) {
 static void sentences_take(Compose *c, bool ended) {
     size_t at = 0;
     if (!thinking_over(c, ended)) return;
-    while (!c->err && !c->out->stopped && c->sentences < COMPOSE_SENTENCES_MAX) {
+    while (!c->err && !is_enough(c)) {
         const Str rest = str_from(buf_str(&c->held), at);
         const size_t end = cite_cut(rest, ended);
         if (!end) break;
@@ -136,7 +156,7 @@ static bool hear(void *ctx, Str piece) {
     utf8_repair(&c->held, piece);
     if (!c->err) c->err = buf_ok(&c->held);
     if (!c->err) sentences_take(c, false);
-    return !c->err && !c->out->stopped && c->sentences < COMPOSE_SENTENCES_MAX && c->written < WRITER_TEXT_MAX;
+    return !c->err && !is_enough(c) && c->written < WRITER_TEXT_MAX;
 }
 
 static Err write_all(Compose *c) {

@@ -194,6 +194,24 @@ static void an_answer_is_the_same_however_it_comes(void **state) {
     fixture_close(&k.f);
 }
 
+static void it_ends_when_the_writer_only_repeats_itself(void **state) {
+    (void)state;
+    Kit k;
+    kit_open(&k);
+    Parrot parrot = {.text = STR("Add basil. So says Mr Nobody. So says Mr Nobody. Add basil. Add basil. Simmer the "
+                                 "soup for twenty minutes. "),
+                     .step = 4};
+    Ear ear = {0};
+    Composed composed;
+    CHECK_OK(compose(&k, &parrot, &ear, &composed));
+    CHECK_STR(composed.text, "Add basil. [1]");
+    CHECK_INT(composed.n_refused, 4);
+    CHECK_STR(str_of(composed.refused[0].why), "a name that is in no source");
+    CHECK_STR(str_of(composed.refused[3].why), "it was said already");
+    buf_free(&ear.text);
+    fixture_close(&k.f);
+}
+
 static void it_ends_when_nobody_listens_or_the_writer_fails(void **state) {
     (void)state;
     Kit k;
@@ -227,6 +245,7 @@ int main(void) {
         cmocka_unit_test(code_holds_line_by_line),
         cmocka_unit_test(a_sentence_is_whole_when_what_follows_says_so),
         cmocka_unit_test(an_answer_is_the_same_however_it_comes),
+        cmocka_unit_test(it_ends_when_the_writer_only_repeats_itself),
         cmocka_unit_test(it_ends_when_nobody_listens_or_the_writer_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
