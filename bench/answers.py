@@ -10,9 +10,13 @@ confidence, questions with an answer against
   removed      the same with their paragraph left out (-file:…),
   topic        the same with their whole article left out,
   adversarial  questions written to look answerable (is_impossible).
+With --llm WRITER (and --llm-model NAME) a model answers the questions that have an answer, instead: how often it abstains, how often its
+answer holds one of the set's, SQuAD's F1 and exact match of its first sentence, sentences that were left out, and the share of citations
+that stand in their files.
 With --dump, what each confidence was made of, for fitting src/answer/gate.c (--fit prints weights; needs numpy).
 """
 import argparse
+import collections
 import json
 import os
 import random
@@ -47,12 +51,12 @@ class Asker:
     def run(self, *words):
         return subprocess.run([self.args.pythia, *words], cwd=self.folder, env=self.args.env, capture_output=True, text=True)
 
-    def ask(self, question, leave_out=None):
+    def ask(self, question, leave_out=None, *flags):
         # the question's own quotes and signs are text here, whatever they would mean to somebody who types them
         text = re.sub(r'(^|\s)[-+]+|["]|\b(lang|kind|path|file|sym|in|date):', " ", question)
         if leave_out:
             text += ' -file:"%s"' % leave_out
-        run = self.run("ask", "--json", "--explain", "--abstain", "0", "--", text)
+        run = self.run("ask", "--json", "--explain", *(flags or ("--abstain", "0")), "--", text)
         if run.returncode not in (0, 1):
             raise SystemExit("%s: %s" % (question, run.stderr))
         return json.loads(run.stdout)
@@ -65,6 +69,36 @@ def plain(text):
 def holds(text, answers):
     text = " %s " % plain(text)
     return any(" %s " % plain(a) in text for a in answers if plain(a))
+
+
+def f1(text, answer):
+    words = [re.sub(r"\b(a|an|the)\b", " ", plain(t)).split() for t in (text, answer)]
+    same = sum((collections.Counter(words[0]) & collections.Counter(words[1])).values())
+    return 2 * same / (len(words[0]) + len(words[1])) if same else 0.0
+
+
+def written(asker, questions):
+    """What a writer makes of questions that have an answer."""
+    flags = ["--llm", asker.args.llm, "--model", asker.args.llm_model, "--no-stream"]
+    sums, times = collections.Counter(), []
+    for q in questions:
+        reply = asker.ask(q["text"], None, *flags)
+        times.append(reply["took_ms"])
+        sums["left_out"] += len(reply.get("refused", []))
+        if reply["abstained"]:
+            sums["abstained"] += 1
+            continue
+        first = re.split(r"\[\d+\]", reply["answer"])[0]
+        sums["holds"] += holds(reply["answer"], q["answers"])
+        sums["first_holds"] += holds(first, q["answers"])
+        sums["first_f1"] += max(f1(first, a) for a in q["answers"])
+        sums["first_em"] += any(plain(first) == plain(a) for a in q["answers"])
+        for c in reply["citations"]:
+            sums["citations"] += 1
+            sums["valid"] += c["quote"] in (asker.folder / reply["sources"][c["source"] - 1]["path"]).read_text()
+    n, cited = len(questions), sums.pop("citations")
+    out = {name: sums[name] / n for name in ("abstained", "holds", "first_holds", "first_f1", "first_em", "left_out")}
+    return {"questions": n, **out, "citations": cited, "citations_valid": sums["valid"] / max(cited, 1), "p50_ms": sorted(times)[n // 2]}
 
 
 def fit(rows):
@@ -90,6 +124,8 @@ def main():
     args.add_argument("--models", default=".setup/models")
     args.add_argument("--n", type=int, default=400)
     args.add_argument("--work", default="/tmp/pythia-answers")
+    args.add_argument("--llm")
+    args.add_argument("--llm-model", default="")
     args.add_argument("--dump")
     args.add_argument("--fit", action="store_true")
     args.add_argument("--seed", type=int, default=1)
@@ -115,6 +151,9 @@ def main():
     random.Random(args.seed).shuffle(queries)
     able = [q for q in queries if not q["is_impossible"]][: args.n]
     unable = [q for q in queries if q["is_impossible"]][: args.n]
+    if args.llm:
+        print(json.dumps({k: round(v, 4) for k, v in written(asker, able).items()}, indent=1))
+        return
     with ThreadPoolExecutor(2) as pool:
         answered = list(pool.map(lambda q: asker.ask(q["text"]), able))
         removed = list(pool.map(lambda q: asker.ask(q["text"], file_of(q["gold_doc"])), able))
