@@ -172,6 +172,9 @@ MUST_USE Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSe
 /* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 
+/* ChunkOpts.count_tokens without a model, where only the budget's size matters: about four bytes a token. */
+size_t engine_rough_tokens(const void *ctx, Str text);
+
 const char *run_state_name(RunState s); /* "queued" … */
 
 /* Appends a copy of path and reason to a list in the arena. */

@@ -50,6 +50,7 @@ typedef struct {
     bool redo;             /* read and cut everything again */
     bool looked;           /* index_look was called */
     bool redo_skipped;     /* what was skipped may not be now: the size limit is another one */
+    bool reread;           /* what readers of documents made is made anew: they are of another version */
     Deadline stop;
     int64_t now_ms, start_ns, last_progress_ns;
     const char *last_stage; /* of the last progress told: a literal, compared by address */

@@ -117,10 +117,16 @@ static bool settings_take_alike(const IndexSettings *a, const IndexSettings *b) 
            a->keep_noise == b->keep_noise;
 }
 
+/* Their first word is the version: another one may read the same document otherwise. What else is in it decides only what can be
+ * read at all. */
+static bool readers_alike(Str a, Str b) {
+    Str version_a, version_b;
+    return str_cut(&a, ' ', &version_a) == str_cut(&b, ' ', &version_b) && str_eq(version_a, version_b);
+}
+
 static bool is_configured(const Config *c, ConfigKey key) { return strcmp(config_origin(c, key), "default") != 0; }
 
-/* Without a model only the budget's size matters: about four bytes a token. */
-static size_t rough_tokens(const void *ctx, Str text) {
+size_t engine_rough_tokens(const void *ctx, Str text) {
     (void)ctx;
     return (text.n + 3) / 4;
 }
@@ -141,7 +147,7 @@ static Err choose_settings(IndexJob *j) {
     j->settings.hidden |= j->rq->hidden;
     j->settings.no_ignore |= j->rq->no_ignore;
     if (j->rq->n_globs) j->settings.globs = j->rq->globs, j->settings.n_globs = j->rq->n_globs;
-    j->count_tokens = rough_tokens;
+    j->count_tokens = engine_rough_tokens;
     j->settings.max_tokens = 256 - SPECIAL_TOKENS;
     if (j->model) {
         j->settings.max_tokens = (int64_t)model_info(j->model)->max_tokens - SPECIAL_TOKENS;
@@ -156,6 +162,7 @@ static Err choose_settings(IndexJob *j) {
     TRY(engine_readers(j->p, &j->scratch, &j->settings.readers));
     j->redo_skipped =
         !j->created && (old.max_file_size != j->settings.max_file_size || !str_eq(old.readers, j->settings.readers));
+    j->reread = !j->created && !j->managed && !readers_alike(old.readers, j->settings.readers);
     j->settings_changed = !j->created && !settings_take_alike(&old, &j->settings);
     j->redo = j->rq->force || j->settings_changed;
     return ERR_OK;
@@ -220,6 +227,7 @@ static Err save_collection(IndexJob *j) {
     if (!err) err = store_collection_put(j->store, &j->c);
     /* With the settings, so that a run which is killed before it has cut all anew leaves the rest to the next one. */
     if (!err && j->settings_changed) err = store_recut(j->store, j->c.id);
+    if (!err && j->reread) err = store_reread(j->store, j->c.id);
     TRY(engine_commit(j->store, err));
     const char *dir = engine_index_dir(j->p, &j->scratch, &j->c);
     if (!dir) return arena_error();

@@ -1,5 +1,6 @@
 /* symbols.c - pythia_symbols: the outline of a file, the definitions of a name, and where it is used. */
 #include "base/file.h"
+#include "chunk/chunk.h"
 #include "engine/managed_job.h"
 #include "ingest/read.h"
 #include "search/fresh.h"
@@ -52,16 +53,40 @@ static bool kind_wanted(const Look *k, Str kind) {
     return k->rq->n_kinds == 0;
 }
 
-static Err look_document(Look *k, const StoreCollection *c, const StoreDoc *doc) {
-    Symbol *symbols = NULL;
-    size_t n = 0;
+static Err symbols_add(Look *k, const StoreCollection *c, const StoreDoc *doc, const Symbol *symbols, size_t n) {
     k->out->how = "file";
-    TRY(store_symbols_of(k->store, k->a, doc->id, &symbols, &n));
     TRY(symbols_room(k, n));
     for (size_t i = 0; i < n; i++)
         if (kind_wanted(k, symbols[i].kind)) symbol_add(k, c, &symbols[i], doc->path, doc->uri, doc->lang);
     k->out->total = (int64_t)k->out->n;
     return ERR_OK;
+}
+
+static Err look_document(Look *k, const StoreCollection *c, const StoreDoc *doc) {
+    Symbol *symbols = NULL;
+    size_t n = 0;
+    TRY(store_symbols_of(k->store, k->a, doc->id, &symbols, &n));
+    return symbols_add(k, c, doc, symbols, n);
+}
+
+/* A file that was only skimmed so far has no symbols yet: it is read now, as it is now. */
+static Err look_skimmed(Look *k, const StoreCollection *c, const StoreDoc *doc) {
+    IndexSettings settings;
+    Doc now;
+    Str skip;
+    DocChunks cut;
+    const Deadline stop = engine_deadline(k->p, 0);
+    const char *root = arena_cstr(k->a, c->root);
+    TRY(settings_read(k->a, c->settings, &settings));
+    if (!root) return arena_error();
+    const ReadOpts opts = engine_read_opts(k->p, &settings, &stop);
+    TRY(doc_read(k->a, root, doc->path, &opts, &now, &skip));
+    if (skip.n)
+        return err_set(ERR_NO_DOCUMENT, "'%.*s' is not to be read any more: %.*s", STR_FMT(doc->path), STR_FMT(skip));
+    const ChunkOpts how = {.max_tokens = (size_t)settings.max_tokens, .count_tokens = engine_rough_tokens};
+    TRY(chunk_doc(k->a, &now, &how, &cut));
+    k->out->stale = false;
+    return symbols_add(k, c, doc, cut.symbols, cut.n_symbols);
 }
 
 static Err look_file(Look *k, const StoreCollection *c, const char *real) {
@@ -73,7 +98,7 @@ static Err look_file(Look *k, const StoreCollection *c, const char *real) {
     TRY(err);
     TRY(file_info(real, true, &info));
     k->out->stale = info.size != doc.size || info.mtime_ns != doc.mtime_ns;
-    return look_document(k, c, &doc);
+    return doc.cut == DOC_SKIMMED ? look_skimmed(k, c, &doc) : look_document(k, c, &doc);
 }
 
 /* A document that no file has, in the collections that were named. *found false: there is none. */

@@ -44,6 +44,7 @@ struct StoreKind {
     Err (*rename)(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
     Err (*touch)(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
     Err (*recut)(Store *s, int64_t collection);
+    Err (*reread)(Store *s, int64_t collection);
     Err (*remove)(Store *s, int64_t doc, StoreChange *change);
 
     Err (*symbols_of)(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n);

@@ -431,6 +431,7 @@ const StoreKind store_local = {
     .rename = local_rename,
     .touch = local_touch,
     .recut = local_recut,
+    .reread = local_reread,
     .remove = local_remove,
     .symbols_of = local_symbols_of,
     .symbols_named = local_symbols_named,

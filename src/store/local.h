@@ -143,6 +143,7 @@ MUST_USE Err local_put_skipped(Store *s, int64_t collection, const Doc *doc, Doc
 MUST_USE Err local_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err local_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode);
 MUST_USE Err local_recut(Store *s, int64_t collection);
+MUST_USE Err local_reread(Store *s, int64_t collection);
 MUST_USE Err local_remove(Store *s, int64_t doc, StoreChange *change);
 MUST_USE Err local_text(Store *s, Arena *a, int64_t doc, Str *out);
 

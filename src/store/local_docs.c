@@ -304,6 +304,12 @@ Err local_recut(Store *s, int64_t collection) {
     return local_write_end(l, local_run(l, SQL_DOCS_RECUT, SQL_VALUES(sql_int(collection))));
 }
 
+Err local_reread(Store *s, int64_t collection) {
+    LocalStore *l = local_of(s);
+    TRY(local_write_begin(l));
+    return local_write_end(l, local_run(l, SQL_DOCS_REREAD, SQL_VALUES(sql_int(collection))));
+}
+
 Err local_remove(Store *s, int64_t doc, StoreChange *change) {
     LocalStore *l = local_of(s);
     change->doc = doc;

@@ -85,6 +85,9 @@
       "UPDATE documents SET source_uri = ?2, path = ?3, lang = ?4, mtime_ns = ?5, inode = ?6, prior = ?7 WHERE id = ?1") \
     X(DOC_TOUCH, INDEXED, "UPDATE documents SET mtime_ns = ?2, inode = ?3 WHERE id = ?1") \
     X(DOCS_RECUT, INDEXED, "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0") \
+    X(DOCS_REREAD, INDEXED, \
+      "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0 AND EXISTS " \
+      "(SELECT 1 FROM document_versions v WHERE v.id = documents.version AND v.blob IS NOT NULL)") \
     X(DOC_DELETE, INDEXED, "DELETE FROM documents WHERE id = ?1") \
     X(VERSION_PUT, INDEXED, \
       "INSERT INTO document_versions(document, sha256, size, text_size, blob, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) " \

@@ -175,6 +175,12 @@ Err store_recut(Store *s, int64_t collection) {
     return s->kind->recut(s, collection);
 }
 
+Err store_reread(Store *s, int64_t collection) {
+    assert(s && collection > 0);
+    TRY(need_writable(s));
+    return s->kind->reread(s, collection);
+}
+
 /* ---- symbols ---- */
 
 static Err no_symbols(const Store *s) { return err_set(ERR_UNSUPPORTED, "the %s store has no symbols", s->kind->name); }

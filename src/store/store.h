@@ -137,6 +137,8 @@ MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, 
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 /* The collection's settings are others now: all its documents are DOC_CUT_BY_OTHER, but for skimmed ones. */
 MUST_USE Err store_recut(Store *s, int64_t collection);
+/* Likewise those whose text was made from their file, and is kept. */
+MUST_USE Err store_reread(Store *s, int64_t collection);
 MUST_USE Err store_remove(Store *s, int64_t doc, StoreChange *change);
 
 /* ---- symbols ---- */

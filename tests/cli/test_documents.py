@@ -1,7 +1,9 @@
 """Documents of every format, end to end: found by their words with page, heading and row; bad ones told with the reason."""
 import json
 import os
+import re
 import socket
+import sqlite3
 import unittest
 from email.message import EmailMessage
 
@@ -244,6 +246,26 @@ class Changes(Documents):
         (self.tree / "letter.docx").rename(self.tree / "ice.docx")
         self.assertEqual(self.index("--lex-only")["renamed"], 1)
         self.assertEqual(self.hits("turquoise")[0]["path"], "ice.docx")
+
+
+class Readers(Documents):
+    needs_model = False
+
+    def test_what_readers_of_another_version_made_is_read_again_and_nothing_else(self):
+        self.make_tree({"page.html": "<html><body><h1>Top</h1><p>kestrel</p></body></html>\n", "plain.txt": "heron\n"})
+        self.age()
+        self.index("--lex-only")
+        database = sqlite3.connect(self.home / "pythia.db")
+        with database:
+            settings, = database.execute("SELECT settings FROM collections").fetchone()
+            version = re.search(r'"v(\d+) ', settings).group(1)
+            database.execute("UPDATE collections SET settings = ?", (settings.replace('"v%s ' % version, '"v0 '),))
+        database.close()
+        again = self.index("--lex-only")
+        self.assertEqual((again["changed"], again["unchanged"]), (1, 1))
+        self.assertEqual([h["path"] for h in self.hits("kestrel")], ["page.html"])
+        again = self.index("--lex-only")
+        self.assertEqual((again["changed"], again["unchanged"]), (0, 2))
 
 
 class BadInput(Documents):

@@ -84,6 +84,10 @@ class Skim(PythiaTest):
         status = self.pythia("status", "--json", code=0).json["collections"][0]
         self.assertEqual(status["skimmed"], skimmed)
         self.assertRegex(self.pythia("status", code=0).out, r"skimmed +%d files" % skimmed)
+        # Its exact pass is still to come: a file's outline is read at once.
+        outline = self.pythia("symbols", "part6/file398.py", "--json", code=0).json
+        self.assertEqual([(s["name"], s["kind"], s["line"]) for s in outline["results"]], [("zeppelin_398", "function", 4)])
+        self.assertFalse(outline["stale"])
         why = self.pythia("why", "part6/file398.py", code=0).out
         self.assertIn("skimmed", why)
         self.assertIn("pythia index", why)
