@@ -39,7 +39,10 @@ static void tell(Job *j, const char *stage, int64_t done, int64_t total) {
     j->rq->progress(j->rq->progress_ctx, &now);
 }
 
-static void tell_tokens(void *ctx, size_t done, size_t total) { tell(ctx, "distill", (int64_t)done, (int64_t)total); }
+static Err tell_tokens(void *ctx, size_t done, size_t total) {
+    tell(ctx, "distill", (int64_t)done, (int64_t)total);
+    return ERR_OK;
+}
 
 /* ---- the corpus ---- */
 

@@ -91,7 +91,7 @@ MUST_USE Err engine_table(Pythia *p, const StoreCollection *c, Model **out);
 /* Makes it where there is none and it costs a minute of CPU at most (MiniLM: 20 s), in <home>/cache. That it cannot be made or kept
  * is told in the log alone. progress may be NULL. Errors: ERR_INTERRUPT. */
 MUST_USE Err engine_table_make(Pythia *p, const StoreCollection *c,
-                               void (*progress)(void *ctx, size_t done, size_t total), void *ctx);
+                               Err (*progress)(void *ctx, size_t done, size_t total), void *ctx);
 
 /* ---- collections.c ---- */
 /* The collection whose root covers path (absolute, real), the deepest of several; id 0 in *out when none does. */

@@ -271,12 +271,14 @@ static Err kind_tell(IndexJob *j) {
     return ERR_OK;
 }
 
-static void table_progress(void *ctx, size_t done, size_t total) {
-    index_progress(ctx, "distill", (int64_t)done, (int64_t)total, false);
+static Err table_beat(void *ctx, size_t done, size_t total) {
+    IndexJob *j = ctx;
+    index_progress(j, "distill", (int64_t)done, (int64_t)total, false);
+    return store_run_beat(j->store, j->report->run, STR("distill"), (int64_t)done, (int64_t)total, clock_wall_ms());
 }
 
 Err index_table(IndexJob *j) {
-    return j->model && !j->rq->lex_only ? engine_table_make(j->p, &j->c, table_progress, j) : ERR_OK;
+    return j->model && !j->rq->lex_only ? engine_table_make(j->p, &j->c, table_beat, j) : ERR_OK;
 }
 
 /* Documents, chunks and words, as the files are now. */

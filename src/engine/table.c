@@ -77,7 +77,7 @@ static bool is_cheap(const ModelInfo *m) {
     return m->n_layers > 0 && 2 * (double)m->n_layers * layer * 3 * (double)m->n_vocab <= TABLE_FLOP_MOST;
 }
 
-static Err table_distill(Pythia *p, Arena *a, const Place *at, void (*progress)(void *ctx, size_t done, size_t total),
+static Err table_distill(Pythia *p, Arena *a, const Place *at, Err (*progress)(void *ctx, size_t done, size_t total),
                          void *ctx) {
     const char *folder = path_join(a, p->opts.home, "cache");
     const Deadline stop = engine_deadline(p, 0);
@@ -96,7 +96,7 @@ static Err table_distill(Pythia *p, Arena *a, const Place *at, void (*progress)(
     return err;
 }
 
-Err engine_table_make(Pythia *p, const StoreCollection *c, void (*progress)(void *ctx, size_t done, size_t total),
+Err engine_table_make(Pythia *p, const StoreCollection *c, Err (*progress)(void *ctx, size_t done, size_t total),
                       void *ctx) {
     Arena a = {0};
     Place at;

@@ -123,7 +123,7 @@ static Err rows_make(Distill *d) {
         d->to = d->n - d->from < STEP_TOKENS ? d->n : d->from + STEP_TOKENS;
         TRY(deadline_check(d->opts->deadline));
         TRY(pool_for(d->pool, (d->to - d->from + d->per_batch - 1) / d->per_batch, rows_piece, d));
-        if (d->opts->progress) d->opts->progress(d->opts->progress_ctx, d->to, d->n);
+        if (d->opts->progress) TRY(d->opts->progress(d->opts->progress_ctx, d->to, d->n));
     }
     return ERR_OK;
 }

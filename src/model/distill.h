@@ -40,7 +40,8 @@ typedef struct {
     double sif;                  /* > 0; 0: DISTILL_SIF */
     const DistillCorpus *corpus; /* weights from what it counted, instead of the vocabulary's order; NULL: none */
     const Deadline *deadline;    /* NULL: none */
-    void (*progress)(void *ctx, size_t done, size_t total); /* tokens, from the calling thread; NULL: none */
+    Err (*progress)(void *ctx, size_t done,
+                    size_t total); /* tokens, from the calling thread; an error ends it. NULL: none */
     void *progress_ctx;
 } DistillOpts;
 

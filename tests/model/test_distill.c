@@ -330,6 +330,12 @@ static void bad_parents_and_options_are_told(void **state) {
     model_close(remote);
 }
 
+static Err cancelled(void *ctx, size_t done, size_t total) {
+    (void)ctx;
+    CHECK(done > 0 && done <= total);
+    return err_set(ERR_INTERRUPT, "run 7 was cancelled");
+}
+
 static void an_interrupt_leaves_what_was_there(void **state) {
     (void)state;
     Made m = make(TINY, NULL, NULL);
@@ -339,6 +345,8 @@ static void an_interrupt_leaves_what_was_there(void **state) {
     Str before = file_of(&m);
     CHECK_INT(model_distill(m.parent, NULL, &(DistillOpts){.name = "x", .deadline = &stop}, m.path, &report),
               ERR_INTERRUPT);
+    CHECK_ERR(model_distill(m.parent, NULL, &(DistillOpts){.name = "x", .progress = cancelled}, m.path, &report),
+              ERR_INTERRUPT, "run 7 was cancelled");
     CHECK(str_eq(file_of(&m), before));
     drop(&m);
 }
