@@ -177,9 +177,9 @@ class PythiaTest(unittest.TestCase):
         os.close(parent)
         return process.wait(timeout=LIMIT_S), drawn.decode(errors="replace")
 
-    def index_until(self, stage, send, *args, env=None, done=0):
-        """Starts `index`, sends a signal when a progress event of the stage has come, returns what it ended with:
-        not with the signal, if it was quicker."""
+    def index_until(self, stage, send, *args, env=None, done=0, later_s=0):
+        """Starts `index`, sends a signal when a progress event of the stage has come, or so much later; returns what it ended
+        with: not with the signal, if it was quicker. Of a stage only the first event is sure to come."""
         process = subprocess.Popen([BINARY, "index", "--progress", "json", *args], cwd=self.tree,
                                    env={**self.env, **(env or {})}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)
@@ -189,6 +189,7 @@ class PythiaTest(unittest.TestCase):
             if not seen and line.startswith(b"{"):
                 event = json.loads(line)
                 if event["stage"] == stage and event["done"] >= done:
+                    time.sleep(later_s)
                     process.send_signal(send)
                     seen = True
         out = process.stdout.read().decode()
