@@ -98,25 +98,6 @@ static Err body_write(const Endpoint *e, const Prompt *prompt, bool temperature,
 
 static Err take_bytes(void *ctx, Str bytes) { return completion_add(ctx, bytes); }
 
-static Err refusal(const Endpoint *e, const HttpReply *reply) {
-    const Err err = http_status_error(reply, e->opts.key);
-    switch (reply->status) {
-    case 401:
-    case 403:
-        if (!e->opts.key) return err_fix(err, "pythia config set ask.key_env NAME_OF_VARIABLE");
-        return err_fix(err, "export %s=…", e->opts.key_env ? e->opts.key_env : "KEY");
-    case 301:
-    case 302:
-    case 307:
-    case 308:
-    case 404:
-    case 405:
-        return err_fix(err, "pythia config set ask.url http://HOST:PORT/v1");
-    default:
-        return err;
-    }
-}
-
 /* Some models only have the temperature that they have. */
 static bool dislikes_temperature(const HttpReply *reply) {
     return reply->status == 400 && str_find(reply->body, STR("temperature")) >= 0;
@@ -173,7 +154,7 @@ static Err write_endpoint(Writer *w, const WriterJob *job) {
     Err err = send(e, &a, job, true, &c, &reply);
     if (!err && dislikes_temperature(&reply)) err = send(e, &a, job, false, &c, &reply);
     if (!err && reply.status != 200)
-        err = refusal(e, &reply);
+        err = http_service_error(&reply, e->opts.key, e->opts.key_env, "ask");
     else if (!err)
         err = completion_end(&c);
     if (c.enough)

@@ -107,5 +107,8 @@ void http_warn_open(const char *room, const char *url, const char *key);
 /* What a reply with a status other than 2xx says, as an error: ERR_NETWORK with URL, status and the first line of its
  * body (the message in it when it is JSON). secret: never shown, should the server echo it; NULL: none. */
 MUST_USE Err http_status_error(const HttpReply *reply, const char *secret);
+/* The same of a service that [section] of the configuration names (keys url and key_env), with the command that mends it.
+ * key_env: the variable that the key came from; NULL: none is configured. */
+MUST_USE Err http_service_error(const HttpReply *reply, const char *key, const char *key_env, const char *section);
 
 #endif

@@ -135,3 +135,22 @@ Err http_status_error(const HttpReply *reply, const char *secret) {
     buf_free(&shown_reason);
     return err;
 }
+
+Err http_service_error(const HttpReply *reply, const char *key, const char *key_env, const char *section) {
+    const Err err = http_status_error(reply, key);
+    switch (reply->status) {
+    case 401:
+    case 403:
+        if (!key) return err_fix(err, "pythia config set %s.key_env NAME_OF_VARIABLE", section);
+        return err_fix(err, "export %s=…", key_env ? key_env : "KEY");
+    case 301:
+    case 302:
+    case 307:
+    case 308:
+    case 404:
+    case 405:
+        return err_fix(err, "pythia config set %s.url http://HOST:PORT/v1", section);
+    default:
+        return err;
+    }
+}

@@ -56,25 +56,6 @@ static void connection_give(Remote *r, Http *h) {
 
 /* ---- one request ---- */
 
-static Err refusal(const Remote *r, const HttpReply *reply) {
-    Err err = http_status_error(reply, r->key);
-    switch (reply->status) {
-    case 401:
-    case 403:
-        if (!r->key) return err_fix(err, "pythia config set embed_remote.key_env NAME_OF_VARIABLE");
-        return err_fix(err, "export %s=…", r->key_env ? r->key_env : "KEY");
-    case 301:
-    case 302:
-    case 307:
-    case 308:
-    case 404:
-    case 405:
-        return err_fix(err, "pythia config set embed_remote.url http://HOST:PORT/v1");
-    default:
-        return err;
-    }
-}
-
 /* Another dimension than before: the service has put another model behind the same name. */
 static Err answer_bad(const Remote *r, Err err) {
     err = err_prefix(err, "'%s'", r->url);
@@ -129,7 +110,7 @@ static Err ask_once(const Ask *ask, Arena *a, const Str *texts, size_t n, size_t
     *too_large = reply.status == 413 && n > 1;
     if (*too_large) goto done;
     if (reply.status != 200)
-        err = refusal(r, &reply);
+        err = http_service_error(&reply, r->key, r->key_env, "embed_remote");
     else if ((err = remote_reply_read(a, reply.body, n, dim, out)))
         err = answer_bad(r, err);
 done:
