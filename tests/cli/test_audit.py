@@ -89,10 +89,10 @@ class Audit(PythiaTest):
         self.serve("--config", "serve.allowed_roots=%s" % self.tree)
         self.assertEqual(self.call("POST", "/v1/index", {"path": str(self.tree)})[0], 202)
         deadline = time.monotonic() + LIMIT_S
-        while not (rows := self.rows()):
+        while not (rows := [row for row in self.brief(self.rows()) if row[2] != "audit"]):  # looking is noted, too
             self.assertLess(time.monotonic(), deadline)
             time.sleep(0.02)
-        self.assertEqual(self.brief(rows), [("127.0.0.1", "http", "index", None, str(self.tree), "ok")])
+        self.assertEqual(rows, [("127.0.0.1", "http", "index", None, str(self.tree), "ok")])
 
     def test_other_doors_are_told_apart(self):
         self.serve()
