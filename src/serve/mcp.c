@@ -224,6 +224,19 @@ static Err tool_check(const Op *op, const json_t *arguments) {
     return ERR_OK;
 }
 
+enum { DEADLINE_MOST_MS = 600000 /* that deadline_ms may be */ };
+
+/* No tool blocks for longer than clients wait: those that can end early are told when. */
+static Err deadline_put(const Mcp *m, const Op *op, json_t *arguments) {
+    const int64_t asked = config_int(desk_opts(m->desk)->config, CONF_SERVE_TOOL_DEADLINE);
+    const int64_t ms = asked < DEADLINE_MOST_MS ? asked : DEADLINE_MOST_MS;
+    bool has = false;
+    for (const Field *f = op->fields; f->name; f++) has |= strcmp(f->name, "deadline_ms") == 0;
+    if (!has || ms <= 0) return ERR_OK;
+    const int set = json_object_set_new(arguments, "deadline_ms", json_integer(ms));
+    return set == 0 ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a call");
+}
+
 static void request_start(Mcp *m, Peer *p, RpcBatch *batch, const json_t *v, const Method *method, bool modern) {
     json_t *params = json_object_get(v, "params"), *id = json_object_get(v, "id");
     const bool is_tool = method->flags & METHOD_TOOL;
@@ -247,6 +260,7 @@ static void request_start(Mcp *m, Peer *p, RpcBatch *batch, const json_t *v, con
     peer_hold(p);
     under_way_add(c);
     Err err = is_tool ? tool_check(op, own) : ERR_OK;
+    if (!err && is_tool) err = deadline_put(m, op, own);
     if (!err && p->role < op->role)
         err = err_set(ERR_USAGE, "this needs a token with the role '%s'", role_name(op->role));
     if (!err) err = desk_submit(m->desk, &c->call);

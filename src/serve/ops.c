@@ -355,6 +355,7 @@ static const Field search_reply[] = {OK_FIELD,
                                      INT_FIELD("total"),
                                      {.name = "has_more", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
                                      {.name = "took_ms", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                                     {.name = "deadline_hit", .types = FIELD_BOOL},
                                      {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
                                      {.name = "recomputed", .types = FIELD_ANY}, /* of an index without vectors */
                                      {0}};

@@ -90,6 +90,7 @@ const Field ask_reply[] = {OK_FIELD,
                            {.name = "evidence", .types = FIELD_ANY},
                            {.name = "read", .types = FIELD_STRS},
                            {.name = "took_ms", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+                           {.name = "deadline_hit", .types = FIELD_BOOL},
                            {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
                            {0}};
 

@@ -115,6 +115,11 @@ static void coverage_add(JsonOut *j, const Coverage *c) {
     jout_end(j, '}');
 }
 
+/* Told only where it was reached: what stands in the reply is what was found by then. */
+static void deadline_add(JsonOut *j, const PythiaReply *reply) {
+    if (reply->deadline_hit) jout_kv_bool(j, "deadline_hit", true);
+}
+
 void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, size_t shown) {
     jout_kv_str(j, "query", reply->query);
     jout_kv_z(j, "mode", reply->mode);
@@ -125,6 +130,7 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
     jout_kv_i64(j, "total", reply->total);
     jout_kv_bool(j, "has_more", reply->has_more || shown < reply->n);
     jout_kv_f64(j, "took_ms", (double)(int64_t)(reply->took_ms * 1000 + 0.5) / 1000);
+    deadline_add(j, reply);
     coverage_add(j, &reply->coverage);
     recomputed_add(j, &reply->recomputed);
 }
@@ -212,6 +218,7 @@ void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
         jout_end(j, ']');
     }
     jout_kv_f64(j, "took_ms", (double)(int64_t)(r->took_ms * 1000 + 0.5) / 1000);
+    deadline_add(j, &r->found);
     coverage_add(j, &r->found.coverage);
 }
 

@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 from harness import BINARY, LIMIT_S, MODEL_NAME, PythiaTest, main, signal, subprocess
+from llm import Llm
 
 META = {"io.modelcontextprotocol/protocolVersion": "2026-07-28", "io.modelcontextprotocol/clientCapabilities": {},
         "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "1"}}
@@ -162,9 +163,10 @@ class Stdio(Rules, PythiaTest):
         self.index()
         self.start()
 
-    def start(self, cwd=None):
+    def start(self, cwd=None, **more):
         # SDK clients pass no other variables.
         env = {k: v for k, v in self.env.items() if k in ("HOME", "PATH", "TERM", "PYTHIA_HOME") or k.endswith("SAN_OPTIONS")}
+        env.update(more)
         self.process = subprocess.Popen([BINARY, "mcp"], cwd=cwd or self.tree, env=env, stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         self.addCleanup(self.stop, self.process)
@@ -246,6 +248,20 @@ class Stdio(Rules, PythiaTest):
             time.sleep(0.02)
         self.assertGreater(run, 0)
         self.assertEqual({h["collection"] for h in found["structuredContent"]["results"]}, {"other"})
+
+    def test_a_writer_that_hangs_is_not_waited_for_beyond_the_deadline_of_tools(self):
+        llm = Llm()
+        self.addCleanup(llm.close)
+        llm.faults = ["hang"]
+        self.start(NO_PROXY="127.0.0.1", PYTHIA_ASK_URL=llm.url, PYTHIA_ASK_MODEL="tiny", PYTHIA_SERVE_TOOL_DEADLINE="1s")
+        began = time.monotonic()
+        answer = self.ask("tools/call", {"name": "ask", "arguments": {"question": "how many sheets does the paper tray take?"}})
+        self.assertLess(time.monotonic() - began, 25)  # the service hangs for 30
+        self.assertEqual(len(llm.seen), 1)
+        self.assertTrue(answer["result"]["isError"], answer)  # nothing was written by then
+        self.assertIn("the deadline was reached", answer["result"]["content"][0]["text"])
+        found = self.ask("tools/call", {"name": "search", "arguments": {"query": "paper tray"}})["result"]["structuredContent"]
+        self.assertNotIn("deadline_hit", found)
 
     def test_it_ends_with_its_input(self):
         self.ask("ping")
