@@ -224,8 +224,10 @@ class LibraryTest(PythiaTest):
             size = megabytes << 20
             limit = lambda: resource.setrlimit(resource.RLIMIT_AS, (size, size))
             seen.add(self.run_it(program, preexec_fn=limit).split()[0])
+        # What fails first depends on the machine: an allocation, the mapping of a file, the start of a thread.
         self.assertIn("found", seen)
-        self.assertIn("out_of_memory", seen)
+        self.assertTrue(seen & {"out_of_memory", "io", "limit"}, seen)
+        self.assertLessEqual(seen, {"found", "out_of_memory", "io", "limit"})
 
 
 if __name__ == "__main__":
