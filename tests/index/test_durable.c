@@ -3,6 +3,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
@@ -84,7 +85,7 @@ int unlink(const char *path) {
         if (documents_kept() < end) fail_msg("%s goes, and only %u documents are kept", name, documents_kept());
         n_removed++;
     }
-    return (int)syscall(SYS_unlink, path);
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
 }
 
 static void docs_add(LexIndex *ix, Analyzer *a, size_t n) {
