@@ -50,7 +50,9 @@ static uint32_t bound_of(const LexGround *g, const LexBlockAt *b, float weight) 
     for (size_t p = 0; p < LEX_POINTS; p++) {
         const float tf = (float)lex_small_value(b->points[p][0]) / LEX_TF_UNIT * g->ratio;
         const float norm = g->norm->norm_base + g->norm->norm_length * (float)lex_small_value(b->points[p][1]);
-        most = fmaxf(most, b->points[p][0] == LEX_SMALL_MAX ? weight : weight * tf / (tf + norm));
+        /* No number, or one without an end, where a file's weights are next to nothing. */
+        const float gain = weight * tf / (tf + norm);
+        most = fmaxf(most, b->points[p][0] == LEX_SMALL_MAX || !(gain < weight) ? weight : gain);
     }
     return (uint32_t)(most * 1.00001f) + 3;
 }
