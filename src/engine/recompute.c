@@ -4,43 +4,14 @@
 #include "search/fresh.h"
 
 typedef struct {
-    int64_t id;
-    LiveText live;
-} LiveDoc;
-
-typedef struct {
     Recompute *r;
     Arena a; /* all that this call needs */
-    LiveDoc *docs;
-    size_t n_docs; /* read so far: chunks that are alike often stand in one file */
+    LiveDocs docs;
     Str *texts;    /* [n_texts] to be embedded */
     size_t *place; /* [n_texts] whose row it is */
     ChunkHash *hashes;
     size_t n_texts;
 } Job;
-
-static Err doc_of(Job *j, const StoreChunk *c, LiveText **out) {
-    for (size_t i = 0; i < j->n_docs; i++)
-        if (j->docs[i].id == c->doc_id) return *out = &j->docs[i].live, ERR_OK;
-    LiveDoc *doc = &j->docs[j->n_docs];
-    TRY(live_read(&j->a, j->r->store, j->r->collection->root, c, &doc->live));
-    doc->id = c->doc_id;
-    j->n_docs++;
-    *out = &doc->live;
-    return ERR_OK;
-}
-
-/* The chunk's text, {NULL,0} when it is not there any more. */
-static Err text_of(Job *j, StoreChunk *c, Str *out) {
-    LiveText *live;
-    Freshness fresh;
-    Str content;
-    *out = (Str){NULL, 0};
-    TRY(doc_of(j, c, &live));
-    TRY(live_place(&j->a, live, c, &fresh, &content));
-    if (fresh == FRESH || fresh == FRESH_MOVED) *out = content;
-    return ERR_OK;
-}
 
 static EmbedCacheKey key_of(const Recompute *r, const ChunkHash *hash) {
     const ModelInfo *m = model_info(r->model);
@@ -63,7 +34,7 @@ static Err row_find(Job *j, size_t at, const int64_t *ids, size_t n_ids, float *
             r->cached++;
             return *had = true, ERR_OK;
         }
-        TRY(text_of(j, &c, &text));
+        TRY(live_docs_text(&j->docs, &c, &text));
         if (!text.p) continue;
         j->texts[j->n_texts] = text;
         j->hashes[j->n_texts] = c.hash;
@@ -98,11 +69,11 @@ static Err rows_find(Job *j, const uint32_t *slots, size_t n, float *out, bool *
     size_t *slot_of = NULL;
     Filter none = {0};
     TRY(store_slot_chunks(j->r->store, &j->a, c->id, &c->model_id, &none, slots, n, &ids, &slot_of, &n_ids));
-    j->docs = arena_array(&j->a, LiveDoc, n_ids + 1);
+    TRY(live_docs_begin(&j->docs, &j->a, j->r->store, c->root, n_ids + 1));
     j->texts = arena_array(&j->a, Str, n);
     j->hashes = arena_array(&j->a, ChunkHash, n);
     j->place = arena_array(&j->a, size_t, n);
-    if (!j->docs || !j->texts || !j->hashes || !j->place) return arena_error();
+    if (!j->texts || !j->hashes || !j->place) return arena_error();
     for (size_t i = 0, at = 0; i < n; i++) {
         size_t end = at;
         while (end < n_ids && slot_of[end] == i) end++;

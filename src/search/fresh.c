@@ -259,6 +259,33 @@ Err chunk_live(Arena *a, Store *s, Str root, StoreChunk *c, Freshness *fresh, St
     return err;
 }
 
+Err live_docs_begin(LiveDocs *d, Arena *arena, Store *s, Str root, size_t room) {
+    *d = (LiveDocs){.arena = arena, .store = s, .root = root, .docs = arena_array(arena, LiveDoc, room)};
+    return d->docs ? ERR_OK : arena_error();
+}
+
+static Err doc_of(LiveDocs *d, const StoreChunk *c, LiveText **out) {
+    for (size_t i = 0; i < d->n; i++)
+        if (d->docs[i].id == c->doc_id) return *out = &d->docs[i].live, ERR_OK;
+    LiveDoc *doc = &d->docs[d->n];
+    TRY(live_read(d->arena, d->store, d->root, c, &doc->live));
+    doc->id = c->doc_id;
+    d->n++;
+    *out = &doc->live;
+    return ERR_OK;
+}
+
+Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out) {
+    LiveText *live;
+    Freshness fresh;
+    Str content;
+    *out = (Str){NULL, 0};
+    TRY(doc_of(d, c, &live));
+    TRY(live_place(d->arena, live, c, &fresh, &content));
+    if (fresh == FRESH || fresh == FRESH_MOVED) *out = content;
+    return ERR_OK;
+}
+
 Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n,
                FillWidth width) {
     Arena scratch = {0};

@@ -27,6 +27,24 @@ MUST_USE Err live_read(Arena *scratch, Store *s, Str root, const StoreChunk *c, 
 /* Where c is in the live text; content points into it. Fills c's span and lines when it moved. */
 MUST_USE Err live_place(Arena *scratch, LiveText *live, StoreChunk *c, Freshness *fresh, Str *content);
 
+/* The texts of many chunks, each file read once: chunks that are alike often stand in one. One thread's. */
+typedef struct {
+    int64_t id;
+    LiveText live;
+} LiveDoc;
+typedef struct {
+    Arena *arena; /* all that is read is in it */
+    Store *store;
+    Str root;
+    LiveDoc *docs; /* [n] read so far */
+    size_t n;
+} LiveDocs;
+
+/* room: documents that may be asked for, at most. */
+MUST_USE Err live_docs_begin(LiveDocs *d, Arena *arena, Store *s, Str root, size_t room);
+/* The chunk's text, {NULL, 0} when it is not what was indexed any more. Errors as live_read's. */
+MUST_USE Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out);
+
 /* What of a hit is shown: its chunk; the chunk and all of the symbol or section that it is a part of; exactly its symbol. */
 typedef enum { FILL_CHUNK, FILL_WHOLE, FILL_SYMBOL } FillWidth;
 

@@ -18,36 +18,19 @@ enum {
 };
 
 typedef struct {
-    int64_t id;
-    LiveText live;
-} LiveDoc;
-
-typedef struct {
     Arena arena; /* all that this call needs */
     const SearchSource *source;
     const Deadline *deadline;
     float *query;     /* [dim] */
     Candidate **open; /* [n] without a cosine, best words first */
     size_t n;
-    LiveDoc *docs; /* [n_docs] read so far */
-    size_t n_docs;
+    LiveDocs docs;
     Str *pieces;       /* [n_pieces] of the batch's texts */
     Candidate **whose; /* likewise */
     size_t n_pieces;
 } Job;
 
 /* ---- texts ---- */
-
-static Err doc_of(Job *j, const StoreChunk *c, LiveText **out) {
-    for (size_t i = 0; i < j->n_docs; i++)
-        if (j->docs[i].id == c->doc_id) return *out = &j->docs[i].live, ERR_OK;
-    LiveDoc *doc = &j->docs[j->n_docs];
-    TRY(live_read(&j->arena, j->source->store, j->source->collection->root, c, &doc->live));
-    doc->id = c->doc_id;
-    j->n_docs++;
-    *out = &doc->live;
-    return ERR_OK;
-}
 
 /* The text in pieces that end with a line where one ends in their second half. */
 static void pieces_add(Job *j, Candidate *c, Str text) {
@@ -64,16 +47,13 @@ static void pieces_add(Job *j, Candidate *c, Str text) {
 /* Nothing of a chunk that is not what was indexed, or that another process took away just now. */
 static Err text_add(Job *j, Candidate *c) {
     StoreChunk chunk;
-    LiveText *live;
-    Freshness fresh;
     Str content;
     int64_t collection;
     const Err err = store_chunk(j->source->store, &j->arena, c->chunk, &collection, &chunk);
     if (err == ERR_NO_DOCUMENT) return ERR_OK;
     TRY(err);
-    TRY(doc_of(j, &chunk, &live));
-    TRY(live_place(&j->arena, live, &chunk, &fresh, &content));
-    if (fresh == FRESH || fresh == FRESH_MOVED) pieces_add(j, c, content);
+    TRY(live_docs_text(&j->docs, &chunk, &content));
+    if (content.p) pieces_add(j, c, content);
     return ERR_OK;
 }
 
@@ -153,11 +133,11 @@ static Err source_begin(Job *j, uint32_t source, Str text, Candidate *all, size_
     const SearchSource *s = j->source;
     const EmbedOpts opts = {.kind = EMBED_QUERY, .deadline = j->deadline};
     j->open = arena_array(&j->arena, Candidate *, n_all + 1);
-    j->docs = arena_array(&j->arena, LiveDoc, STANDIN_MOST + BATCH);
+    TRY(live_docs_begin(&j->docs, &j->arena, s->store, s->collection->root, STANDIN_MOST + BATCH));
     j->pieces = arena_array(&j->arena, Str, BATCH * PIECES_MOST);
     j->whose = arena_array(&j->arena, Candidate *, BATCH * PIECES_MOST);
     j->query = arena_array(&j->arena, float, model_info(s->table)->dim);
-    if (!j->open || !j->docs || !j->pieces || !j->whose || !j->query) return arena_error();
+    if (!j->open || !j->pieces || !j->whose || !j->query) return arena_error();
     for (size_t i = 0; i < n_all; i++)
         if (all[i].source == source && !all[i].has_cosine) j->open[j->n++] = &all[i];
     if (j->n == 0) return ERR_OK;
