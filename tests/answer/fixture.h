@@ -10,7 +10,7 @@ enum { FIXTURE_HITS = 8 };
 
 typedef struct {
     Arena arena;
-    char dir[64];
+    char dir[512];
     LexIndex *lex;
     Analyzer *analyzer;
     SearchSource source;
@@ -19,8 +19,8 @@ typedef struct {
 
 static void fixture_open(Fixture *f, const char *const *texts, size_t n) {
     uint32_t number, count;
-    *f = (Fixture){.dir = "/tmp/pythia-answer-XXXXXX"};
-    CHECK(mkdtemp(f->dir) != NULL);
+    *f = (Fixture){.source = {0}};
+    (void)snprintf(f->dir, sizeof f->dir, "%s", check_temp_dir());
     CHECK_OK(analyzer_open(&f->analyzer));
     CHECK_OK(lex_open(&f->lex, &(LexSpec){.dir = f->dir, .generation = 1, .writer = true}));
     for (size_t i = 0; i < n; i++) {
