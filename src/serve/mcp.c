@@ -224,16 +224,14 @@ static Err tool_check(const Op *op, const json_t *arguments) {
     return ERR_OK;
 }
 
-enum { DEADLINE_MOST_MS = 600000 /* that deadline_ms may be */ };
-
 /* No tool blocks for longer than clients wait: those that can end early are told when. */
 static Err deadline_put(const Mcp *m, const Op *op, json_t *arguments) {
     const int64_t asked = config_int(desk_opts(m->desk)->config, CONF_SERVE_TOOL_DEADLINE);
-    const int64_t ms = asked < DEADLINE_MOST_MS ? asked : DEADLINE_MOST_MS;
-    bool has = false;
-    for (const Field *f = op->fields; f->name; f++) has |= strcmp(f->name, "deadline_ms") == 0;
-    if (!has || ms <= 0) return ERR_OK;
-    const int set = json_object_set_new(arguments, "deadline_ms", json_integer(ms));
+    const Field *f = op->fields;
+    while (f->name && strcmp(f->name, "deadline_ms") != 0) f++;
+    if (!f->name || asked <= 0) return ERR_OK;
+    const int64_t most = (int64_t)f->max;
+    const int set = json_object_set_new(arguments, "deadline_ms", json_integer(asked < most ? asked : most));
     return set == 0 ? ERR_OK : err_set(ERR_NOMEM, "out of memory for a call");
 }
 

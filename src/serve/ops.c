@@ -125,7 +125,7 @@ static const Field search_fields[] = {
      .help = "only these languages"},
     {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
     {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
-    {.name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then"},
+    DEADLINE_FIELD,
     {0}};
 
 static const Field similar_fields[] = {

@@ -64,7 +64,7 @@ const Field ask_fields[] = {
      .standard = "0.4",
      .help = "least confidence of an answer"},
     {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "what the confidence was made of"},
-    {.name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then"},
+    DEADLINE_FIELD,
     {0}};
 
 const Field citation_reply[] = {INT_FIELD("source"),

@@ -16,6 +16,8 @@
     { .name = field, .types = FIELD_INT, .flags = FIELD_REQUIRED }
 #define STR_FIELD(field)                                                                                               \
     { .name = field, .types = FIELD_STR, .flags = FIELD_REQUIRED | FIELD_BLANK_OK }
+#define DEADLINE_FIELD                                                                                                 \
+    { .name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then" }
 
 /* ops.c */
 extern const Field filter_fields[], hit_reply[];
