@@ -51,9 +51,12 @@ type Hit struct {
 	Kind       string  `json:"kind"`
 	Lang       string  `json:"lang"`
 	Heading    string  `json:"heading"`
-	Score      float64 `json:"score"`
-	Freshness  string  `json:"freshness"`
-	Content    string  `json:"content"`
+	Title      string  `json:"title"`
+	// What the document says of itself: author, created, modified, keywords …
+	Metadata  map[string]string `json:"metadata"`
+	Score     float64           `json:"score"`
+	Freshness string            `json:"freshness"`
+	Content   string            `json:"content"`
 }
 
 // Found is the reply of a search.

@@ -26,6 +26,7 @@ typedef struct {
     Str path; /* relative to the collection's root, '/' between parts; bytes as the file system has them */
     Str text;
     Str title;     /* may be empty */
+    Str meta;      /* what it says of itself: lines of base/meta.h; may be empty */
     Str lang;      /* "c", "python", "markdown", "text"; "" unknown */
     Sha256 sha256; /* of the original bytes */
     int64_t size;  /* of the original, bytes */
@@ -95,14 +96,17 @@ struct Filter {
     const Str *kinds;
     size_t n_kinds;
     const Str *symbols;
-    size_t n_symbols;           /* chunks that hold a part of this definition: its name, its path or the end of it */
-    int64_t since_ms, until_ms; /* document mtime, Unix ms; 0: open */
+    size_t n_symbols; /* chunks that hold a part of this definition: its name, its path or the end of it */
+    const Str *metas;
+    size_t n_metas; /* "name=words" that the document says of itself (meta_fits); of one name any, of all names one */
+    int64_t since_ms, until_ms; /* the document's last change as it says itself, else its file's; Unix ms, 0: open */
     const Filter *also;         /* another one that must let it pass too; NULL: none */
 };
 
 static inline bool filter_is_empty(const Filter *f) {
     for (; f; f = f->also)
-        if (f->n_paths || f->n_globs || f->n_langs || f->n_kinds || f->n_symbols || f->since_ms || f->until_ms)
+        if (f->n_paths || f->n_globs || f->n_langs || f->n_kinds || f->n_symbols || f->n_metas || f->since_ms ||
+            f->until_ms)
             return false;
     return true;
 }

@@ -14,7 +14,8 @@ const Command commands[] = {
      .text = "Searches the collection that covers this folder (or PATH…, or --in). On a terminal each hit shows a few\n"
              "lines around its best line; piped, one line a hit: PATH:LINE:SCORE:FIRST LINE (--color always gives the\n"
              "terminal's form to a pager). Every hit is checked against the live file: fresh, moved, changed or gone.\n"
-             "In the query: \"a phrase\" +must -mustnot lang:c kind:function path:src file:*.h sym:NAME in:NAME\n"
+             "In the query: \"a phrase\" +must -mustnot lang:c kind:function path:src file:*.h sym:NAME in:NAME "
+             "author:NAME\n"
              "date>=2026-11; a definition whose exact name is typed comes first. Exit code 1: nothing found.",
      .flags = search_flags,
      .max_args = SIZE_MAX,

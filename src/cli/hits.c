@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
+#include "base/meta.h"
 #include "base/utf8.h"
 
 enum { EXCERPT_LINES = 6, EXCERPT_BEFORE = 2, GUTTER_COLUMNS = 8, EXPLAIN_INDENT = 6 };
@@ -227,9 +228,11 @@ static void header_add(Cli *cli, Buf *b, const Term *t, const HitView *v, const 
     style_on(b, t, STYLE_DIM);
     buf_char(b, '#');
     safe_path(b, h->id);
-    Str facts[3] = {h->lang, h->kind, v->several ? h->collection : STR("")};
+    const Str changed = meta_get(h->meta, "modified"), made = meta_get(h->meta, "created");
+    const Str facts[] = {h->lang, h->kind, v->several ? h->collection : STR(""), meta_get(h->meta, "author"),
+                         str_upto(changed.n ? changed : made, 10)};
     const char *separator = "  ";
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof facts / sizeof *facts; i++) {
         if (!facts[i].n) continue;
         buf_add_z(b, separator);
         safe_path(b, facts[i]);

@@ -53,6 +53,7 @@ Err document_fill(Arena *a, const StoreDoc *d, PythiaDocument *out) {
                             .path = arena_str(a, d->path),
                             .title = arena_str(a, d->title),
                             .lang = arena_str(a, d->lang),
+                            .meta = arena_str(a, d->meta),
                             .state = state_name(d->state),
                             .reason = arena_str(a, d->reason),
                             .bytes = d->size,
@@ -60,7 +61,8 @@ Err document_fill(Arena *a, const StoreDoc *d, PythiaDocument *out) {
                             .indexed_ms = d->indexed_ms,
                             .modified_ms = d->mtime_ns / 1000000};
     hex_write(d->sha256.bytes, sizeof d->sha256.bytes, out->sha256);
-    return out->uri.p && out->path.p && out->title.p && out->lang.p && out->reason.p ? ERR_OK : arena_error();
+    const bool all = out->uri.p && out->path.p && out->title.p && out->lang.p && out->meta.p && out->reason.p;
+    return all ? ERR_OK : arena_error();
 }
 
 typedef struct {

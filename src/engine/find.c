@@ -37,6 +37,8 @@ static Err add_collection(Find *f, const StoreCollection *c, size_t *at) {
                                 .n_langs = f->rq->n_langs,
                                 .kinds = f->rq->kinds,
                                 .n_kinds = f->rq->n_kinds,
+                                .metas = f->rq->metas,
+                                .n_metas = f->rq->n_metas,
                                 .since_ms = f->rq->since_ms,
                                 .until_ms = f->rq->until_ms,
                                 .also = &f->query.narrow};
@@ -238,6 +240,7 @@ static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
                        .lang = c->lang,
                        .heading = c->heading,
                        .title = c->title,
+                       .meta = c->meta,
                        .score = h->score,
                        .freshness = freshness_name(h->freshness),
                        .content = h->content,

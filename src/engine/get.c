@@ -37,6 +37,8 @@ static Err get_chunk(Pythia *p, Arena *a, int64_t id, Str what, PythiaText *out)
     out->symbol = c.symbol;
     out->kind = c.kind;
     out->lang = c.lang;
+    out->title = c.title;
+    out->meta = c.meta;
     if (fresh == FRESH_GONE)
         return err_fix(err_set(ERR_NO_DOCUMENT, "'%.*s' is gone since it was indexed", STR_FMT(c.path)),
                        "pythia index '%.*s'", STR_FMT(root));
@@ -111,6 +113,8 @@ static Err get_whole(Pythia *p, Arena *a, Store *s, const StoreCollection *c, St
                         .symbol = hit.chunk.symbol,
                         .kind = hit.chunk.kind,
                         .lang = chunk->lang,
+                        .title = chunk->title,
+                        .meta = chunk->meta,
                         .content = hit.content};
     return out->id.p ? ERR_OK : arena_error();
 }
@@ -174,14 +178,20 @@ Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollect
                    STR_FMT(path_dir(str_of(*real))));
 }
 
-/* The text of a file: the one that was made from it (a PDF's) where the store keeps that, else its own. */
-static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relative, const char *real, Str *out) {
+/* The text of a file: the one that was made from it (a PDF's) where the store keeps that, else its own; and what the store knows
+ * of it. */
+static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relative, const char *real, PythiaText *out,
+                        Str *text) {
     Store *s = NULL;
     StoreDoc doc;
     TRY(engine_store(p, false, &s));
     Err err = store_document(s, a, c->id, relative, &doc);
-    if (!err) err = store_text(s, a, doc.id, out);
-    return err == ERR_NO_DOCUMENT ? file_read(a, real, GET_FILE_MAX, out) : err;
+    if (!err) {
+        out->title = doc.title;
+        out->meta = doc.meta;
+        err = store_text(s, a, doc.id, text);
+    }
+    return err == ERR_NO_DOCUMENT ? file_read(a, real, GET_FILE_MAX, text) : err;
 }
 
 static bool exists_here(Pythia *p, Arena *a, Str path) {
@@ -221,6 +231,8 @@ static Err get_kept(Pythia *p, Arena *a, Str collection, Str what, PythiaText *o
                         .path = doc.path,
                         .collection = c.name,
                         .lang = doc.lang,
+                        .title = doc.title,
+                        .meta = doc.meta,
                         .freshness = freshness_name(FRESH),
                         .start_line = line ? (int32_t)line : 1};
     out->content = lines_of(text, line ? line : 1, count, &out->end_line);
@@ -254,7 +266,7 @@ Err pythia_get(Pythia *p, Arena *a, Str collection, Str what, PythiaText *out) {
     TRY(engine_find_file(p, a, collection, path, &c, &real));
     Str relative = engine_relative(str_of(real), c.root);
     if (symbol.p) return get_symbol(p, a, &c, relative, symbol, out);
-    TRY(text_of_file(p, a, &c, relative, real, &text));
+    TRY(text_of_file(p, a, &c, relative, real, out, &text));
     out->content = lines_of(text, line ? line : 1, count, &out->end_line);
     out->start_line = line ? (int32_t)line : 1;
     if (!out->content.p && line)

@@ -16,6 +16,7 @@ static Err add_one(ManagedJob *j, const AddDocument *d, AddReport *out) {
     char hex[65];
     Doc doc = {.text = d->text,
                .title = d->title,
+               .meta = d->meta,
                .lang = STR("text"),
                .sha256 = sha256_of(d->text),
                .size = (int64_t)d->text.n,

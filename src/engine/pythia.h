@@ -131,6 +131,7 @@ MUST_USE Err pythia_watch(Pythia *p, const WatchRequest *rq);
 /* ---- documents ---- */
 typedef struct {
     Str uri, path, title, lang;
+    Str meta;          /* what it says of itself: base/meta.h */
     const char *state; /* "active", "skipped", "failed" */
     Str reason;        /* of the latter two */
     char sha256[65];   /* of its bytes, hex */
@@ -147,6 +148,7 @@ typedef struct {
     Str id;    /* the caller's; "": the text's own hash. The same id again replaces */
     Str title; /* "": none */
     Str text;
+    Str meta; /* lines of base/meta.h; "": none */
 } AddDocument;
 typedef struct {
     int64_t documents, chunks, tokens;
@@ -214,6 +216,7 @@ typedef struct {
     Str uri, path, collection, root;
     int32_t start_line, end_line, page;
     Str symbol, kind, lang, heading, title; /* empty: none */
+    Str meta;                               /* what the document says of itself: base/meta.h */
     float score;
     const char *freshness;
     Str content;
@@ -248,6 +251,8 @@ typedef struct {
     size_t n_globs;
     const Str *kinds;
     size_t n_kinds;
+    const Str *metas;
+    size_t n_metas; /* "author=berg": the document says so of itself (base/types.h) */
     int64_t since_ms, until_ms;
     double min_score;    /* < 0: configuration */
     int64_t deadline_ms; /* < 0: configuration; 0: none */
@@ -407,6 +412,7 @@ typedef struct {
     int32_t start_line, end_line; /* of content */
     const char *freshness;        /* NULL when read straight from a file */
     Str symbol, kind, lang;
+    Str title, meta; /* of the document; meta: what it says of itself (base/meta.h) */
     Str content;
 } PythiaText;
 /* what: a hit's id ("k3f9a2", "#k3f9a2"), PATH, PATH:LINE, PATH:LINE:COUNT, or PATH#SYMBOL. */

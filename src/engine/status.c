@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/map.h"
+#include "base/meta.h"
 #include "chunk/chunk.h"
 #include "engine/managed_job.h"
 #include "ingest/read.h"
@@ -308,6 +309,14 @@ static Str how_cut(Arena *a, const Doc *doc, const DocChunks *cut) {
                         cut->n_symbols, STR_FMT(errors));
 }
 
+/* ", by Anna Berg, of 2024-05-01T08:00:00Z"; "" when the document says neither. */
+static Str of_itself(Arena *a, Str meta) {
+    const Str author = meta_get(meta, "author"), changed = meta_get(meta, "modified"), made = meta_get(meta, "created");
+    const Str when = changed.n ? changed : made;
+    return arena_printf(a, "%s%.*s%s%.*s", author.n ? ", by " : "", STR_FMT(author), when.n ? ", of " : "",
+                        STR_FMT(when));
+}
+
 static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSettings *settings, Str path,
                     PythiaWhy *w) {
     Doc doc = {0};
@@ -321,7 +330,8 @@ static Err why_read(Pythia *p, Arena *a, const StoreCollection *c, const IndexSe
     if (err) return step(w, "read", false, arena_str(a, str_of(err_text()))), ERR_OK;
     if (skip.n) return step(w, "read", false, skip), ERR_OK;
     step(w, "read", true,
-         arena_printf(a, "%lld bytes, %.*s%s", (long long)doc.size, STR_FMT(doc.lang.n ? doc.lang : STR("text")),
+         arena_printf(a, "%lld bytes, %.*s%.*s%s", (long long)doc.size, STR_FMT(doc.lang.n ? doc.lang : STR("text")),
+                      STR_FMT(of_itself(a, doc.meta)),
                       doc.prior < 1.0f ? ", ranked lower: generated or vendored" : ""));
     if (c->dim == 0) return ERR_OK;
     TRY(engine_collection_model(p, c, &m));
@@ -364,8 +374,8 @@ static Err why_managed(Store *s, Arena *a, const StoreCollection *c, Str what, P
     StoreDoc doc;
     TRY(managed_document(s, a, c->id, what, &doc));
     step(w, "read", true,
-         arena_printf(a, "%lld bytes, %.*s, put as %.*s", (long long)doc.size,
-                      STR_FMT(doc.lang.n ? doc.lang : STR("text")), STR_FMT(doc.uri)));
+         arena_printf(a, "%lld bytes, %.*s%.*s, put as %.*s", (long long)doc.size,
+                      STR_FMT(doc.lang.n ? doc.lang : STR("text")), STR_FMT(of_itself(a, doc.meta)), STR_FMT(doc.uri)));
     step(w, "chunk", doc.chunks > 0, arena_printf(a, "%lld chunks", (long long)doc.chunks));
     return why_stored(s, a, c, doc.path, w);
 }

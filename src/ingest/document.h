@@ -13,10 +13,10 @@ typedef struct {
     PdfOpts pdf;      /* its child is filled in */
 } DocumentOpts;
 
-/* Changes when a reader makes another text of the same file: collections are then read anew. */
-#define DOCUMENT_READERS_VERSION 2
+/* Changes when a reader makes another text of the same file, or finds more that it says of itself: documents are then read anew. */
+#define DOCUMENT_READERS_VERSION 3
 
-/* Reads the document that fd is open on: lang, title, text, marks, sha256, or *skip with the reason. The caller has filled
+/* Reads the document that fd is open on: lang, title, meta, text, marks, sha256, or *skip with the reason. The caller has filled
  * path, size and mtime. Errors: ERR_IO, ERR_NOMEM, those of opts->child.stop. */
 MUST_USE Err document_read(Arena *a, int fd, const struct stat *st, const DocumentFormat *format, int64_t max_text_size,
                            const DocumentOpts *opts, Doc *out, Str *skip);

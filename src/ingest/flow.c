@@ -9,6 +9,7 @@ void flow_free(Flow *f) {
     buf_free(&f->text);
     buf_free(&f->marks);
     buf_free(&f->parts);
+    buf_free(&f->meta);
     charsets_close(&f->charsets);
 }
 
@@ -214,6 +215,15 @@ void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, s
     flow_line(f);
 }
 
+/* ---- of itself ---- */
+
+void flow_meta(Flow *f, const char *name, Str value) {
+    Buf repaired = {0};
+    (void)meta_add(&f->meta, str_of(name), well_formed(value, &repaired)); /* a date that is none is not worth a word */
+    f->failed = f->failed ? f->failed : buf_ok(&repaired);
+    buf_free(&repaired);
+}
+
 /* ---- documents within ---- */
 
 bool flow_part(Flow *f, Str bytes) {
@@ -244,7 +254,7 @@ Err flow_end(Flow *f, Doc *out) {
     flow_line(f);
     while (f->text.n > 1 && f->text.p[f->text.n - 2] == '\n') f->text.n--;
     if (f->text.n == 1 && f->text.p[0] == '\n') f->text.n = 0;
-    if (f->failed || f->text.failed || f->marks.failed || f->parts.failed)
+    if (f->failed || f->text.failed || f->marks.failed || f->parts.failed || f->meta.failed)
         return err_set(ERR_NOMEM, "out of memory for the document's text");
     if (f->over) return err_set(ERR_LIMIT, "more than %zu MB of text", FLOW_TEXT_MAX >> 20);
     /* A mark behind the last word is of nothing. */
@@ -257,7 +267,8 @@ Err flow_end(Flow *f, Doc *out) {
     out->text = text;
     /* Readers take it as it stands in the document. */
     out->title = flow_collapse(f->arena, str_upto(f->title, utf8_floor(f->title, TITLE_MAX)));
-    if (!out->title.p) return arena_error();
+    out->meta = arena_str(f->arena, buf_str(&f->meta));
+    if (!out->title.p || !out->meta.p) return arena_error();
     out->marks = marks;
     out->n_marks = f->n_marks;
     out->extracted = true;

@@ -13,6 +13,7 @@
 #define PYTHIA_INGEST_FLOW_H
 
 #include "base/arena.h"
+#include "base/meta.h"
 #include "base/types.h"
 #include "ingest/charset.h"
 
@@ -33,6 +34,7 @@ typedef struct {
     Buf parts; /* DocPart[n_parts] */
     size_t n_parts, parts_bytes;
     Str title; /* "" none; what the reader found */
+    Buf meta;  /* lines of base/meta.h */
     Str headings[FLOW_LEVELS];
     Str path; /* of the headings: "Install > Linux" */
     int32_t page;
@@ -61,11 +63,14 @@ void flow_page(Flow *f, int32_t page); /* what follows stands on this page */
  * columns; else "Anna | 31". Empty cells are left out. */
 void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, size_t n);
 
+/* What the document says of itself, as base/meta.h has it; value as it stands in the document. */
+void flow_meta(Flow *f, const char *name, Str value);
+
 /* A document that cannot be read here: its text will stand at this place. bytes: the caller's, to live as long as the Flow. False:
  * there are too many, or they are too large; nothing is kept of it. */
 bool flow_part(Flow *f, Str bytes);
 
-/* The text (ends with a line end; "" when there is none) and marks, in the arena. ERR_LIMIT, ERR_NOMEM. */
+/* The text (ends with a line end; "" when there is none), title, marks and what it says of itself, in the arena. ERR_LIMIT, ERR_NOMEM. */
 MUST_USE Err flow_end(Flow *f, Doc *out);
 
 /* text with its blanks as flow_text leaves them, in the arena. */

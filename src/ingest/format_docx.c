@@ -229,7 +229,7 @@ static Err part_read(Docx *d, const char *part, const char *heading, bool must) 
 static Err docx_read(Docx *d, Str bytes) {
     TRY(office_open(d->a, bytes, &d->zip));
     TRY(styles_read(d));
-    d->f->title = office_title(d->a, &d->zip, "docProps/core.xml");
+    office_about(d->f, &d->zip, "docProps/core.xml", office_about_core);
     TRY(part_read(d, "word/document.xml", NULL, true));
     TRY(part_read(d, "word/footnotes.xml", "Footnotes", false));
     TRY(part_read(d, "word/endnotes.xml", "Endnotes", false));

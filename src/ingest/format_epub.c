@@ -51,14 +51,14 @@ static Err item_add(Epub *e, const Xml *x) {
 }
 
 static Err chapter_read(Epub *e, const Item *item) {
-    Str bytes, text, title;
+    Str bytes, text;
     TRY(zip_read_named(e->a, &e->zip, item->path, &bytes));
     if (!bytes.p) return ERR_OK;
     TRY(charset_decode(&e->f->charsets, e->a, bytes, html_declared(bytes), &text));
     flow_heading_end(e->f, 1);
     flow_paragraph(e->f);
     e->chapters++;
-    return html_read(e->f, text, &title);
+    return html_read(e->f, text);
 }
 
 static Err spine_item(Epub *e, Str id) {
@@ -67,23 +67,25 @@ static Err spine_item(Epub *e, Str id) {
     return ERR_OK;
 }
 
+static const OfficeAbout about[] = {{"title", NULL},
+                                    {"creator", "author"},
+                                    {"subject", "subject"},
+                                    {"date", "created"},
+                                    {"dcterms:modified", "modified"},
+                                    {NULL, NULL}};
+
 static Err package_read(Epub *e) {
     Str bytes;
     Xml x;
     XmlEvent event;
-    bool title = false;
     const char *part = arena_cstr(e->a, e->package);
     if (!part) return arena_error();
+    office_about(e->f, &e->zip, part, about);
     TRY(office_part(e->a, &e->zip, part, &bytes));
     TRY(xml_open(e->a, bytes, part, &x));
     for (;;) {
         TRY(xml_next(&x, &event));
         if (event == XML_END) return ERR_OK;
-        if (event == XML_TEXT && title && !e->f->title.n) {
-            e->f->title = flow_collapse(e->a, xml_decoded(e->a, x.text));
-            if (!e->f->title.p) return arena_error();
-        }
-        title = event == XML_OPEN && str_is(x.name, "title");
         if (event != XML_OPEN) continue;
         if (str_is(x.name, "item")) TRY(item_add(e, &x));
         if (str_is(x.name, "itemref")) TRY(spine_item(e, xml_attr(&x, "idref")));

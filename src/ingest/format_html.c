@@ -12,6 +12,8 @@
 #include <gumbo.h>
 #include <stdlib.h>
 
+#include "ingest/about.h"
+
 typedef struct {
     Flow *f;
     Arena *a;
@@ -310,24 +312,49 @@ static void page_walk(Page *p, const GumboNode *root) {
     }
 }
 
-static Str title_of(Page *p, const GumboNode *root) {
-    for (const GumboNode *n = first_child(root); n; n = following(n, root, tag_of(n) != GUMBO_TAG_BODY))
-        if (tag_of(n) == GUMBO_TAG_TITLE) return text_of(p, n);
-    return STR("");
-}
-
-Err html_read(Flow *f, Str utf8, Str *title) {
+static const GumboNode *parse(Flow *f, Str utf8) {
     GumboOptions options = kGumboDefaultOptions;
     options.allocator = take;
     options.deallocator = leave;
     options.userdata = f->arena;
     options.max_errors = 0;
-    const GumboOutput *tree = gumbo_parse_with_options(&options, utf8.n ? utf8.p : "", utf8.n);
+    return gumbo_parse_with_options(&options, utf8.n ? utf8.p : "", utf8.n)->document;
+}
+
+static Err body_read(Flow *f, const GumboNode *document) {
     Page p = {.f = f, .a = f->arena};
-    *title = title_of(&p, tree->document);
-    page_walk(&p, tree->document);
+    page_walk(&p, document);
     flow_paragraph(f);
     return f->failed ? err_set(ERR_NOMEM, "out of memory for a page") : ERR_OK;
+}
+
+Err html_read(Flow *f, Str utf8) { return body_read(f, parse(f, utf8)); }
+
+/* ---- what it says of itself ---- */
+
+/* <meta name="author" content="…">, with property or itemprop instead of name. An author that is a link is no name. */
+static void meta_read(Flow *f, const GumboNode *n) {
+    static const char *const keys[] = {"name", "property", "itemprop"};
+    const Str content = attribute(n, "content");
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const char *name = content.p ? about_name(attribute(n, keys[i])) : NULL;
+        if (!name || str_starts(content, STR("http"))) continue;
+        if (strcmp(name, "title") != 0)
+            flow_meta(f, name, content);
+        else if (!f->title.n)
+            f->title = content;
+    }
+}
+
+/* The head: <title>, else what its <meta> calls one. */
+static void about_read(Flow *f, const GumboNode *root) {
+    Page p = {.f = f, .a = f->arena};
+    Str title = STR("");
+    for (const GumboNode *n = first_child(root); n; n = following(n, root, tag_of(n) != GUMBO_TAG_BODY)) {
+        if (tag_of(n) == GUMBO_TAG_TITLE && !title.n) title = text_of(&p, n);
+        if (tag_of(n) == GUMBO_TAG_META) meta_read(f, n);
+    }
+    if (title.n) f->title = title;
 }
 
 /* "windows-1251" of <meta charset=…> or <?xml encoding=…?>. */
@@ -349,5 +376,7 @@ Str html_declared(Str bytes) {
 Err format_html(Flow *f, Str bytes) {
     Str text;
     TRY(charset_decode(&f->charsets, f->arena, bytes, html_declared(bytes), &text));
-    return html_read(f, text, &f->title);
+    const GumboNode *document = parse(f, text);
+    about_read(f, document);
+    return body_read(f, document);
 }

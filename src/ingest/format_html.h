@@ -4,8 +4,8 @@
 
 #include "ingest/format.h"
 
-/* Adds the page to f. *title: of <title>, "" none. */
-MUST_USE Err html_read(Flow *f, Str utf8, Str *title);
+/* Adds to f what is read on the page: of a part of something that has a title of its own. */
+MUST_USE Err html_read(Flow *f, Str utf8);
 
 /* What the page says of its encoding (a name at the start of the result, more behind it); "" nothing. */
 Str html_declared(Str bytes);

@@ -73,12 +73,27 @@ static void cell_add(Flow *f, const json_t *cell) {
     outputs_add(f, json_object_get(cell, "outputs"));
 }
 
+static Str string_of(const json_t *v) {
+    return json_is_string(v) ? str_make(json_string_value(v), json_string_length(v)) : STR("");
+}
+
+/* nbformat's "title" and "authors": a list of objects with a name. */
+static void about_read(Flow *f, const json_t *metadata) {
+    const json_t *authors = json_object_get(metadata, "authors");
+    const Str title = string_of(json_object_get(metadata, "title"));
+    for (size_t i = 0; i < json_array_size(authors); i++)
+        flow_meta(f, "author", string_of(json_object_get(json_array_get(authors, i), "name")));
+    if (title.n) f->title = arena_str(f->arena, title);
+    if (!f->title.p) f->failed = ERR_NOMEM, f->title = STR("");
+}
+
 Err format_jupyter(Flow *f, Str bytes) {
     json_t *v = NULL;
     TRY(json_read(bytes, "the notebook", &v));
     const json_t *cells = json_object_get(v, "cells");
     if (!cells) cells = json_object_get(json_array_get(json_object_get(v, "worksheets"), 0), "cells");
     const Err err = json_is_array(cells) ? ERR_OK : err_set(ERR_CORRUPT, "it has no cells");
+    about_read(f, json_object_get(v, "metadata"));
     for (size_t i = 0; i < json_array_size(cells); i++) cell_add(f, json_array_get(cells, i));
     json_decref(v);
     return err;

@@ -19,7 +19,7 @@ enum { DEPTH_MAX = 12, PARTS_MAX = 100000, MAIL_LEVEL = 1, ATTACHMENT_LEVEL = 2 
 typedef struct {
     Flow *f;
     Arena *a;
-    size_t parts;
+    size_t parts, mails;
 } Mail;
 
 static Err part_read(Mail *m, Str entity, unsigned depth);
@@ -27,14 +27,14 @@ static Err part_read(Mail *m, Str entity, unsigned depth);
 /* ---- texts ---- */
 
 static Err text_read(Mail *m, const MimePart *p, Str bytes) {
-    Str text, title;
+    Str text;
     const bool is_html = str_eq_nocase(p->subtype, STR("html"));
     const Str declared = p->charset.n ? p->charset : is_html ? html_declared(bytes) : STR("");
     TRY(charset_decode(&m->f->charsets, m->a, bytes, declared, &text));
     flow_paragraph(m->f);
     if (is_html) {
         m->f->levels_above += MAIL_LEVEL;
-        const Err err = html_read(m->f, text, &title);
+        const Err err = html_read(m->f, text);
         m->f->levels_above -= MAIL_LEVEL;
         return err;
     }
@@ -50,14 +50,16 @@ static Err text_read(Mail *m, const MimePart *p, Str bytes) {
 
 /* ---- attachments ---- */
 
-/* The document within the mail: its headings stand below its name, its title is not the mail's. */
+/* The document within the mail: its headings stand below its name, its title and what else it says of itself are not the mail's. */
 static Err document_read_within(Mail *m, const DocumentFormat *format, Str bytes) {
     Flow *f = m->f;
     const Str title = f->title;
+    const size_t meta = f->meta.n;
     f->levels_above += ATTACHMENT_LEVEL;
     const Err err = format->read(f, bytes);
     f->levels_above -= ATTACHMENT_LEVEL;
     f->title = title;
+    f->meta.n = meta;
     flow_page(f, 0);
     flow_heading_end(f, ATTACHMENT_LEVEL + 1);
     if (!err || err == ERR_NOMEM) return err;
@@ -109,15 +111,18 @@ static Err parts_read(Mail *m, const MimePart *p, unsigned depth) {
 }
 
 static Err headers_read(Mail *m, Str entity, bool is_top) {
-    static const char *const shown[] = {"From", "To", "Cc", "Date"};
+    static const struct {
+        const char *header, *meta;
+    } shown[] = {{"From", "author"}, {"To", "to"}, {"Cc", "to"}, {"Date", "created"}};
     Str value;
     TRY(mime_header(&m->f->charsets, m->a, entity, "Subject", &value));
     if (is_top && !m->f->title.n) m->f->title = value;
     flow_heading(m->f, is_top ? MAIL_LEVEL : ATTACHMENT_LEVEL, value.n ? value : STR("(no subject)"));
     for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) {
-        TRY(mime_header(&m->f->charsets, m->a, entity, shown[i], &value));
+        TRY(mime_header(&m->f->charsets, m->a, entity, shown[i].header, &value));
         if (value.n == 0) continue;
-        flow_text(m->f, str_of(shown[i]));
+        if (is_top) flow_meta(m->f, shown[i].meta, value);
+        flow_text(m->f, str_of(shown[i].header));
         flow_text(m->f, STR(": "));
         flow_text(m->f, value);
         flow_line(m->f);
@@ -148,9 +153,11 @@ static Err part_read(Mail *m, Str entity, unsigned depth) {
     return is_body ? text_read(m, &p, bytes) : attachment_read(m, &p, bytes);
 }
 
+/* A box of several mails has no author, nor a date. */
 static Err mail_read(Mail *m, Str entity) {
     flow_heading_end(m->f, MAIL_LEVEL);
     TRY(headers_read(m, entity, true));
+    if (++m->mails > 1) buf_clear(&m->f->meta);
     return part_read(m, entity, 0);
 }
 

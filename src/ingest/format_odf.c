@@ -162,6 +162,11 @@ static Err body_read(Odf *o, Str bytes) {
     }
 }
 
+/* Who began it and who changed it last are both its authors. */
+static const OfficeAbout about[] = {
+    {"title", NULL},      {"initial-creator", "author"}, {"creator", "author"},   {"creation-date", "created"},
+    {"date", "modified"}, {"subject", "subject"},        {"keyword", "keywords"}, {NULL, NULL}};
+
 static Err odf_read(Odf *o, Str bytes) {
     Str manifest, content;
     TRY(office_open(o->a, bytes, &o->zip));
@@ -169,7 +174,7 @@ static Err odf_read(Odf *o, Str bytes) {
     if (manifest.p && str_find(manifest, STR("encryption-data")) >= 0)
         return err_set(ERR_UNSUPPORTED, "encrypted: it needs a password");
     TRY(office_part(o->a, &o->zip, "content.xml", &content));
-    o->f->title = office_title(o->a, &o->zip, "meta.xml");
+    office_about(o->f, &o->zip, "meta.xml", about);
     return body_read(o, content);
 }
 

@@ -101,32 +101,44 @@ static Err print(Arena *a, int fd, const PdfOpts *pdf, Str *printed, Str *skip) 
     return end.exit_code == 0 ? ERR_OK : failure(a, &end, skip);
 }
 
-/* ---- the title ---- */
+/* ---- what it says of itself ---- */
 
 /* What programs write when their user gave none. */
-static bool is_no_title(Str title) {
+static bool is_no_name(Str name) {
     static const char *const empty[] = {"", "untitled", "untitled document", "unknown", "title", "(anonymous)"};
     for (size_t i = 0; i < sizeof empty / sizeof *empty; i++)
-        if (str_eq_nocase(title, str_of(empty[i]))) return true;
+        if (str_eq_nocase(name, str_of(empty[i]))) return true;
     return false;
 }
 
-/* The document's title as pdfinfo tells it; "" where it has none, or is not installed: it is no reason not to read it. */
-static Err title_read(Arena *a, int fd, const PdfOpts *opts, Str *out) {
-    const char *program = pdf_program(a, opts->programs, "pdfinfo");
-    ChildEnd end;
-    *out = STR("");
-    if (!program) return ERR_OK;
-    const char *const words[] = {program, "-enc", "UTF-8", "-", NULL};
-    TRY(child_run_program(a, fd, words, &opts->child, INFO_MAX, &end));
-    if (end.exit_code != 0) return ERR_OK;
-    for (Str rest = end.out, line; str_line(&rest, &line);) {
-        if (!str_starts(line, STR("Title:"))) continue;
-        const Str title = flow_collapse(a, str_from(line, 6));
-        if (!title.p) return arena_error();
-        if (!is_no_title(title)) *out = title;
-        break;
+/* A line of pdfinfo's: "Author:          Anna Berg". */
+static Err info_line(Flow *f, Str line) {
+    static const struct {
+        const char *before, *name; /* NULL: the title */
+    } known[] = {{"Title:", NULL},          {"Author:", "author"},        {"Subject:", "subject"},
+                 {"Keywords:", "keywords"}, {"CreationDate:", "created"}, {"ModDate:", "modified"}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (!str_starts(line, str_of(known[i].before))) continue;
+        const Str value = flow_collapse(f->arena, str_from(line, strlen(known[i].before)));
+        if (!value.p) return arena_error();
+        if (is_no_name(value)) return ERR_OK;
+        if (known[i].name)
+            flow_meta(f, known[i].name, value);
+        else if (!f->title.n)
+            f->title = value;
     }
+    return ERR_OK;
+}
+
+/* As pdfinfo tells it. Nothing where it has none, or is not installed: that is no reason not to read the document. */
+static Err about_read(Flow *f, int fd, const PdfOpts *opts) {
+    const char *program = pdf_program(f->arena, opts->programs, "pdfinfo");
+    ChildEnd end;
+    if (!program) return ERR_OK;
+    const char *const words[] = {program, "-enc", "UTF-8", "-isodates", "-", NULL};
+    TRY(child_run_program(f->arena, fd, words, &opts->child, INFO_MAX, &end));
+    if (end.exit_code != 0) return ERR_OK;
+    for (Str rest = end.out, line; str_line(&rest, &line);) TRY(info_line(f, line));
     return ERR_OK;
 }
 
@@ -240,7 +252,7 @@ Err pdf_read(Arena *a, int fd, const PdfOpts *opts, Doc *out, Str *skip) {
     TRY(print(a, fd, opts, &printed, skip));
     if (skip->n) return ERR_OK;
     flow_begin(&f, a);
-    Err err = title_read(a, fd, opts, &f.title);
+    Err err = about_read(&f, fd, opts);
     const int32_t pages = pdf_pages(&f, printed);
     if (!err && is_blank(&f)) err = pictures_read(a, fd, opts, pages, &f, skip);
     if (!err && !skip->n && is_blank(&f)) *skip = STR("no text (PDF, nor in its pictures)");

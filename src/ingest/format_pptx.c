@@ -136,7 +136,7 @@ static Err slides_read(Pptx *p) {
 Err format_pptx(Flow *f, Str bytes) {
     Pptx p = {.f = f, .a = f->arena};
     Err err = office_open(p.a, bytes, &p.zip);
-    if (!err) f->title = office_title(p.a, &p.zip, "docProps/core.xml");
+    if (!err) office_about(f, &p.zip, "docProps/core.xml", office_about_core);
     if (!err) err = slides_read(&p);
     buf_free(&p.words);
     buf_free(&p.cell);

@@ -12,7 +12,8 @@
 
 enum { GROUPS_MAX = 1000, STYLES_MAX = 1000, FONTS_MAX = 1000, WORD_MAX = 32, BIN_MAX = 1 << 30 };
 
-typedef enum { TEXT, SKIPPED, FONTS, STYLES, TITLE } Destination;
+/* From TITLE on: of the group "info". */
+typedef enum { TEXT, SKIPPED, FONTS, STYLES, TITLE, AUTHOR, SUBJECT, KEYWORDS, CREATED, MODIFIED } Destination;
 
 typedef struct {
     Destination to;
@@ -33,7 +34,8 @@ typedef struct {
     int64_t font;                 /* of the entry of the font table */
     Buf bytes;                    /* of a code page, not yet converted */
     Buf words;                    /* of the paragraph */
-    Buf name;                     /* of a style, or the title */
+    Buf name;                     /* of a style, or what the document says of itself */
+    int64_t when[6];              /* of a date of "info": year, month, day, hour, minute, second */
     int level;
     int64_t ignore; /* characters behind a \u that stand for it */
     uint32_t high;  /* first half of a pair */
@@ -45,7 +47,7 @@ static Group *group(Rtf *r) { return &r->groups[r->depth]; }
 
 static Buf *target(Rtf *r) {
     const Destination to = group(r)->to;
-    return to == TEXT ? &r->words : to == STYLES || to == TITLE ? &r->name : NULL;
+    return to == TEXT ? &r->words : to >= STYLES && to < CREATED ? &r->name : NULL;
 }
 
 /* ---- characters ---- */
@@ -133,15 +135,47 @@ static const struct {
     const char *word;
     Destination to;
 } destinations[] = {
-    {"fonttbl", FONTS},      {"stylesheet", STYLES}, {"title", TITLE},       {"colortbl", SKIPPED},
-    {"info", SKIPPED},       {"pict", SKIPPED},      {"objdata", SKIPPED},   {"objclass", SKIPPED},
-    {"header", SKIPPED},     {"headerl", SKIPPED},   {"headerr", SKIPPED},   {"headerf", SKIPPED},
-    {"footer", SKIPPED},     {"footerl", SKIPPED},   {"footerr", SKIPPED},   {"footerf", SKIPPED},
-    {"fldinst", SKIPPED},    {"themedata", SKIPPED}, {"listtable", SKIPPED}, {"listoverridetable", SKIPPED},
-    {"rsidtbl", SKIPPED},    {"xmlnstbl", SKIPPED},  {"generator", SKIPPED}, {"filetbl", SKIPPED},
-    {"revtbl", SKIPPED},     {"datastore", SKIPPED}, {"pntext", SKIPPED},    {"bkmkstart", SKIPPED},
-    {"bkmkend", SKIPPED},    {"xe", SKIPPED},        {"tc", SKIPPED},        {"nonshppict", SKIPPED},
-    {"annotation", SKIPPED}, {"atnid", SKIPPED},     {"atnauthor", SKIPPED}, {"latentstyles", SKIPPED},
+    {"fonttbl", FONTS},
+    {"stylesheet", STYLES},
+    {"title", TITLE},
+    {"author", AUTHOR},
+    {"subject", SUBJECT},
+    {"keywords", KEYWORDS},
+    {"creatim", CREATED},
+    {"revtim", MODIFIED},
+    {"colortbl", SKIPPED},
+    {"info", SKIPPED},
+    {"pict", SKIPPED},
+    {"objdata", SKIPPED},
+    {"objclass", SKIPPED},
+    {"header", SKIPPED},
+    {"headerl", SKIPPED},
+    {"headerr", SKIPPED},
+    {"headerf", SKIPPED},
+    {"footer", SKIPPED},
+    {"footerl", SKIPPED},
+    {"footerr", SKIPPED},
+    {"footerf", SKIPPED},
+    {"fldinst", SKIPPED},
+    {"themedata", SKIPPED},
+    {"listtable", SKIPPED},
+    {"listoverridetable", SKIPPED},
+    {"rsidtbl", SKIPPED},
+    {"xmlnstbl", SKIPPED},
+    {"generator", SKIPPED},
+    {"filetbl", SKIPPED},
+    {"revtbl", SKIPPED},
+    {"datastore", SKIPPED},
+    {"pntext", SKIPPED},
+    {"bkmkstart", SKIPPED},
+    {"bkmkend", SKIPPED},
+    {"xe", SKIPPED},
+    {"tc", SKIPPED},
+    {"nonshppict", SKIPPED},
+    {"annotation", SKIPPED},
+    {"atnid", SKIPPED},
+    {"atnauthor", SKIPPED},
+    {"latentstyles", SKIPPED},
     {"listtext", SKIPPED},
 };
 
@@ -149,11 +183,12 @@ static const struct {
 static bool destination_begin(Rtf *r, Str word) {
     for (size_t i = 0; i < sizeof destinations / sizeof *destinations; i++) {
         if (!str_is(word, destinations[i].word)) continue;
-        /* What is skipped holds nothing but what is skipped, save the title within "info". */
-        if (group(r)->to == SKIPPED && destinations[i].to != TITLE) return true;
+        /* What is skipped holds nothing but what is skipped, save what "info" tells of the document. */
+        if (group(r)->to == SKIPPED && destinations[i].to < TITLE) return true;
         bytes_flush(r);
         group(r)->to = destinations[i].to;
         buf_clear(&r->name);
+        memset(r->when, 0, sizeof r->when);
         return true;
     }
     return false;
@@ -170,6 +205,28 @@ static void style_name_end(Rtf *r) {
     r->style = 0;
 }
 
+/* A group of "info" ended. */
+static void info_end(Rtf *r, Destination of) {
+    static const char *const names[] = {[AUTHOR] = "author",
+                                        [SUBJECT] = "subject",
+                                        [KEYWORDS] = "keywords",
+                                        [CREATED] = "created",
+                                        [MODIFIED] = "modified"};
+    const Str text = buf_str(&r->name);
+    char date[64];
+    if (of == TITLE) {
+        if (r->f->title.n) return;
+        r->f->title = flow_collapse(r->a, text);
+        if (!r->f->title.p) r->f->title = STR("");
+    } else if (of < CREATED) {
+        flow_meta(r->f, names[of], text);
+    } else {
+        (void)snprintf(date, sizeof date, "%04d-%02d-%02d %02d:%02d:%02d", (int)r->when[0], (int)r->when[1],
+                       (int)r->when[2], (int)r->when[3], (int)r->when[4], (int)r->when[5]);
+        flow_meta(r->f, names[of], str_of(date));
+    }
+}
+
 static Err group_begin(Rtf *r) {
     bytes_flush(r);
     if (r->depth + 1 == GROUPS_MAX) return err_set(ERR_LIMIT, "groups nested over %d deep", GROUPS_MAX);
@@ -183,10 +240,7 @@ static void group_end(Rtf *r) {
     bytes_flush(r);
     const Destination to = group(r)->to;
     if (to == STYLES) style_name_end(r);
-    if (to == TITLE && r->depth && r->groups[r->depth - 1].to != TITLE && !r->f->title.n) {
-        r->f->title = flow_collapse(r->a, buf_str(&r->name));
-        if (!r->f->title.p) r->f->title = STR("");
-    }
+    if (to >= TITLE && r->depth && r->groups[r->depth - 1].to != to) info_end(r, to);
     if (r->depth) r->depth--;
     r->ignore = 0;
 }
@@ -213,6 +267,13 @@ static bool character_word(Rtf *r, Str word) {
     return false;
 }
 
+/* A part of a date of "info". */
+static void when_word(Rtf *r, Str word, int64_t number) {
+    static const char *const words[] = {"yr", "mo", "dy", "hr", "min", "sec"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (str_is(word, words[i]) && number >= 0 && number <= 9999) r->when[i] = number;
+}
+
 static void word_apply(Rtf *r, Str word, bool has_number, int64_t number) {
     if (str_is(word, "u") && has_number) return unicode_add(r, number);
     if (str_is(word, "uc")) group(r)->skip_behind = number < 0 || number > 10 ? 1 : number;
@@ -222,6 +283,7 @@ static void word_apply(Rtf *r, Str word, bool has_number, int64_t number) {
     if (str_is(word, "fcharset") && group(r)->to == FONTS && r->font >= 0 && r->font < FONTS_MAX)
         r->font_charsets[r->font] = charset_of_font(number);
     if (str_is(word, "s")) r->style = number;
+    if (group(r)->to == CREATED || group(r)->to == MODIFIED) when_word(r, word, number);
     if (group(r)->to != TEXT) return;
     if (str_is(word, "par") || str_is(word, "sect") || str_is(word, "page")) paragraph_end(r);
     if (str_is(word, "pard")) r->level = 0, r->style = 0, r->in_table = false;

@@ -233,7 +233,7 @@ Err format_xlsx(Flow *f, Str bytes) {
     Err err = office_open(w.a, bytes, &w.zip);
     if (!err) err = strings_read(&w);
     if (!err) err = styles_read(&w);
-    if (!err) f->title = office_title(w.a, &w.zip, "docProps/core.xml");
+    if (!err) office_about(f, &w.zip, "docProps/core.xml", office_about_core);
     if (!err) err = sheets_read(&w);
     buf_free(&w.strings);
     buf_free(&w.dates);

@@ -19,28 +19,52 @@ Err office_part(Arena *a, Zip *z, const char *part, Str *out) {
     return out->p ? ERR_OK : err_set(ERR_CORRUPT, "it has no '%s'", part);
 }
 
-static Err title_read(Arena *a, Zip *z, const char *part, Str *out) {
-    Str bytes;
+/* ---- what it says of itself ---- */
+
+const OfficeAbout office_about_core[] = {{"title", NULL},
+                                         {"creator", "author"},
+                                         {"created", "created"},
+                                         {"modified", "modified"},
+                                         {"subject", "subject"},
+                                         {"keywords", "keywords"},
+                                         {NULL, NULL}};
+
+static void about_take(Flow *f, const OfficeAbout *means, Str element, Str value) {
+    while (means->element && !str_is(element, means->element)) means++;
+    if (!means->element) return;
+    if (means->name)
+        flow_meta(f, means->name, value);
+    else if (!f->title.n)
+        f->title = value;
+}
+
+/* The element whose text comes next: a property of the books' package is told by an attribute. */
+static Str about_element(const Xml *x) {
+    const Str property = str_is(x->name, "meta") ? xml_attr(x, "property") : (Str){NULL, 0};
+    return property.p ? property : x->name;
+}
+
+static Err about_read(Flow *f, Zip *z, const char *part, const OfficeAbout *means) {
+    Str bytes, element = STR("");
     Xml x;
     XmlEvent event;
-    bool inside = false;
-    TRY(zip_read_named(a, z, str_of(part), &bytes));
+    TRY(zip_read_named(f->arena, z, str_of(part), &bytes));
     if (!bytes.p) return ERR_OK;
-    TRY(xml_open(a, bytes, part, &x));
+    TRY(xml_open(f->arena, bytes, part, &x));
     for (;;) {
         TRY(xml_next(&x, &event));
         if (event == XML_END) return ERR_OK;
-        if (event != XML_TEXT) inside = event == XML_OPEN && str_is(x.name, "title");
-        if (event != XML_TEXT || !inside) continue;
-        *out = flow_collapse(a, xml_decoded(a, x.text));
-        return out->p ? ERR_OK : arena_error();
+        if (event == XML_TEXT && element.n) {
+            const Str value = flow_collapse(f->arena, xml_decoded(f->arena, x.text));
+            if (!value.p) return arena_error();
+            about_take(f, means, element, value);
+        }
+        element = event == XML_OPEN ? about_element(&x) : STR("");
     }
 }
 
-Str office_title(Arena *a, Zip *z, const char *part) {
-    Str title = STR("");
-    if (title_read(a, z, part, &title)) return STR("");
-    return title;
+void office_about(Flow *f, Zip *z, const char *part, const OfficeAbout *means) {
+    if (about_read(f, z, part, means) == ERR_NOMEM) f->failed = ERR_NOMEM;
 }
 
 /* ---- relations ---- */

@@ -1,4 +1,4 @@
-/* office.h - what the office formats share: parts of a package, its title, and rows whose first one names the columns. */
+/* office.h - what the office formats share: parts of a package, what one says of itself, and rows whose first one names the columns. */
 #ifndef PYTHIA_INGEST_OFFICE_H
 #define PYTHIA_INGEST_OFFICE_H
 
@@ -9,8 +9,13 @@
 /* Opens the package; what is encrypted by a password is no zip archive but a compound file, and told so. */
 MUST_USE Err office_open(Arena *a, Str bytes, Zip *out);
 
-/* The title in a part such as docProps/core.xml or meta.xml; "" none. What is wrong with the part is not worth a word. */
-Str office_title(Arena *a, Zip *z, const char *part);
+/* What an element of a part that is about the document means: a name of base/meta.h; NULL: the title. */
+typedef struct {
+    const char *element, *name;
+} OfficeAbout;
+extern const OfficeAbout office_about_core[]; /* of docProps/core.xml; the last one has no element */
+/* Title (unless there is one) and metadata of the flow from such a part. What is wrong with it is not worth a word. */
+void office_about(Flow *f, Zip *z, const char *part, const OfficeAbout *means);
 
 /* A part, or ERR_CORRUPT naming it when it is not there. */
 MUST_USE Err office_part(Arena *a, Zip *z, const char *part, Str *out);

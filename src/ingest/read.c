@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/text.h"
 #include "base/utf8.h"
+#include "ingest/about.h"
 
 enum {
     SNIFF_BYTES = 8192,   /* binary is decided by these, as grep and git do */
@@ -189,7 +190,7 @@ static Err read_text(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
     }
     TRY(encoding_convert(a, out));
     out->lang = lang_of(path, out->text);
-    return ERR_OK;
+    return about_read_head(a, out);
 }
 
 static Err format_read(Arena *a, Str path, Str bytes, Doc *out, Str *skip) {
@@ -225,7 +226,7 @@ static Err file_read_doc(Arena *a, int fd, const struct stat *st, const ReadOpts
 }
 
 Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip) {
-    *out = (Doc){.path = arena_str(a, path), .title = STR(""), .lang = STR(""), .text = STR("")};
+    *out = (Doc){.path = arena_str(a, path), .title = STR(""), .meta = STR(""), .lang = STR(""), .text = STR("")};
     *skip = STR("");
     const char *absolute = path_absolute(a, root);
     const Str full = absolute ? arena_printf(a, "%s/%.*s", absolute[1] ? absolute : "", (int)path.n, path.p) : (Str){0};
@@ -250,7 +251,12 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
 
 Err doc_read_open(Arena *a, int fd, Str name, const ReadOpts *opts, Doc *out, Str *skip) {
     struct stat st;
-    *out = (Doc){.path = arena_str(a, name), .title = STR(""), .lang = STR(""), .text = STR(""), .uri = STR("")};
+    *out = (Doc){.path = arena_str(a, name),
+                 .title = STR(""),
+                 .meta = STR(""),
+                 .lang = STR(""),
+                 .text = STR(""),
+                 .uri = STR("")};
     *skip = STR("");
     if (!out->path.p) return arena_error();
     if (fstat(fd, &st) != 0) return err_set(ERR_IO, "cannot read '%.*s': %s", STR_FMT(name), strerror(errno));

@@ -1,12 +1,13 @@
 /* wire.c - see wire.h. */
 #include "ingest/wire.h"
 
+#include "base/meta.h"
 #include "base/utf8.h"
 #include "ingest/flow.h"
 
 enum { KIND_TEXT, KIND_REFUSED, REASON_MAX = 1000 };
 
-static const char magic[] = "PYD1";
+static const char magic[] = "PYD2";
 
 /* ---- writing ---- */
 
@@ -23,6 +24,7 @@ void wire_put_text(Buf *out, const Doc *doc) {
     buf_add_z(out, magic);
     buf_char(out, KIND_TEXT);
     put_str(out, doc->title);
+    put_str(out, doc->meta);
     put_str(out, doc->text);
     put_u32(out, doc->n_marks);
     for (size_t i = 0; i < doc->n_marks; i++) {
@@ -124,12 +126,14 @@ static Err parts_read(Arena *a, Frame *f, Doc *doc) {
 }
 
 Err wire_read(Arena *a, Str frame, Doc *doc, Err *refused, Str *reason) {
-    Frame f = {.rest = str_from(frame, 4), .bad = !str_starts(frame, STR("PYD1"))};
+    Frame f = {.rest = str_from(frame, 4), .bad = !str_starts(frame, str_of(magic))};
     const uint32_t kind = take_u8(&f);
     *refused = ERR_OK;
     *reason = STR("");
     if (!f.bad && kind == KIND_TEXT) {
         doc->title = take_str(&f, FLOW_TEXT_MAX);
+        doc->meta = take_str(&f, META_BYTES_MAX);
+        if (!meta_valid(doc->meta)) f.bad = true;
         doc->text = take_str(&f, FLOW_TEXT_MAX + 1);
         doc->extracted = true;
         if (!f.bad) TRY(marks_read(a, &f, doc));

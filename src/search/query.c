@@ -2,6 +2,22 @@
 #include "search/query.h"
 
 #include "base/clock.h"
+#include "base/meta.h"
+
+/* Those before FIELD_LISTS make a list each. */
+typedef enum {
+    FIELD_LANG,
+    FIELD_KIND,
+    FIELD_PATH,
+    FIELD_FILE,
+    FIELD_SYM,
+    FIELD_IN,
+    FIELD_META,
+    FIELD_LISTS,
+    FIELD_AUTHOR = FIELD_LISTS, /* one of meta */
+    FIELD_DATE,
+    FIELD_NONE
+} Field;
 
 typedef struct {
     Arena *a;
@@ -9,20 +25,19 @@ typedef struct {
     int64_t now_ms;
     char *words, *meaning;
     size_t n_words, n_meaning;
-    Filter *files; /* what file: asks for: it must fit beside path: */
-    Str *lists[6]; /* by Field */
-    size_t n[6], n_all;
+    Filter *files;           /* what file: asks for: it must fit beside path: */
+    Str *lists[FIELD_LISTS]; /* by Field */
+    size_t n[FIELD_LISTS], n_all;
     bool wanted; /* something is looked for, not only left out */
     Str sought;  /* the first sym: */
 } Parse;
 
-typedef enum { FIELD_LANG, FIELD_KIND, FIELD_PATH, FIELD_FILE, FIELD_SYM, FIELD_IN, FIELD_DATE, FIELD_NONE } Field;
-
 static const struct {
     const char *name;
     Field field;
-} fields[] = {{"lang", FIELD_LANG}, {"kind", FIELD_KIND}, {"path", FIELD_PATH}, {"file", FIELD_FILE},
-              {"sym", FIELD_SYM},   {"in", FIELD_IN},     {"date", FIELD_DATE}};
+} fields[] = {{"lang", FIELD_LANG}, {"kind", FIELD_KIND},     {"path", FIELD_PATH},
+              {"file", FIELD_FILE}, {"sym", FIELD_SYM},       {"in", FIELD_IN},
+              {"meta", FIELD_META}, {"author", FIELD_AUTHOR}, {"date", FIELD_DATE}};
 
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -73,8 +88,13 @@ static Str path_glob(Arena *a, Str value) {
 
 static Err field_add(Parse *p, Field field, Str value, bool negated) {
     if (++p->n_all > QUERY_NARROWING)
-        return err_set(ERR_USAGE, "the query has more than %d of lang:, kind:, path:, file:, sym:, in:, date",
+        return err_set(ERR_USAGE,
+                       "the query has more than %d of lang:, kind:, path:, file:, sym:, in:, author:, meta:, date",
                        QUERY_NARROWING);
+    if (field == FIELD_AUTHOR) {
+        value = arena_printf(p->a, "author=%.*s", STR_FMT(value));
+        field = FIELD_META;
+    }
     if (field == FIELD_IN && negated)
         return err_set(ERR_USAGE,
                        "'-in:%.*s': a collection cannot be left out; name those to search with in:", STR_FMT(value));
@@ -86,6 +106,19 @@ static Err field_add(Parse *p, Field field, Str value, bool negated) {
     if (!value.p) return arena_error();
     p->lists[field][p->n[field]++] = value;
     return ERR_OK;
+}
+
+/* The value that text begins with, and how far it goes: to the next blank, unless it is quoted, or its part behind '='. */
+static Err value_read(Parse *p, Str text, Str *value, size_t *n) {
+    Str inside;
+    *value = str_upto(text, until_blank(text));
+    *n = value->n;
+    if (quoted(text, value)) return *n = value->n + 2, ERR_OK;
+    const ptrdiff_t sign = str_find(*value, STR("=\""));
+    if (sign <= 0 || !quoted(str_from(text, (size_t)sign + 1), &inside)) return ERR_OK;
+    *n = (size_t)sign + inside.n + 3;
+    *value = arena_printf(p->a, "%.*s=%.*s", (int)sign, text.p, STR_FMT(inside));
+    return value->p ? ERR_OK : arena_error();
 }
 
 /* How far "lang:c" goes at the start of text; 0: it is none of that. */
@@ -105,10 +138,12 @@ static Err field_read(Parse *p, Str text, bool negated, size_t *n) {
         signs++;
     if (signs == end) return ERR_OK;
     const Str rest = str_from(text, signs), comparison = str_make(text.p + end, signs - end);
-    Str value = str_upto(rest, until_blank(rest));
-    *n = signs + value.n;
-    if (quoted(rest, &value)) *n = signs + value.n + 2;
-    if (value.n == 0) return *n = 0, ERR_OK; /* "kind: a word for" */
+    Str value, name, words;
+    size_t taken = 0;
+    TRY(value_read(p, rest, &value, &taken));
+    const bool is_text = value.n == 0 || (field == FIELD_META && !meta_wanted(value, &name, &words));
+    if (is_text) return ERR_OK; /* "kind: a word for", "meta:charset" */
+    *n = signs + taken;
     return field == FIELD_DATE ? date_add(p, comparison, value) : field_add(p, field, value, negated);
 }
 
@@ -238,6 +273,7 @@ static void narrow_take(Parse *p) {
     f->kinds = p->lists[FIELD_KIND], f->n_kinds = p->n[FIELD_KIND];
     f->globs = p->lists[FIELD_PATH], f->n_globs = p->n[FIELD_PATH];
     f->symbols = p->lists[FIELD_SYM], f->n_symbols = p->n[FIELD_SYM];
+    f->metas = p->lists[FIELD_META], f->n_metas = p->n[FIELD_META];
     q->in = p->lists[FIELD_IN], q->n_in = p->n[FIELD_IN];
     *p->files = (Filter){.globs = p->lists[FIELD_FILE], .n_globs = p->n[FIELD_FILE]};
     if (p->n[FIELD_FILE]) f->also = p->files;

@@ -3,7 +3,8 @@
  *     "a phrase"            stands there word for word
  *     +word  +"a phrase"    must stand there          -word  -"a phrase"    must not
  *     lang:c  kind:function  path:src/net  file:*.test.js  sym:Backoff.next  in:docs    narrow; with a '-' before them: not these
- *     date>=2026-11  date<2w  date:2026-11-21            of the document's last change
+ *     date>=2026-11  date<2w  date:2026-11-21            of the document's last change, as it says itself or else its file's
+ *     author:berg  meta:keywords=tides                   what the document says of itself (base/meta.h)
  *
  * A value with blanks is quoted: path:"my notes". Several values of one name are alternatives, several names must all fit.
  * Everything else is text, so a question pasted from an error message or a program means what it says: "std::sort",
@@ -24,7 +25,7 @@ typedef struct {
     Str words; /* for the lexical arm: "phrases", +words and -words stand as they are */
     Str meaning; /* for the embedding: without what must not be there, and without quotes, which mean nothing to a model */
     bool strict;   /* words decide what is a hit: there is a phrase, a +word or a -word */
-    Filter narrow; /* what is asked for by lang:, kind:, path:, file:, sym:, date */
+    Filter narrow; /* what is asked for by lang:, kind:, path:, file:, sym:, author:, meta:, date */
     const Str *in; /* [n_in] collections */
     size_t n_in;
     const Str *names; /* [n_names] identifiers in it, as they are written, that may be the name of a definition */

@@ -31,7 +31,9 @@ static void instructions_write(Call *c, JsonOut *j) {
     Buf b = {0};
     buf_add_z(&b,
               "Pythia searches the user's own code and documents by meaning and by words, on this machine. Search here "
-              "when you need to find where something is or what is written about it; read hits by id. ");
+              "when you need to find where something is or what is written about it; read hits by id. A query may hold "
+              "\"a phrase\", path:src, lang:go, author:NAME, "
+              "date>=2026-01. ");
     if (pythia_collections(c->engine, c->arena, &list, &n) || n == 0)
         buf_add_z(&b, "Nothing is indexed yet: call index with the folder's path.");
     else

@@ -66,20 +66,6 @@ static const Field tokenize_fields[] = {
     MODEL_FIELD,
     {0}};
 
-const Field filter_fields[] = {
-    {.name = "path",
-     .types = FIELD_STR | FIELD_STRS,
-     .max_items = 64,
-     .help = "folders or files, relative to the collection's root"},
-    {.name = "glob",
-     .types = FIELD_STR | FIELD_STRS,
-     .max_items = 64,
-     .help = "such as *.c; with a leading ! not these"},
-    {.name = "lang", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "languages, such as c or python"},
-    {.name = "kind", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "kinds, such as function or section"},
-    {.name = "since", .types = FIELD_STR, .max_bytes = 40, .help = "2026-11-21, 7d: changed then or later"},
-    {.name = "until", .types = FIELD_STR, .max_bytes = 40, .help = "2026-11: changed then or before"},
-    {0}};
 static const Field search_fields[] = {
     {.name = "query",
      .types = FIELD_STR,
@@ -213,6 +199,9 @@ static const Field index_document[] = {
     {.name = "id", .types = FIELD_STR, .max_bytes = 512, .help = "your name for it; the same again replaces it"},
     {.name = "text", .types = FIELD_STR, .flags = FIELD_REQUIRED, .help = "its text"},
     {.name = "title", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 1000, .help = "its title"},
+    {.name = "metadata",
+     .types = FIELD_ANY,
+     .help = "what is told of it, such as author, created, keywords: texts, numbers, or arrays of them"},
     {0}};
 static const Field index_fields[] = {
     {.name = "documents",
@@ -343,6 +332,8 @@ const Field hit_reply[] = {STR_FIELD("id"),
                            STR_OR_NULL("kind"),
                            STR_OR_NULL("lang"),
                            STR_OR_NULL("heading"),
+                           {.name = "title", .types = FIELD_STR},
+                           {.name = "metadata", .types = FIELD_ANY},
                            {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
                            STR_OR_NULL("freshness"),
                            STR_FIELD("content"),

@@ -1,6 +1,7 @@
 /* ops_data.c - what is there and how it comes there: health, index, collections, documents, status, runs. */
 #include "base/file.h"
 #include "serve/desk.h"
+#include "serve/metadata.h"
 #include "serve/reply.h"
 
 /* ---- is it up ---- */
@@ -43,7 +44,9 @@ static Err index_documents(Call *c, JsonOut *j) {
     if (!docs) return arena_error();
     for (size_t i = 0; i < n; i++) {
         const json_t *d = json_array_get(list, i);
-        docs[i] = (AddDocument){field_str(d, "id", ""), field_str(d, "title", ""), field_str(d, "text", "")};
+        docs[i] = (AddDocument){
+            .id = field_str(d, "id", ""), .title = field_str(d, "title", ""), .text = field_str(d, "text", "")};
+        TRY(metadata_lines(c->arena, json_object_get(d, "metadata"), &docs[i].meta));
     }
     TRY(pythia_add(c->engine, c->arena, collection, docs, n, &report));
     jout_kv_str(j, "collection", collection);

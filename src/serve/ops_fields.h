@@ -20,7 +20,9 @@
     { .name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then" }
 
 /* ops.c */
-extern const Field filter_fields[], hit_reply[];
+extern const Field hit_reply[];
+/* ops_search.c */
+extern const Field filter_fields[];
 /* ops_ask.c */
 extern const Field ask_fields[], ask_reply[], citation_reply[];
 /* ops_chats.c */

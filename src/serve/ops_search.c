@@ -1,12 +1,31 @@
 /* ops_search.c - finding and reading. What a caller may read is what was indexed: a path is looked up in the collection's
  * rows before the file is opened, so that an ignored file (".env") or one outside the root is none. */
 #include "base/file.h"
+#include "serve/metadata.h"
 #include "serve/ops_fields.h"
 #include "serve/reply.h"
 
 enum { READ_BYTES_MAX = 1 << 20, COLLECTIONS_MAX = 64 };
 
 /* ---- search ---- */
+
+const Field filter_fields[] = {
+    {.name = "path",
+     .types = FIELD_STR | FIELD_STRS,
+     .max_items = 64,
+     .help = "folders or files, relative to the collection's root"},
+    {.name = "glob",
+     .types = FIELD_STR | FIELD_STRS,
+     .max_items = 64,
+     .help = "such as *.c; with a leading ! not these"},
+    {.name = "lang", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "languages, such as c or python"},
+    {.name = "kind", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "kinds, such as function or section"},
+    {.name = "since", .types = FIELD_STR, .max_bytes = 40, .help = "2026-11-21, 7d: changed then or later"},
+    {.name = "until", .types = FIELD_STR, .max_bytes = 40, .help = "2026-11: changed then or before"},
+    {.name = "metadata",
+     .types = FIELD_ANY,
+     .help = "what documents say of themselves: {\"author\": \"berg\"} or several of a name in an array"},
+    {0}};
 
 /* Lists of the request itself and of its filters, one behind the other. */
 static Err list_of(Call *c, const char *outer, const char *inner, const Str **out, size_t *n) {
@@ -77,6 +96,7 @@ Err call_search(Call *c, const char *query, PythiaSearch *rq) {
     TRY(list_of(c, "lang", "lang", &rq->langs, &rq->n_langs));
     TRY(list_of(c, NULL, "glob", &rq->globs, &rq->n_globs));
     TRY(list_of(c, NULL, "kind", &rq->kinds, &rq->n_kinds));
+    TRY(metadata_filter(c->arena, json_object_get(filters, "metadata"), "filters.metadata", &rq->metas, &rq->n_metas));
     TRY(date_of(filters, "since", false, &rq->since_ms));
     TRY(date_of(filters, "until", true, &rq->until_ms));
     return rq->n_collections ? ERR_OK : all_collections(c, &rq->collections, &rq->n_collections);

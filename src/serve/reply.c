@@ -1,6 +1,8 @@
 /* reply.c - see reply.h. */
 #include "serve/reply.h"
 
+#include "serve/metadata.h"
+
 void jout_kv_text(JsonOut *j, const char *key, Str s) {
     jout_key(j, key);
     if (s.n) {
@@ -84,6 +86,7 @@ void reply_hit(JsonOut *j, const ReplyHit *x) {
     jout_kv_text(j, "kind", h->kind);
     jout_kv_text(j, "lang", h->lang);
     jout_kv_text(j, "heading", h->heading);
+    jout_kv_about(j, h->title, h->meta);
     kv_f32(j, "score", h->score);
     jout_kv_z(j, "freshness", h->freshness);
     jout_kv_str(j, "content", x->content.p ? x->content : STR(""));
@@ -275,6 +278,7 @@ void reply_text(JsonOut *j, const PythiaText *t) {
     jout_kv_text(j, "symbol", t->symbol);
     jout_kv_text(j, "kind", t->kind);
     jout_kv_text(j, "lang", t->lang);
+    jout_kv_about(j, t->title, t->meta);
     jout_kv_z(j, "freshness", t->freshness);
     jout_kv_str(j, "content", t->content.p ? t->content : STR(""));
     jout_end(j, '}');
@@ -403,6 +407,7 @@ void reply_document_members(JsonOut *j, const PythiaDocument *d, bool chunks) {
     jout_kv_str(j, "uri", d->uri);
     jout_kv_str(j, "path", d->path);
     jout_kv_text(j, "title", d->title);
+    jout_kv_about(j, STR(""), d->meta);
     jout_kv_z(j, "state", d->state);
     jout_kv_text(j, "reason", d->reason);
     jout_kv_text(j, "lang", d->lang);

@@ -34,7 +34,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 6,
+    LOCAL_SCHEMA_VERSION = 7,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */

@@ -8,6 +8,8 @@
 
 #include <assert.h>
 
+#include "base/meta.h"
+
 enum { VERSIONS_KEPT = 10 };
 
 /* Where a document's content stands. */
@@ -32,8 +34,10 @@ static Err doc_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreDoc *out) 
         .indexed_ms = sqlite3_column_int64(st, 12),
         .chunks = a ? sqlite3_column_int64(st, 13) : 0,
         .cut = (DocCut)sqlite3_column_int(st, 14),
+        .meta = column_str_in(st, 15, a),
     };
-    if (!out->uri.p || !out->path.p || !out->title.p || !out->lang.p || !out->reason.p) return arena_error();
+    if (!out->meta.p || !out->uri.p || !out->path.p || !out->title.p || !out->lang.p || !out->reason.p)
+        return arena_error();
     const int64_t state = sqlite3_column_int64(st, 5);
     if (state < DOC_ACTIVE || state > DOC_FAILED) {
         return local_damaged(l, "document %lld has state %lld", (long long)out->id, (long long)state);
@@ -208,24 +212,34 @@ static Err doc_write(LocalStore *l, int64_t collection, const Doc *d, DocState s
                      int64_t now_ms, StoreChange *change) {
     int64_t *const id = &change->doc;
     TRY(local_number(l, SQL_DOC_ID_BY_URI, id, SQL_VALUES(sql_int(collection), sql_text(d->uri))));
-    /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the eleventh. */
+    /* The columns of DOC_INSERT and DOC_UPDATE, which differ behind the thirteenth. */
     SqlValue values[] = {
-        sql_text(d->path), sql_text(d->title),   sql_text(d->lang),
-        sql_int(state),    sql_text(reason),     sql_blob(d->sha256.bytes, sizeof d->sha256.bytes),
-        sql_int(d->size),  sql_int(d->mtime_ns), sql_int((int64_t)inode),
-        sql_int(now_ms),   prior_value(d),       sql_int(collection),
+        sql_text(d->path),
+        sql_text(d->title),
+        sql_text(d->lang),
+        sql_int(state),
+        sql_text(reason),
+        sql_blob(d->sha256.bytes, sizeof d->sha256.bytes),
+        sql_int(d->size),
+        sql_int(d->mtime_ns),
+        sql_int((int64_t)inode),
+        sql_int(now_ms),
+        prior_value(d),
+        sql_text(d->meta),
+        sql_int(meta_changed_ms(d->meta)),
+        sql_int(collection),
         sql_text(d->uri),
     };
     if (*id == 0) {
-        TRY(local_run(l, SQL_DOC_INSERT, values, 13));
+        TRY(local_run(l, SQL_DOC_INSERT, values, 15));
         *id = sqlite3_last_insert_rowid(l->db);
         return ERR_OK;
     }
     Place at = {0};
     TRY(place_of(l, *id, &at));
     TRY(content_clear(l, &at, &change->gone));
-    values[11] = sql_int(*id);
-    TRY(local_run(l, SQL_DOC_UPDATE, values, 12));
+    values[13] = sql_int(*id);
+    TRY(local_run(l, SQL_DOC_UPDATE, values, 14));
     return local_run(l, SQL_DOC_SET_CONTENT,
                      SQL_VALUES(sql_int(*id), sql_int(0), sql_int(0), sql_int(0), sql_int(DOC_CUT)));
 }

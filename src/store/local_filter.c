@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "base/glob.h"
+#include "base/meta.h"
 
 static const int64_t NS_PER_MS = 1000000;
 
@@ -69,17 +70,51 @@ bool filter_list_passes(const Str *list, size_t n, Str text, bool (*fits)(Str wa
     return any || !wanted;
 }
 
-/* mtime in whole milliseconds, rounded down also before 1970; until is inclusive. */
-static bool times_pass(const Filter *f, int64_t mtime_ns) {
-    int64_t ms = mtime_ns / NS_PER_MS;
-    if (mtime_ns % NS_PER_MS < 0) ms--;
+/* What a filter looks at of a document. */
+typedef struct {
+    Str path, lang, meta;
+    int64_t changed_ms; /* as it says itself, else its file's mtime */
+} Row;
+
+/* mtime in whole milliseconds, rounded down also before 1970. */
+static Row row_of(sqlite3_stmt *st) {
+    const int64_t mtime_ns = sqlite3_column_int64(st, 4), own_ms = sqlite3_column_int64(st, 5);
+    const int64_t mtime_ms = mtime_ns / NS_PER_MS - (mtime_ns % NS_PER_MS < 0);
+    return (Row){.path = column_str(st, 2),
+                 .lang = column_str(st, 3),
+                 .meta = column_str(st, 6),
+                 .changed_ms = own_ms ? own_ms : mtime_ms};
+}
+
+/* until is inclusive. */
+static bool times_pass(const Filter *f, int64_t ms) {
     return (f->since_ms == 0 || ms >= f->since_ms) && (f->until_ms == 0 || ms <= f->until_ms);
 }
 
-static bool document_passes(const Filter *f, Str path, Str lang, int64_t mtime_ns) {
+/* Another value of the same name that is wanted, and is there. */
+static bool alternative_passes(const Filter *f, Str wanted, Str meta) {
+    Str name, words, other;
+    if (!meta_wanted(wanted, &name, &words)) return false;
+    for (size_t i = 0; i < f->n_metas; i++)
+        if (!is_negated(f->metas[i]) && meta_wanted(f->metas[i], &other, &words) && str_eq_nocase(other, name) &&
+            meta_fits(f->metas[i], meta))
+            return true;
+    return false;
+}
+
+static bool metas_pass(const Filter *f, Str meta) {
+    for (size_t i = 0; i < f->n_metas; i++) {
+        const bool no = is_negated(f->metas[i]);
+        if (no ? meta_fits(str_from(f->metas[i], 1), meta) : !alternative_passes(f, f->metas[i], meta)) return false;
+    }
+    return true;
+}
+
+static bool document_passes(const Filter *f, const Row *row) {
     for (; f; f = f->also)
-        if (!times_pass(f, mtime_ns) || !filter_list_passes(f->langs, f->n_langs, lang, str_eq_nocase) ||
-            !paths_pass(f, path) || !filter_list_passes(f->globs, f->n_globs, path, glob_match_path))
+        if (!times_pass(f, row->changed_ms) || !filter_list_passes(f->langs, f->n_langs, row->lang, str_eq_nocase) ||
+            !paths_pass(f, row->path) || !filter_list_passes(f->globs, f->n_globs, row->path, glob_match_path) ||
+            !metas_pass(f, row->meta))
             return false;
     return true;
 }
@@ -89,7 +124,8 @@ static Err set_of_documents(LocalStore *l, Arena *a, int64_t collection, const F
     bool row = false;
     Err err = local_use(l, SQL_FILTER_DOCS, &st, SQL_VALUES(sql_int(collection)));
     while (!err && !(err = sql_next(l, st, &row)) && row) {
-        const bool pass = document_passes(f, column_str(st, 2), column_str(st, 3), sqlite3_column_int64(st, 4));
+        const Row look = row_of(st);
+        const bool pass = document_passes(f, &look);
         const int64_t first = sqlite3_column_int64(st, 0);
         if (pass) err = set_add(out, a, first, first + sqlite3_column_int64(st, 1));
     }
@@ -189,7 +225,7 @@ static Err set_narrow(LocalStore *l, Arena *a, int64_t collection, Select select
 /* Does it look at documents, not only at what is in them? */
 static bool narrows_documents(const Filter *f) {
     for (; f; f = f->also)
-        if (f->n_paths || f->n_globs || f->n_langs || f->since_ms || f->until_ms) return true;
+        if (f->n_paths || f->n_globs || f->n_langs || f->n_metas || f->since_ms || f->until_ms) return true;
     return false;
 }
 

@@ -44,6 +44,9 @@ static const Migration migrations[] = {
      "UPDATE documents SET pending = (SELECT count(*) FROM chunks c WHERE c.document = documents.id AND NOT EXISTS "
      "(SELECT 1 FROM chunk_embeddings e, collections k, models m WHERE k.id = documents.collection "
      "AND m.sha256 = k.model_id AND e.collection = k.id AND e.model = m.id AND e.hash = c.hash))"},
+    {7, NULL,
+     "ALTER TABLE documents ADD COLUMN meta TEXT NOT NULL DEFAULT '';"
+     "ALTER TABLE documents ADD COLUMN changed_ms INTEGER NOT NULL DEFAULT 0"},
     {0, NULL, NULL},
 };
 

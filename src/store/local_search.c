@@ -137,6 +137,7 @@ static Err chunk_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreChunk *o
         .kind = column_str_in(st, 7, a),
         .heading = column_str_in(st, 8, a),
         .names = column_str_in(st, 20, a),
+        .meta = column_str_in(st, 21, a),
         .start = sqlite3_column_int64(st, 9),
         .end = sqlite3_column_int64(st, 10),
         .start_line = sqlite3_column_int(st, 11),
@@ -147,7 +148,7 @@ static Err chunk_of_row(LocalStore *l, Arena *a, sqlite3_stmt *st, StoreChunk *o
         .has_text = sqlite3_column_int(st, 18) != 0,
     };
     if (!out->uri.p || !out->path.p || !out->title.p || !out->lang.p || !out->symbol.p || !out->kind.p ||
-        !out->heading.p || !out->names.p) {
+        !out->heading.p || !out->names.p || !out->meta.p) {
         return arena_error();
     }
     if (out->start < 0 || out->start > out->end) {

@@ -15,11 +15,11 @@
     "settings, pending, pending_files, lex_generation, lex_count, chunks"
 #define SQL_DOC_COLUMNS                                                                                                \
     "id, source_uri, path, title, lang, state, reason, sha256, size, mtime_ns, inode, version, indexed_ms, "           \
-    "chunk_count, cut"
+    "chunk_count, cut, meta"
 #define SQL_CHUNK_COLUMNS                                                                                              \
     "c.id, c.document, d.source_uri, d.path, d.title, d.lang, c.symbol, c.kind, c.heading, c.start, c.\"end\", "       \
     "c.start_line, c.end_line, c.page, c.hash, d.sha256, d.size, d.mtime_ns, "                                         \
-    "(SELECT blob IS NOT NULL FROM document_versions v WHERE v.id = d.version), c.collection, c.names"
+    "(SELECT blob IS NOT NULL FROM document_versions v WHERE v.id = d.version), c.collection, c.names, d.meta"
 #define SQL_SYMBOL_COLUMNS                                                                                             \
     "s.path, length(CAST(s.name AS BLOB)), s.kind, s.signature, s.start, s.\"end\", s.line, s.start_line, s.end_line"
 #define SQL_CHAT_COLUMNS                                                                                               \
@@ -68,10 +68,11 @@
     X(DOC_ID_BY_URI, INDEXED, "SELECT id FROM documents WHERE collection = ?1 AND tenant = '' AND source_uri = ?2") \
     X(DOC_INSERT, INDEXED, \
       "INSERT INTO documents(path, title, lang, state, reason, sha256, size, mtime_ns, inode, indexed_ms, prior, " \
-      "collection, source_uri) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)") \
+      "meta, changed_ms, collection, source_uri) " \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)") \
     X(DOC_UPDATE, INDEXED, \
       "UPDATE documents SET path = ?1, title = ?2, lang = ?3, state = ?4, reason = ?5, sha256 = ?6, size = ?7, " \
-      "mtime_ns = ?8, inode = ?9, indexed_ms = ?10, prior = ?11 WHERE id = ?12") \
+      "mtime_ns = ?8, inode = ?9, indexed_ms = ?10, prior = ?11, meta = ?12, changed_ms = ?13 WHERE id = ?14") \
     X(DOC_SET_CONTENT, INDEXED, \
       "UPDATE documents SET version = ?2, first_chunk = ?3, chunk_count = ?4, pending = ?4, cut = ?5 WHERE id = ?1") \
     X(DOC_COUNT_PENDING, INDEXED, \
@@ -86,8 +87,8 @@
     X(DOC_TOUCH, INDEXED, "UPDATE documents SET mtime_ns = ?2, inode = ?3 WHERE id = ?1") \
     X(DOCS_RECUT, INDEXED, "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0") \
     X(DOCS_REREAD, INDEXED, \
-      "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0 AND EXISTS " \
-      "(SELECT 1 FROM document_versions v WHERE v.id = documents.version AND v.blob IS NOT NULL)") \
+      "UPDATE documents SET cut = 2 WHERE collection = ?1 AND cut = 0 AND (lang IN ('markdown', 'rst', 'asciidoc', 'org') OR " \
+      "EXISTS (SELECT 1 FROM document_versions v WHERE v.id = documents.version AND v.blob IS NOT NULL))") \
     X(DOC_DELETE, INDEXED, "DELETE FROM documents WHERE id = ?1") \
     X(VERSION_PUT, INDEXED, \
       "INSERT INTO document_versions(document, sha256, size, text_size, blob, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) " \
@@ -167,7 +168,7 @@
     X(EMBEDDING_DELETE, INDEXED, "DELETE FROM chunk_embeddings WHERE collection = ?1 AND model = ?2 AND hash = ?3") \
     /* searching */ \
     X(FILTER_DOCS, INDEXED, \
-      "SELECT first_chunk, chunk_count, path, lang, mtime_ns FROM documents WHERE collection = ?1 AND first_chunk > 0 " \
+      "SELECT first_chunk, chunk_count, path, lang, mtime_ns, changed_ms, meta FROM documents WHERE collection = ?1 AND first_chunk > 0 " \
       "ORDER BY first_chunk") \
     X(FILTER_KIND, INDEXED, "SELECT id FROM chunks WHERE collection = ?1 AND kind = ?2 ORDER BY id") \
     X(FILTER_SYMBOL, INDEXED, \

@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 6 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 7 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -52,6 +52,8 @@ CREATE TABLE documents (
     prior       INTEGER NOT NULL DEFAULT 1000, -- thousandths: what its hits count beside those of other documents
     cut         INTEGER NOT NULL DEFAULT 0,  -- DocCut: 0 as the collection's settings want, 1 skimmed, 2 by older settings
     pending     INTEGER NOT NULL DEFAULT 0,  -- of its chunks those without a vector of the collection's model
+    meta        TEXT NOT NULL DEFAULT '',    -- what it says of itself: lines "name<tab>value" (base/meta.h)
+    changed_ms  INTEGER NOT NULL DEFAULT 0,  -- its last change as it says itself; 0: it does not, mtime_ns is meant
     UNIQUE (collection, tenant, source_uri)
 );
 CREATE INDEX documents_path   ON documents(collection, path);

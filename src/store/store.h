@@ -86,6 +86,7 @@ typedef enum {
 typedef struct {
     int64_t id;
     Str uri, path, title, lang;
+    Str meta; /* what it says of itself: base/meta.h */
     DocState state;
     DocCut cut;
     Str reason; /* of skipped and failed ones */
@@ -137,7 +138,7 @@ MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, 
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 /* The collection's settings are others now: all its documents are DOC_CUT_BY_OTHER, but for skimmed ones. */
 MUST_USE Err store_recut(Store *s, int64_t collection);
-/* Likewise those whose text was made from their file, and is kept. */
+/* Likewise those whose text was made from their file, and is kept, and texts whose head says something of them. */
 MUST_USE Err store_reread(Store *s, int64_t collection);
 MUST_USE Err store_remove(Store *s, int64_t doc, StoreChange *change);
 
@@ -201,6 +202,7 @@ typedef struct {
     int64_t chunk_id, doc_id;
     Str uri, path, title, lang, symbol, kind, heading; /* path, uri: of the document */
     Str names;                                         /* of all definitions that begin in it; "": the symbol's alone */
+    Str meta;                                          /* what the document says of itself: base/meta.h */
     int64_t start, end;
     int32_t start_line, end_line, page;
     ChunkHash hash;

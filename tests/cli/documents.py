@@ -34,13 +34,16 @@ def docx_table(rows, header=True):
     return "<w:tbl>%s%s</w:tbl>" % (look, "".join("<w:tr>%s</w:tr>" % row for row in cells))
 
 
-def docx(body, title="", more=None):
-    core = '<cp:coreProperties xmlns:cp="x" xmlns:dc="y"><dc:title>%s</dc:title></cp:coreProperties>' % title
+def core(title, about):
+    return '<cp:coreProperties xmlns:cp="x" xmlns:dc="y"><dc:title>%s</dc:title>%s</cp:coreProperties>' % (title, about)
+
+
+def docx(body, title="", more=None, about=""):
     return package({
         "[Content_Types].xml": "<Types/>",
         "word/document.xml": '<?xml version="1.0"?><w:document %s><w:body>%s</w:body></w:document>' % (W, body),
         "word/styles.xml": STYLES,
-        "docProps/core.xml": core,
+        "docProps/core.xml": core(title, about),
         **(more or {}),
     })
 
@@ -67,7 +70,7 @@ def pptx(slides, notes=""):
     return package(parts)
 
 
-def xlsx(name, rows):
+def xlsx(name, rows, about=""):
     """One sheet; a str is shared, a number stands for itself, ("date", n) has a date's format."""
     shared, cells = [], ""
     for r, row in enumerate(rows, 1):
@@ -89,22 +92,24 @@ def xlsx(name, rows):
                                       'Target="worksheets/sheet1.xml"/></Relationships>',
         "xl/worksheets/sheet1.xml": "<worksheet><sheetData>%s</sheetData></worksheet>" % cells,
         "xl/sharedStrings.xml": "<sst>%s</sst>" % "".join("<si><t>%s</t></si>" % s for s in shared),
+        "docProps/core.xml": core("", about),
         "xl/styles.xml": '<styleSheet><cellXfs><xf numFmtId="0"/><xf numFmtId="14"/></cellXfs></styleSheet>',
     })
 
 
-def odf(kind, body, title="", manifest=""):
+def odf(kind, body, title="", manifest="", about=""):
     """kind: text, spreadsheet or presentation."""
     return package({
         "mimetype": "application/vnd.oasis.opendocument." + kind,
         "content.xml": '<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="b" xmlns:draw="d"><office:body>'
                        "<office:%s>%s</office:%s></office:body></office:document-content>" % (kind, body, kind),
-        "meta.xml": '<office:document-meta xmlns:office="o" xmlns:dc="d"><dc:title>%s</dc:title></office:document-meta>' % title,
+        "meta.xml": '<office:document-meta xmlns:office="o" xmlns:dc="d"><dc:title>%s</dc:title>%s</office:document-meta>' %
+                    (title, about),
         "META-INF/manifest.xml": "<manifest>%s</manifest>" % manifest,
     })
 
 
-def epub(chapters, encrypted=False):
+def epub(chapters, encrypted=False, about=""):
     """chapters: XHTML bodies, in the order of the spine and not of the manifest."""
     items = "".join('<item id="c%d" href="text/%d.xhtml" media-type="application/xhtml+xml"/>' % (i, i)
                     for i in reversed(range(len(chapters))))
@@ -112,8 +117,8 @@ def epub(chapters, encrypted=False):
     parts = {
         "mimetype": "application/epub+zip",
         "META-INF/container.xml": '<container><rootfiles><rootfile full-path="book/content.opf"/></rootfiles></container>',
-        "book/content.opf": '<package xmlns:dc="d"><metadata><dc:title>A book</dc:title></metadata><manifest>%s</manifest>'
-                            "<spine>%s</spine></package>" % (items, spine),
+        "book/content.opf": '<package xmlns:dc="d"><metadata><dc:title>A book</dc:title>%s</metadata><manifest>%s</manifest>'
+                            "<spine>%s</spine></package>" % (about, items, spine),
     }
     for i, body in enumerate(chapters):
         parts["book/text/%d.xhtml" % i] = '<?xml version="1.0"?><html xmlns="x"><body>%s</body></html>' % body
@@ -122,8 +127,8 @@ def epub(chapters, encrypted=False):
     return package(parts)
 
 
-def pdf(pages, fonts="<</F 4 0 R>>", title="", size=12):
-    """One line of text a page, uncompressed; "" is a page without text."""
+def pdf(pages, fonts="<</F 4 0 R>>", title="", size=12, about=""):
+    """One line of text a page, uncompressed; "" is a page without text. about: more entries of the information dictionary."""
     objects = ["<</Type/Catalog/Pages 2 0 R>>",
                "<</Type/Pages/Count %d/Kids[%s]>>" % (len(pages), " ".join("%d 0 R" % (5 + 2 * i) for i in range(len(pages)))),
                "<<>>", "<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>"]
@@ -131,18 +136,18 @@ def pdf(pages, fonts="<</F 4 0 R>>", title="", size=12):
         stream = "BT /F %d Tf 50 700 Td (%s) Tj ET" % (size, text) if text else ""
         objects.append("<</Type/Page/Parent 2 0 R/MediaBox[0 0 600 800]/Resources<</Font%s>>/Contents %d 0 R>>" % (fonts, 6 + 2 * i))
         objects.append("<</Length %d>>stream\n%s\nendstream" % (len(stream), stream))
-    return pdf_file([o.encode("latin-1") for o in objects], title)
+    return pdf_file([o.encode("latin-1") for o in objects], title, about)
 
 
-def pdf_file(objects, title=""):
+def pdf_file(objects, title="", about=""):
     """Objects 1 to n, of which the first is the catalogue."""
-    if title:
-        objects = [*objects, b"<</Title(%s)>>" % title.encode("latin-1")]
+    if title or about:
+        objects = [*objects, b"<</Title(%s)%s>>" % (title.encode("latin-1"), about.encode("latin-1"))]
     out, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, 1):
         places.append(len(out))
         out += b"%d 0 obj%s\nendobj\n" % (number, content)
-    start, info = len(out), b"/Info %d 0 R" % len(objects) if title else b""
+    start, info = len(out), b"/Info %d 0 R" % len(objects) if title or about else b""
     out += b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
     out += b"".join(b"%010d 00000 n \n" % place for place in places)
     return out + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF\n" % (len(objects) + 1, info, start)

@@ -219,6 +219,116 @@ class Formats(Documents):
         self.assertEqual(self.paths("what does a boat ticket cost", "-m", "1"), ["ferry.html"])
 
 
+class OfItself(Documents):
+    """What documents say of themselves: kept, shown, and what searches are narrowed by."""
+    needs_model = False
+
+    def put_all(self):
+        core = ("<dc:creator>Anna Berg</dc:creator><dc:subject>the &lt;sea&gt;</dc:subject><cp:keywords>tides; ebb</cp:keywords>"
+                '<dcterms:created xsi:type="dcterms:W3CDTF">2021-03-04T05:06:07Z</dcterms:created><dcterms:modified>2022-01-02T03:04:05Z'
+                "</dcterms:modified>")
+        mail = EmailMessage()
+        mail["Subject"], mail["From"], mail["To"] = "The harbour", "Jörg <j@example.org>", "a@example.org, b@example.org"
+        mail["Date"] = "Wed, 1 May 2024 10:00:00 +0200"
+        mail.set_content("needle of the mail")
+        mail.add_attachment(docx(paragraph("attached"), about="<dc:creator>Nobody</dc:creator>"), maintype="application",
+                            subtype="octet-stream", filename="ice.docx")
+        files = {
+            "a.docx": docx(paragraph("needle of the letter"), title="A letter", about=core),
+            "b.xlsx": xlsx("Sheet", [["needle", "of", "rows"]], about="<dc:creator>Ola Lind</dc:creator>"),
+            "c.odt": odf("text", "<text:p>needle of the manual</text:p>", title="A manual",
+                         about="<meta:initial-creator>Anna Berg</meta:initial-creator><meta:creation-date>2020-02-03T04:05:06.789"
+                               "</meta:creation-date><dc:creator>Ola Lind</dc:creator><dc:date>2023-04-05T06:07:08</dc:date>"
+                               "<meta:keyword>boilers</meta:keyword><meta:keyword>pumps</meta:keyword>"),
+            "d.epub": epub(["<p>needle of the book</p>"],
+                           about="<dc:creator>Ida Holm</dc:creator><dc:date>2019</dc:date><dc:subject>trains</dc:subject>"
+                                 '<meta property="dcterms:modified">2023-08-09T10:11:12Z</meta>'),
+            "e.pdf": pdf(["needle of the report"], title="Rocks",
+                         about="/Author(Anna Berg)/Keywords(granite, basalt)/CreationDate(D:20180501100000+02'00')"
+                               "/ModDate(D:20180601100000Z)"),
+            "f.html": '<html><head><title>The ferry</title><meta name="author" content="Ida Holm"><meta property="article:author" '
+                      'content="https://example.org/ida"><meta property="article:published_time" content="2024-02-03T10:00:00+01:00">'
+                      '<meta name="viewport" content="width=1"></head><body>needle of the page</body></html>',
+            "g.eml": bytes(mail),
+            "h.rtf": rb"{\rtf1\ansi{\info{\title Rails}{\author J\'f6rg M\'fcller}{\creatim\yr2017\mo6\dy5\hr4\min3}{\operator Nobody}}"
+                     rb"needle of the rails\par}",
+            "i.md": "---\ntitle: Ebb\nauthor: Ola Lind\ndate: 2025-06-07\ntags: [sea, moon]\nstatus: draft\n---\nneedle of the notes\n",
+            "j.ipynb": json.dumps({"nbformat": 4, "metadata": {"title": "Study", "authors": [{"name": "Ida Holm"}, {"name": "Ola"}]},
+                                   "cells": [{"cell_type": "code", "source": "needle = 1"}]}),
+            "k.txt": "needle of the text\n",
+        }
+        for name, content in files.items():
+            self.write(name, content)
+        self.age()
+        self.index("--lex-only")
+
+    def about(self):
+        return {h["path"]: (h.get("title"), h.get("metadata")) for h in self.hits("needle", limit=20)}
+
+    def hits(self, query, *args, limit=20, code=0):
+        return self.search(query, "--mode", "lexical", "-m", str(limit), *args, code=code)["results"]
+
+    def found(self, query, *args, code=0):
+        return "".join(sorted(h["path"][0] for h in self.hits(query, *args, code=code)))
+
+    def test_every_format_says_who_and_when(self):
+        self.put_all()
+        self.assertEqual(self.about(), {
+            "a.docx": ("A letter", {"author": "Anna Berg", "subject": "the <sea>", "keywords": "tides; ebb",
+                                    "created": "2021-03-04T05:06:07Z", "modified": "2022-01-02T03:04:05Z"}),
+            "b.xlsx": (None, {"author": "Ola Lind"}),
+            "c.odt": ("A manual", {"author": "Anna Berg; Ola Lind", "created": "2020-02-03T04:05:06Z",
+                                   "modified": "2023-04-05T06:07:08Z", "keywords": "boilers; pumps"}),
+            "d.epub": ("A book", {"author": "Ida Holm", "created": "2019", "subject": "trains", "modified": "2023-08-09T10:11:12Z"}),
+            "e.pdf": ("Rocks", {"author": "Anna Berg", "keywords": "granite, basalt", "created": "2018-05-01T08:00:00Z",
+                                "modified": "2018-06-01T10:00:00Z"}),
+            "f.html": ("The ferry", {"author": "Ida Holm", "created": "2024-02-03T09:00:00Z"}),
+            "g.eml": ("The harbour", {"author": "Jörg <j@example.org>", "to": "a@example.org, b@example.org",
+                                      "created": "2024-05-01T08:00:00Z"}),
+            "h.rtf": ("Rails", {"author": "Jörg Müller", "created": "2017-06-05T04:03:00Z"}),
+            "i.md": ("Ebb", {"author": "Ola Lind", "created": "2025-06-07", "keywords": "sea, moon", "status": "draft"}),
+            "j.ipynb": ("Study", {"author": "Ida Holm; Ola"}),
+            "k.txt": (None, None)})
+
+    def test_searches_are_narrowed_by_it(self):
+        self.put_all()
+        self.assertEqual(self.found("needle", "--author", "berg"), "ace")
+        self.assertEqual(self.found("needle author:\"Anna Berg\" date>=2020"), "ac")
+        self.assertEqual(self.found("needle -author:berg author:lind"), "bi")
+        self.assertEqual(self.found("needle", "--author", "Ida Holm", "--author", "Jörg"), "dfghj")
+        self.assertEqual(self.found("needle", "--meta", "keywords=sea", "--meta", "status=draft"), "i")
+        self.assertEqual(self.found("needle meta:keywords=pumps"), "c")
+        self.assertEqual(self.found("needle", "--meta", "!author=berg", "--since", "2023-04"), "dfgi")
+        self.assertEqual(self.found("needle", "--until", "2019"), "eh")
+        self.assertEqual(self.found("needle date:2020-09-13"), "bjk")  # those that say nothing are as old as their files
+        self.search("needle author:ber", "--mode", "lexical", code=1)
+        self.assertFails(self.pythia("search", "needle", "--meta", "tides"), 2, "'--meta' cannot be 'tides'; valid: NAME=VALUE")
+
+    def test_it_is_shown_where_documents_are(self):
+        self.put_all()
+        code, drawn = self.on_terminal("search", "needle", "--author", "holm", "--until", "2024-03", "--mode", "lexical",
+                                       env={"NO_COLOR": "1"})
+        self.assertEqual(code, 0)
+        self.assertRegex(drawn, r"html · .*Ida Holm · 2024-02-03\b")
+        text, = self.pythia("get", "e.pdf", "--json", code=0).json["results"]
+        self.assertEqual((text["title"], text["metadata"]["author"]), ("Rocks", "Anna Berg"))
+        text, = self.pythia("get", self.hits("needle lang:pdf")[0]["id"], "--json", code=0).json["results"]
+        self.assertEqual((text["title"], text["metadata"]["author"]), ("Rocks", "Anna Berg"))
+        self.assertIn("pdf, by Anna Berg, of 2018-06-01T10:00:00Z", self.pythia("why", "e.pdf").out)
+
+    def test_titles_of_heads_are_found_by_their_words(self):
+        self.write("a.md", "---\ntitle: On kestrels\n---\nNothing of that here.\n")
+        self.write("b.md", "Nothing of that here.\n")
+        self.index("--lex-only")
+        self.assertEqual([h["path"] for h in self.hits("kestrels")], ["a.md"])
+
+    def test_a_mailbox_of_several_mails_has_no_author(self):
+        self.write("one.mbox", b"From a@b Mon\nFrom: Anna\nSubject: First\n\nneedle\n")
+        self.write("two.mbox", b"From a@b Mon\nFrom: Anna\nSubject: First\n\nneedle\n\nFrom c@d Tue\nFrom: Ola\n\nneedle\n")
+        self.index("--lex-only")
+        self.assertEqual({h["path"]: h.get("metadata") for h in self.hits("needle")}, {"one.mbox": {"author": "Anna"}, "two.mbox": None})
+
+
 class Changes(Documents):
     def test_a_document_is_kept_until_its_bytes_change(self):
         self.write("letter.docx", LETTER)

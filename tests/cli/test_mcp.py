@@ -114,6 +114,20 @@ class Rules:
         self.assertEqual(self.code("tools/call", {}), -32602)
         self.assertEqual(self.code("no/such"), -32601)
 
+    def test_searches_are_narrowed_by_what_documents_say_of_themselves(self):
+        for name, author, date in [("ebb", "Anna Berg", "2021-02-03"), ("flood", "Ola Lind", "2023-02-03")]:
+            self.write(name + ".md", "---\nauthor: %s\ndate: %s\n---\nA needle of the sea.\n" % (author, date))
+        self.index("--lex-only")
+
+        def found(query):
+            hits = self.tool("search", {"query": query, "mode": "lexical"})["structuredContent"]["results"]
+            return [(h["path"], h["metadata"]["author"]) for h in hits]
+        self.assertEqual(found("needle author:berg"), [("ebb.md", "Anna Berg")])
+        self.assertEqual(found("needle date>=2023 date<2024"), [("flood.md", "Ola Lind")])
+        for name in ("ebb.md", "flood.md"):
+            (self.tree / name).unlink()
+        self.index("--lex-only")
+
     def test_replies_are_cut_at_their_limit(self):
         self.write("big.txt", "".join("line %d of a long text about whales\n" % i for i in range(4000)))
         self.index()

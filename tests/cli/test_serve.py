@@ -351,9 +351,33 @@ class Changes(ServeTest):
         self.ok(self.call("DELETE", "/v1/documents/letters%2F1?collection=documents"))
         self.refused(self.call("GET", "/v1/documents/letters%2F1?collection=documents"), 404, "letters/1")
         self.refused(self.post("/v1/index", {"documents": [{"text": "x"}], "collection": "tree"}), 400, "folder")
-        self.refused(self.post("/v1/index", {"documents": [{"text": "x", "metadata": {}}]}), 400,
-                     "unknown field 'documents[0].metadata'; valid: id, text, title")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x", "author": "y"}]}), 400,
+                     "unknown field 'documents[0].author'; valid: id, text, title, metadata")
         self.refused(self.call("DELETE", "/v1/documents/docs%2Fsoup.txt?collection=tree"), 400, "remove the file")
+
+    def test_documents_are_found_by_what_is_told_of_them(self):
+        def paths(query="needle", **metadata):
+            reply = self.ok(self.post("/v1/search", {"query": query, "collections": ["documents"], "mode": "lexical",
+                                                     "filters": {"metadata": metadata}}))
+            return sorted(hit["path"] for hit in reply["results"])
+        self.ok(self.post("/v1/index", {"documents": [
+            {"id": "a", "text": "A needle.", "metadata": {"author": ["Anna Berg", "Ola"], "created": "2024-05-01", "Pages": 12}},
+            {"id": "b", "text": "A needle.", "metadata": {"author": "Ida Holm", "modified": "2025-05-01T10:00:00+02:00", "draft": True}},
+            {"id": "c", "text": "A needle."}]}))
+        self.assertEqual(paths(author="berg"), ["a"])
+        self.assertEqual(paths(author=["ola", "holm"]), ["a", "b"])
+        self.assertEqual(paths(author=["ola", "holm"], draft=True), ["b"])
+        self.assertEqual(paths(pages=12), ["a"])
+        self.assertEqual(paths("needle author:holm date>=2025"), ["b"])
+        one = self.ok(self.call("GET", "/v1/documents/a?collection=documents"))["document"]
+        self.assertEqual(one["metadata"], {"author": "Anna Berg; Ola", "created": "2024-05-01", "pages": "12"})
+        self.refused(self.post("/v1/search", {"query": "x", "filters": {"metadata": {"author": {"a": 1}}}}), 400,
+                     "'filters.metadata.author' must be a text")
+        self.refused(self.post("/v1/search", {"query": "x", "filters": {"metadata": {"author": " "}}}), 400, "not be blank")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x", "metadata": {"created": "soon"}}]}), 400,
+                     "'metadata.created' is 'soon', which is no date")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x", "metadata": {"n%d" % i: i for i in range(41)}}]}), 413,
+                     "'metadata' has more than 40 values")
 
     def test_only_what_is_indexed_can_be_read(self):
         self.write(".env", "SECRET=1")

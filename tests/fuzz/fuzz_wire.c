@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             const int64_t at = d.parts[i].start;
             if (at < 0 || (uint64_t)at > d.text.n || (at && d.text.p[at - 1] != '\n')) abort();
         }
-        if (!utf8_valid(d.text) || !utf8_valid(d.title)) abort();
+        if (!utf8_valid(d.text) || !utf8_valid(d.title) || !meta_valid(d.meta)) abort();
     }
     arena_free(&a);
     return 0;

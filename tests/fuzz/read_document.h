@@ -12,6 +12,7 @@
 static inline void check_document(const Doc *d) {
     if (!utf8_valid(d->text) || (d->text.n && memchr(d->text.p, 0, d->text.n))) abort();
     if (d->text.n && d->text.p[d->text.n - 1] != '\n') abort();
+    if (!meta_valid(d->meta)) abort();
     for (size_t i = 0; i < d->n_marks; i++) {
         const DocMark *m = &d->marks[i];
         if (m->start < (i ? d->marks[i - 1].start + 1 : 0) || (uint64_t)m->start >= d->text.n) abort();
@@ -27,7 +28,9 @@ static inline void check_wire(Arena *a, const Doc *d) {
     Str reason;
     wire_put_text(&frame, d);
     if (wire_read(a, buf_str(&frame), &back, &refused, &reason) || refused) abort();
-    if (!str_eq(back.text, d->text) || !str_eq(back.title, d->title) || back.n_marks != d->n_marks) abort();
+    if (!str_eq(back.text, d->text) || !str_eq(back.title, d->title) || !str_eq(back.meta, d->meta) ||
+        back.n_marks != d->n_marks)
+        abort();
     for (size_t i = 0; i < d->n_marks; i++)
         if (back.marks[i].start != d->marks[i].start || !str_eq(back.marks[i].heading, d->marks[i].heading)) abort();
     if (back.n_parts != d->n_parts) abort();

@@ -78,6 +78,18 @@ static void fields_narrow_and_leave_the_question(void **state) {
     CHECK_STR(list(q.narrow.also->globs, q.narrow.also->n_globs), "*.h");
 }
 
+static void what_documents_say_of_themselves_narrows(void **state) {
+    (void)state;
+    Query q = parsed("tides author:berg -author:\"Ola Lind\" meta:keywords=sea meta:subject=\"the north sea\" "
+                     "meta:\"created=2024\" ebb");
+    CHECK_STR(q.meaning, "tides ebb");
+    CHECK_STR(list(q.narrow.metas, q.narrow.n_metas),
+              "author=berg !author=Ola Lind keywords=sea subject=the north sea created=2024");
+    q = parsed("<meta:charset> author: nobody meta:charset meta:x= meta:=y");
+    CHECK_STR(q.meaning, "<meta:charset> author: nobody meta:charset meta:x= meta:=y");
+    CHECK(filter_is_empty(&q.narrow));
+}
+
 static void dates_are_a_span(void **state) {
     (void)state;
     const int64_t day = 86400000;
@@ -141,6 +153,7 @@ int main(void) {
         cmocka_unit_test_teardown(signs_say_what_must_and_must_not_stand, empty),
         cmocka_unit_test_teardown(what_only_resembles_an_operator_is_text, empty),
         cmocka_unit_test_teardown(fields_narrow_and_leave_the_question, empty),
+        cmocka_unit_test_teardown(what_documents_say_of_themselves_narrows, empty),
         cmocka_unit_test_teardown(dates_are_a_span, empty),
         cmocka_unit_test_teardown(identifiers_are_names_and_prose_is_not, empty),
         cmocka_unit_test_teardown(questions_without_a_question_are_refused, empty),

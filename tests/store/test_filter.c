@@ -74,6 +74,53 @@ static void filters_let_pass_what_they_name(void **state) {
     fixture_close(&f);
 }
 
+static void documents_pass_by_what_they_say_of_themselves(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f);
+    static const struct {
+        const char *path, *meta;
+    } docs[] = {{"a.pdf", "author\tAnna Berg\ncreated\t2024-05-01\nkeywords\tsea\n"},
+                {"b.eml", "author\tOla Lind\ncreated\t2024-05-01\nmodified\t2025-01-02T03:04:05Z\n"},
+                {"c.md", "author\tAnna Lind\nkeywords\tsea, moon\n"},
+                {"d.c", ""}};
+    for (int i = 0; i < 4; i++) {
+        Doc doc = fixture_doc(&f, docs[i].path, STR("needle"));
+        doc.meta = str_of(docs[i].meta);
+        doc.mtime_ns = INT64_C(1500000000000) * 1000000; /* July 2017 */
+        (void)fixture_put_doc(&f, f.collection, &doc, false);
+    }
+    const Str anna[] = {STR("author=anna")}, either[] = {STR("author=berg"), STR("author=OLA")};
+    const Str both[] = {STR("author=lind"), STR("keywords=moon")}, not_anna[] = {STR("!author=anna")};
+    const Str some[] = {STR("author=lind"), STR("!author=anna")}, none[] = {STR("author=berg x")};
+    const int64_t in_2024 = INT64_C(1704067200000), in_2025 = INT64_C(1735689600000);
+    const struct {
+        Filter filter;
+        const char *want;
+    } cases[] = {
+        {{.metas = anna, .n_metas = 1}, "a.pdf c.md"},
+        {{.metas = either, .n_metas = 2}, "a.pdf b.eml"},
+        {{.metas = both, .n_metas = 2}, "c.md"},
+        {{.metas = not_anna, .n_metas = 1}, "b.eml d.c"},
+        {{.metas = some, .n_metas = 2}, "b.eml"},
+        {{.metas = none, .n_metas = 1}, ""},
+        {{.since_ms = in_2024}, "a.pdf b.eml"},
+        {{.since_ms = in_2025}, "b.eml"},
+        {{.until_ms = in_2024}, "c.md d.c"}, /* by their files */
+        {{.since_ms = in_2024, .also = &(Filter){.metas = anna, .n_metas = 1}}, "a.pdf"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const Str got = fixture_chunks_in(&f, f.store, NULL, &cases[i].filter);
+        if (!str_is(got, cases[i].want)) print_message("case %zu\n", i);
+        CHECK_STR(got, cases[i].want);
+    }
+    StoreDoc kept;
+    fixture_reopen(&f, true);
+    CHECK_OK(store_document(f.store, &f.arena, f.collection, STR("a.pdf"), &kept));
+    CHECK_STR(kept.meta, docs[0].meta);
+    fixture_close(&f);
+}
+
 static void slots_beyond_the_index_and_without_chunks_have_no_bit(void **state) {
     (void)state;
     Fixture f;
@@ -113,6 +160,7 @@ static void slots_beyond_the_index_and_without_chunks_have_no_bit(void **state) 
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(filters_let_pass_what_they_name),
+        cmocka_unit_test(documents_pass_by_what_they_say_of_themselves),
         cmocka_unit_test(slots_beyond_the_index_and_without_chunks_have_no_bit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,6 +58,9 @@ export interface Hit {
   kind: string | null;
   lang: string | null;
   heading: string | null;
+  title?: string;
+  /** what the document says of itself: author, created, modified, keywords … */
+  metadata?: Record<string, string>;
   /** 0 to 1 */
   score: number;
   freshness: "fresh" | "moved" | "changed" | "gone";
@@ -72,7 +75,15 @@ export interface SearchOptions {
   collections?: string[];
   path?: string[];
   lang?: string[];
-  filters?: { path?: string[]; glob?: string[]; lang?: string[]; kind?: string[]; since?: string; until?: string };
+  filters?: {
+    path?: string[];
+    glob?: string[];
+    lang?: string[];
+    kind?: string[];
+    since?: string;
+    until?: string;
+    metadata?: Record<string, string | string[]>;
+  };
   explain?: boolean;
   deadline_ms?: number;
 }
