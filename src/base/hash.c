@@ -106,17 +106,16 @@ void hex_write(const uint8_t *bytes, size_t n, char *out) {
     out[2 * n] = 0;
 }
 
-static int hex_digit(char c) {
+int hex_value(char c) {
     if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    return -1;
+    const char low = (char)(c | 0x20);
+    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
 bool hex_read(Str hex, uint8_t *bytes, size_t n) {
     if (hex.n != 2 * n) return false;
     for (size_t i = 0; i < n; i++) {
-        int hi = hex_digit(hex.p[2 * i]), lo = hex_digit(hex.p[2 * i + 1]);
+        int hi = hex_value(hex.p[2 * i]), lo = hex_value(hex.p[2 * i + 1]);
         if (hi < 0 || lo < 0) return false;
         bytes[i] = (uint8_t)(hi << 4 | lo);
     }

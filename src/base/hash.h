@@ -32,6 +32,7 @@ void git_blob_id(Str content, uint8_t out[20]);
 /* Lower-case hex with a NUL. */
 void hex_write(const uint8_t *bytes, size_t n, char *out /* [2 n + 1] */);
 bool hex_read(Str hex, uint8_t *bytes, size_t n); /* false unless exactly 2 n hex digits */
+int hex_value(char c);                            /* 0 to 15; -1: it is no hex digit */
 
 uint64_t xxh3_of(Str bytes);
 uint64_t xxh3_seeded(Str bytes, uint64_t seed);

@@ -23,12 +23,6 @@ typedef struct {
     int32_t best_line;
 } HitText;
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 const char *uri_file(Arena *a, Str uri) {
     static const char scheme[] = "file://";
     if (!str_starts(uri, STR("file:///"))) return NULL;
@@ -37,8 +31,8 @@ const char *uri_file(Arena *a, Str uri) {
     if (!path) return NULL;
     size_t n = 0;
     for (size_t i = 0; i < rest.n; i++) {
-        int high = rest.p[i] == '%' && rest.n - i > 2 ? hex_digit(rest.p[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(rest.p[i + 2]) : -1;
+        int high = rest.p[i] == '%' && rest.n - i > 2 ? hex_value(rest.p[i + 1]) : -1;
+        int low = high >= 0 ? hex_value(rest.p[i + 2]) : -1;
         path[n++] = low >= 0 ? (char)(high * 16 + low) : rest.p[i];
         if (low >= 0) i += 2;
     }

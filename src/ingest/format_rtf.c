@@ -326,12 +326,6 @@ static void control_word(Rtf *r) {
     if (!character_word(r, word)) word_apply(r, word, has_number, number);
 }
 
-static int hex_value(char c) {
-    const char low = (char)(c | 0x20);
-    if (c >= '0' && c <= '9') return c - '0';
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /* Behind a backslash. */
 static void control(Rtf *r) {
     const char c = r->rest.n ? r->rest.p[0] : ' ';

@@ -1,6 +1,8 @@
 /* mime.c - see mime.h. */
 #include "ingest/mime.h"
 
+#include "base/hash.h"
+
 enum { PARAMETERS_MAX = 32, CONTINUATIONS_MAX = 20, HEADERS_MAX = 10000 };
 
 /* ---- headers ---- */
@@ -73,12 +75,6 @@ static void base64_decode(Buf *out, Str s) {
         n -= 8;
         buf_char(out, (char)(bits >> n & 0xff));
     }
-}
-
-static int hex_value(char c) {
-    const char low = (char)(c | 0x20);
-    if (c >= '0' && c <= '9') return c - '0';
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
 /* escape: '=' of quoted-printable and encoded words, '%' of RFC 2231. In words '_' is a blank. */

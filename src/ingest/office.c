@@ -69,12 +69,6 @@ void office_about(Flow *f, Zip *z, const char *part, const OfficeAbout *means) {
 
 /* ---- relations ---- */
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    const char low = (char)(c | 0x20);
-    return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
 /* Takes the last part off. */
 static void path_up(char *path, size_t *n) {
     while (*n && path[*n - 1] != '/') (*n)--;

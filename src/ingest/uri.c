@@ -7,12 +7,6 @@ static bool is_plain(unsigned char c) {
     return alnum || (c && strchr("-._~!$&'()*+,;=:@/", c));
 }
 
-static int hex_value(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 Str uri_of_path(Arena *a, const char *absolute) {
     static const char digits[] = "0123456789ABCDEF";
     static const char scheme[] = "file://";

@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "base/hash.h"
+
 Err tok_vocab_read(Tok *t, const Gguf *g, int32_t **types) {
     Arena *a = &t->arena;
     TRY(gguf_need(g, "tokenizer.ggml.tokens"));
@@ -77,16 +79,9 @@ Err tok_marks_read(Tok *t, const Gguf *g, TokMarks defaults) {
     return ERR_OK;
 }
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return -1;
-}
-
 int tok_text_byte(Str text) {
     if (text.n != 6 || !str_starts(text, STR("<0x")) || text.p[5] != '>') return -1;
-    int high = hex_digit(text.p[3]), low = hex_digit(text.p[4]);
+    int high = hex_value(text.p[3]), low = hex_value(text.p[4]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 

@@ -3,24 +3,19 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/utf8.h"
 #include "serve/http_impl.h"
 
 /* ---- the target ---- */
 
-static int hex_digit(char c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool url_decode(Str s, bool plus, Buf *out) {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
         if (c == '%') {
             if (s.n - i < 3) return false;
-            int high = hex_digit(s.p[i + 1]), low = hex_digit(s.p[i + 2]);
+            int high = hex_value(s.p[i + 1]), low = hex_value(s.p[i + 2]);
             if (high < 0 || low < 0 || high + low == 0) return false;
             c = (char)(high << 4 | low);
             i += 2;
