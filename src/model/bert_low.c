@@ -1,5 +1,6 @@
 /* bert_low.c - the BERT of arch_bert.c in int8 (`fast`) or bfloat16 (`exact`): same tensors, same order, other numbers.
  *
+ *   words    bf16, the table that texts are looked up in, beside the weights: half of the file's floats
  *   x        f32, what flows from layer to layer; each norm also puts its rows in the product's type
  *   qkv      bf16; the softmax's scale and log2(e) are in the query's weights
  *   mixed    bf16 out of attention, made u8 row by row for int8
@@ -39,6 +40,7 @@ typedef struct {
     size_t dim, n_ff, n_heads, n_layers, n_places;
     float epsilon;
     const GgufTensor *tokens;
+    const Bf16 *words;          /* [vocabulary, dim] as bf16; NULL: tokens are read out of the model's file */
     const float *places;        /* [n_places, wide(dim)]: position + type 0 */
     const float *token_norm[2]; /* [wide(dim)] */
     LowLayer *layers;
@@ -65,9 +67,18 @@ static void bind_matrix(Layout *c, LowType type, size_t n, size_t k, LowMatrix *
     out->sums = take_floats(c, n);
 }
 
+/* Whether the words are worth a table of their own. Nearly every page of the file's is touched by a few thousand texts, so
+ * that half of its floats is half of the memory (MiniLM: 23 MB of 47); a table that is small in the file, or the 250,000
+ * words of XLM-R, would only be there twice. */
+static bool keeps_words(const BertLow *b) {
+    const size_t most = (size_t)64 << 20;
+    return b->tokens->format->type == BLOCK_F32 && (size_t)b->tokens->shape[1] <= most / sizeof(Bf16) / b->dim;
+}
+
 /* Points everything into the block; returns its bytes. Sizes cannot overflow: the tensors are in the file. */
 static size_t bind(BertLow *b, char *base) {
     Layout c = {base, 0};
+    if (keeps_words(b)) b->words = layout_take(&c, (size_t)b->tokens->shape[1] * b->dim * sizeof(Bf16));
     b->places = layout_take(&c, b->n_places * low_wide(b->dim) * sizeof(float));
     for (size_t i = 0; i < 2; i++) b->token_norm[i] = take_floats(&c, b->dim);
     for (size_t l = 0; l < b->n_layers; l++) {
@@ -143,6 +154,16 @@ static Err load_places(BertLow *b, const Gguf *g) {
         TRY(net_row_checked(g, b->kern, positions, p, place));
         for (size_t d = 0; d < b->dim; d++) place[d] += type[d];
     }
+    return ERR_OK;
+}
+
+static Err load_words(const BertLow *b, const Gguf *g, float *scratch /* [dim] */) {
+    Bf16 *to = (Bf16 *)(uintptr_t)b->words;
+    for (size_t t = 0; to && t < (size_t)b->tokens->shape[1]; t++, to += b->dim) {
+        TRY(net_row_checked(g, b->kern, b->tokens, t, scratch));
+        for (size_t d = 0; d < b->dim; d++) to[d] = bf16_of(scratch[d]);
+    }
+    if (b->words) gguf_forget(g, b->tokens);
     return ERR_OK;
 }
 
@@ -253,6 +274,7 @@ static Err pack_all(BertLow *b, const Gguf *g, Pool *pool) {
         goto done;
     }
     if ((err = load_places(b, g))) goto done;
+    if ((err = load_words(b, g, job.scratch))) goto done;
     if ((err = load_norm(b, g, "token_embd_norm", b->token_norm))) goto done;
     for (size_t l = 0; !err && l < b->n_layers; l++) err = find_layer(&job, l);
     if (!err) err = pack_smoothed(&job, pool);
@@ -451,7 +473,11 @@ static void embed_tokens(const Work *w) {
         for (size_t t = w->batch->starts[text]; t < w->batch->starts[text + 1]; t++) {
             const float *place = b->places + (t - w->batch->starts[text]) * wide;
             float *row = w->x + t * wide;
-            net_row(b->kern, b->tokens, (size_t)w->batch->ids[t], row);
+            size_t id = (size_t)w->batch->ids[t];
+            if (b->words)
+                b->kern->decode_bf16(b->words + id * b->dim, b->dim, row);
+            else
+                net_row(b->kern, b->tokens, id, row);
             for (size_t d = 0; d < b->dim; d++) row[d] += place[d];
             memset(row + b->dim, 0, (wide - b->dim) * sizeof *row);
         }
