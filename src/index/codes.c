@@ -24,7 +24,9 @@ Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_
     probe_place(&q->probe, q->lut + lut);
     *memory = q->lut + lut + probe_bytes(&q->of->in);
     q->length = sqrtf(row8_sum(query, s->dim, row8_square));
-    probe_rank(&q->probe, s->query, s->query_scale, s->dim, rank * q->length);
+    int8_t small[VEC_DIM_MAX];
+    float scale = row8_query_small(query, s->dim, small);
+    probe_rank(&q->probe, small, scale, s->dim, rank * q->length);
     return ERR_OK;
 }
 

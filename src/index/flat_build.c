@@ -26,9 +26,10 @@ typedef struct {
     uint16_t *factors;
 } Build;
 
-/* Some 1.6 sqrt(n): fewer make scans longer, more make choosing among them longer. */
+/* Some sqrt(n): fewer make scans longer, more make choosing among them longer (of 98,559 rows 0.8 to 1.2 sqrt(n) are alike, 1.6
+ * costs 15 % more a search, 0.6 15 to 25 %). */
 static size_t partitions_for(size_t asked, size_t n) {
-    size_t most = n / 4 + 1, p = asked ? asked : n < FEW ? 1 : (size_t)(1.6 * sqrt((double)n));
+    size_t most = n / 4 + 1, p = asked ? asked : n < FEW ? 1 : (size_t)sqrt((double)n);
     return p < most ? p : most;
 }
 

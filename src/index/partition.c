@@ -227,14 +227,12 @@ uint32_t probe_pop(Probe *p) {
     return best;
 }
 
-void probe_rank(Probe *p, const int16_t *query, float scale, size_t dim, float reach) {
+void probe_rank(Probe *p, const int8_t *query, float scale, size_t dim, float reach) {
     const KernScan *scan = scan_table();
     for (size_t c = 0; c < p->in.count; c += BATCH) {
-        const int8_t *rows[BATCH];
         int32_t dots[BATCH];
         size_t n = p->in.count - c < BATCH ? p->in.count - c : BATCH;
-        for (size_t i = 0; i < n; i++) rows[i] = p->in.centroids + (c + i) * dim;
-        scan->dot8_each(query, rows, n, dim, dots);
+        scan->dots8(query, p->in.centroids + c * dim, n, dim, dots);
         for (size_t i = 0; i < n; i++) {
             p->centre[c + i] = (float)dots[i] * (scale * p->in.scales[c + i]);
             p->promise[c + i] = p->centre[c + i] + reach * p->in.radii[c + i];

@@ -94,8 +94,9 @@ typedef struct {
 static inline size_t probe_bytes(const Partitions *in) { return 3 * scratch_lines(in->count * sizeof(float)); }
 void probe_place(Probe *p, uint8_t *memory);
 
-/* promise = <c, q> + reach radius. query: [dim] of row8_query, with its scale. */
-void probe_rank(Probe *p, const int16_t *query, float scale, size_t dim, float reach);
+/* promise = <c, q> + reach radius. query: [dim] of row8_query_small, with its scale: that rounds <c, q> by 0.0004 |q| |c|, where
+ * the estimates it goes into are off by 0.03. */
+void probe_rank(Probe *p, const int8_t *query, float scale, size_t dim, float reach);
 uint32_t probe_best(const Probe *p);
 /* Those whose <c, q> + stop radius reaches the floor, all but one; then best first. */
 void probe_fill(Probe *p, uint32_t but, float stop, float floor);

@@ -97,4 +97,16 @@ static inline float row8_query(const float *query, size_t dim, int16_t *out) {
     return 1 / inverse;
 }
 
+/* The query in int8 alone, for what it need not be finer: numbers [dim] in [-127, 127]; returns their scale. */
+static inline float row8_query_small(const float *query, size_t dim, int8_t *out) {
+    float most = row8_largest(query, dim);
+    if (most < ROW8_LEAST) {
+        memset(out, 0, dim);
+        return 0;
+    }
+    float inverse = 127 / most;
+    for (size_t d = 0; d < dim; d++) out[d] = (int8_t)lrintf(query[d] * inverse);
+    return most / 127;
+}
+
 #endif

@@ -47,6 +47,10 @@ typedef struct {
     void (*dot8_each)(const int16_t *query, const int8_t *const *rows /* [m] */, size_t m, size_t n,
                       int32_t *out /* [m] */);
 
+    /* Inner products of m int8 rows one behind the other with a query of int8 in [-127, 127]: half of dot8_each's time, for
+     * what needs no more of the query. */
+    void (*dots8)(const int8_t *query, const int8_t *rows /* [m, n] */, size_t m, size_t n, int32_t *out /* [m] */);
+
     /* In place, not scaled: the Walsh-Hadamard transform of n floats, a power of 2 from 16 on. 256: 40 ns. */
     void (*hadamard)(float *x, size_t n);
 } KernScan;

@@ -125,6 +125,20 @@ static void dot8_each(const int16_t *query, const int8_t *const *rows, size_t m,
     for (; r < m; r++) out[r] = dot8(query, rows[r], n);
 }
 
+static void dots8(const int8_t *query, const int8_t *rows, size_t m, size_t n, int32_t *out) {
+    for (size_t r = 0; r < m; r++, rows += n) {
+        int32x4_t a = vdupq_n_s32(0), b = a;
+        size_t i = 0;
+        for (; i + 16 <= n; i += 16) {
+            int8x16_t q = vld1q_s8(query + i), row = vld1q_s8(rows + i);
+            a = vpadalq_s16(a, vmull_s8(vget_low_s8(q), vget_low_s8(row)));
+            b = vpadalq_s16(b, vmull_high_s8(q, row));
+        }
+        out[r] = vaddvq_s32(vaddq_s32(a, b));
+        for (; i < n; i++) out[r] += query[i] * rows[i];
+    }
+}
+
 static void hadamard(float *x, size_t n) {
     const float32x4_t sign1 = {1, -1, 1, -1}, sign2 = {1, 1, -1, -1};
     for (size_t i = 0; i < n; i += 4) { /* distances 1 and 2 within a vector */
@@ -142,5 +156,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_neon = {"neon", entries, lookup, above, dot8, dot8_each, hadamard};
+const KernScan scan_neon = {"neon", entries, lookup, above, dot8, dot8_each, dots8, hadamard};
 #endif

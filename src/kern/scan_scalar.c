@@ -43,6 +43,13 @@ static void dot8_each(const int16_t *query, const int8_t *const *rows, size_t m,
     for (size_t i = 0; i < m; i++) out[i] = dot8(query, rows[i], n);
 }
 
+static void dots8(const int8_t *query, const int8_t *rows, size_t m, size_t n, int32_t *out) {
+    for (size_t r = 0; r < m; r++, rows += n) {
+        out[r] = 0;
+        for (size_t i = 0; i < n; i++) out[r] += query[i] * rows[i];
+    }
+}
+
 static void hadamard(float *x, size_t n) {
     for (size_t half = 1; half < n; half *= 2)
         for (size_t i = 0; i < n; i += 2 * half)
@@ -53,4 +60,4 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_scalar = {"scalar", entries, lookup, above, dot8, dot8_each, hadamard};
+const KernScan scan_scalar = {"scalar", entries, lookup, above, dot8, dot8_each, dots8, hadamard};

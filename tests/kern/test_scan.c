@@ -168,6 +168,35 @@ static void inner_products_of_bytes_are_exact_at_any_length(void **st) {
     }
 }
 
+static void inner_products_of_bytes_with_a_query_of_bytes_are_exact_at_any_length(void **st) {
+    (void)st;
+    static const size_t lengths[] = {1, 15, 16, 31, 32, 33, 63, 64, 65, 96, 384, 385, 16384};
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    enum { ROWS = 7 };
+    for (size_t c = 0; c < sizeof lengths / sizeof *lengths; c++) {
+        size_t len = lengths[c];
+        int8_t *query = malloc(len), *rows = malloc(ROWS * len);
+        CHECK(query && rows);
+        for (size_t i = 0; i < len; i++) query[i] = (int8_t)(i % 5 ? (int)(roll() % 255) - 127 : i % 2 ? 127 : -127);
+        for (size_t i = 0; i < ROWS * len; i++) rows[i] = (int8_t)(i % 3 ? roll() : i % 2 ? 0x80 : 0x7F);
+        for (size_t l = 0; l < n; l++)
+            for (size_t m = 0; m <= ROWS; m++) {
+                int32_t got[ROWS + 1];
+                got[m] = 77;
+                levels[l]->dots8(query, rows, m, len, got);
+                for (size_t r = 0; r < m; r++) {
+                    int64_t want = 0;
+                    for (size_t i = 0; i < len; i++) want += (int64_t)query[i] * rows[r * len + i];
+                    CHECK_INT(got[r], want);
+                }
+                CHECK_INT(got[m], 77);
+            }
+        free(query);
+        free(rows);
+    }
+}
+
 static void the_hadamard_transform_is_its_definition_and_its_own_inverse(void **st) {
     (void)st;
     const KernScan *levels[8];
@@ -203,6 +232,7 @@ int main(void) {
         cmocka_unit_test(the_largest_entries_of_all_tables_still_fit),
         cmocka_unit_test(what_lies_above_the_floor_is_the_same_on_every_level),
         cmocka_unit_test(inner_products_of_bytes_are_exact_at_any_length),
+        cmocka_unit_test(inner_products_of_bytes_with_a_query_of_bytes_are_exact_at_any_length),
         cmocka_unit_test(the_hadamard_transform_is_its_definition_and_its_own_inverse),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
