@@ -281,6 +281,13 @@ static void hop_options(Hop *hop, struct curl_slist *headers) {
     (void)lib.setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
     (void)lib.setopt(e, CURLOPT_XFERINFODATA, hop);
     (void)lib.setopt(e, CURLOPT_NOPROGRESS, 0L);
+    if (rq->direct) (void)lib.setopt(e, CURLOPT_PROXY, "");
+    if (rq->cert_file) {
+        /* The name adds nothing where the certificate itself is known, and is seldom 127.0.0.1. */
+        (void)lib.setopt(e, CURLOPT_CAINFO, rq->cert_file);
+        (void)lib.setopt(e, CURLOPT_CAPATH, NULL);
+        (void)lib.setopt(e, CURLOPT_SSL_VERIFYHOST, 0L);
+    }
     if (strcmp(rq->method, "HEAD") == 0) (void)lib.setopt(e, CURLOPT_NOBODY, 1L);
     if (strcmp(rq->method, "POST") == 0) {
         (void)lib.setopt(e, CURLOPT_POST, 1L);

@@ -62,13 +62,10 @@ Err cmd_lsp(Cli *cli) {
 
 /* Exit 1 and why not, when it is not healthy: what a container's HEALTHCHECK wants. */
 Err cmd_health(Cli *cli) {
-    const char *address = NULL;
+    const char *address = NULL, *url = NULL;
     cli->json = args_has(&cli->args, "json");
     TRY(server_address(&cli->arena, cli->config, environ, &address));
-    Str url = str_starts(str_of(address), STR(":")) ? arena_printf(&cli->arena, "http://127.0.0.1%s", address)
-                                                    : arena_printf(&cli->arena, "http://%s", address);
-    if (!url.p) return arena_error();
-    Err err = server_health(&cli->arena, url.p);
+    const Err err = server_health(&cli->arena, cli->config, address, &url);
     if (err == ERR_INTERRUPT || err == ERR_NOMEM) return err;
     if (err) {
         if (cli->json) cli_json_error(cli, err);
@@ -77,7 +74,7 @@ Err cmd_health(Cli *cli) {
     }
     if (cli->json) {
         JsonOut j = cli_json_begin(cli);
-        jout_kv_str(&j, "url", url);
+        jout_kv_z(&j, "url", url);
         cli_json_end(cli, &j);
     } else {
         buf_add_z(&cli->out, "healthy\n");

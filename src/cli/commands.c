@@ -546,7 +546,9 @@ const Command commands[] = {
      .group = "serve",
      .usage = "",
      .summary = "ask a running server whether it is well",
-     .text = "Exit code 1, and why, when it is not: what a container's health check wants.",
+     .text = "Exit code 1, and why, when it is not: what a container's health check wants. Where a certificate is "
+             "configured it asks "
+             "over HTTPS, and takes none but that for an answer.",
      .flags = health_flags,
      .needs = NEEDS_CONFIG,
      .run = cmd_health,

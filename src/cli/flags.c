@@ -379,8 +379,10 @@ const Flag serve_flags[] = {{.name = "socket", .type = FLAG_VALUE, .arg = "PATH"
                             {.name = "tls-key", .type = FLAG_VALUE, .arg = "FILE", .key = KEY(CONF_SERVE_TLS_KEY)},
                             {.name = "log", .type = FLAG_VALUE, .arg = "WHERE", .key = KEY(CONF_SERVE_LOG)},
                             {0}};
-const Flag health_flags[] = {
-    {.name = "http", .type = FLAG_VALUE, .arg = "ADDRESS", .key = KEY(CONF_SERVE_HTTP)}, FLAG_JSON, {0}};
+const Flag health_flags[] = {{.name = "http", .type = FLAG_VALUE, .arg = "ADDRESS", .key = KEY(CONF_SERVE_HTTP)},
+                             {.name = "tls-cert", .type = FLAG_VALUE, .arg = "FILE", .key = KEY(CONF_SERVE_TLS_CERT)},
+                             FLAG_JSON,
+                             {0}};
 const Flag token_create_flags[] = {{.name = "role",
                                     .type = FLAG_VALUE,
                                     .arg = "ROLE",

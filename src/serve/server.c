@@ -214,28 +214,47 @@ Err server_run(const ServerOpts *opts) {
 
 /* ---- asking another server ---- */
 
-static Err ask(Http *h, Arena *a, const char *url, const char *path, HttpReply *reply) {
-    Str full = arena_printf(a, "%s%s", url, path);
+typedef struct {
+    Http *http;
+    Arena *arena;
+    const char *url, *cert_file;
+} Asking;
+
+static Err ask(const Asking *q, const char *path, HttpReply *reply) {
+    const Str full = arena_printf(q->arena, "%s%s", q->url, path);
     if (!full.p) return arena_error();
-    HttpRequest rq = {.method = "GET", .url = full.p, .connect_ms = 2000, .stall_ms = 5000};
-    return http_send(h, a, &rq, reply);
+    const HttpRequest rq = {.method = "GET",
+                            .url = full.p,
+                            .connect_ms = 2000,
+                            .stall_ms = 5000,
+                            .cert_file = q->cert_file,
+                            .direct = true};
+    return http_send(q->http, q->arena, &rq, reply);
 }
 
-Err server_health(Arena *a, const char *url) {
-    Http *h = NULL;
-    HttpReply up = {0}, ready = {0};
+static Err not_ready(const HttpReply *reply) {
     json_t *v = NULL;
-    TRY(http_open(&h));
-    Err err = ask(h, a, url, "/health", &up);
-    if (!err && up.status != 200) err = err_set(ERR_NETWORK, "'%s' answers /health with status %d", url, up.status);
-    if (!err) err = ask(h, a, url, "/ready", &ready);
-    if (!err && ready.status != 200) {
-        Str message = STR("it is not ready");
-        if (!json_read(ready.body, "reply", &v))
-            message = field_str(json_object_get(v, "error"), "message", "it is not ready");
-        err = err_set(ERR_BUSY, "%.*s", STR_FMT(message));
-        json_decref(v);
-    }
-    http_close(h);
+    Str message = STR("it is not ready");
+    if (!json_read(reply->body, "reply", &v))
+        message = field_str(json_object_get(v, "error"), "message", "it is not ready");
+    const Err err = err_set(ERR_BUSY, "%.*s", STR_FMT(message));
+    json_decref(v);
+    return err;
+}
+
+Err server_health(Arena *a, const Config *c, const char *address, const char **url) {
+    const Str cert = config_text(c, CONF_SERVE_TLS_CERT);
+    const bool all = address[0] == ':'; /* of every address of this machine */
+    HttpReply up = {0}, ready = {0};
+    Asking q = {.arena = a};
+    *url = q.url = arena_printf(a, "%s://%s%s", cert.n ? "https" : "http", all ? "127.0.0.1" : "", address).p;
+    if (cert.n) q.cert_file = arena_cstr(a, cert);
+    if (!q.url || (cert.n && !q.cert_file)) return arena_error();
+    TRY(http_open(&q.http));
+    Err err = ask(&q, "/health", &up);
+    if (!err && up.status != 200) err = err_set(ERR_NETWORK, "'%s' answers /health with status %d", q.url, up.status);
+    if (!err) err = ask(&q, "/ready", &ready);
+    if (!err && ready.status != 200) err = not_ready(&ready);
+    http_close(q.http);
     return err;
 }

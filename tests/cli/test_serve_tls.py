@@ -17,10 +17,11 @@ class Tls(PythiaTest):
         super().setUp()
         self.cert, self.key = self.certificate("own")
 
-    def certificate(self, name):
+    def certificate(self, name, subject="/CN=localhost"):
         cert, key = self.dir / (name + ".pem"), self.dir / (name + ".key")
+        names = ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"] if subject == "/CN=localhost" else []
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", str(key), "-out", str(cert)],
+                        "-subj", subject, *names, "-keyout", str(key), "-out", str(cert)],
                        check=True, capture_output=True, timeout=LIMIT_S)
         return str(cert), str(key)
 
@@ -50,6 +51,25 @@ class Tls(PythiaTest):
         reply = connection.getresponse()
         self.assertEqual((reply.status, json.loads(reply.read())["error"]["code"]), (404, "no_collection"))
         self.assertIn(connection.sock.version(), ("TLSv1.2", "TLSv1.3"))
+
+    def test_health_asks_over_https_and_knows_the_certificate(self):
+        self.serve()
+        address = "127.0.0.1:%d" % self.port
+        proxy = {"https_proxy": "http://127.0.0.1:1", "http_proxy": "http://127.0.0.1:1", "all_proxy": "http://127.0.0.1:1"}
+        for run in (self.pythia("health", "--http", address, "--tls-cert", self.cert, "--json", code=1, env=proxy),
+                    self.pythia("health", "--http", address, "--json", code=1, env={"PYTHIA_SERVE_TLS_CERT": self.cert, **proxy})):
+            # It is reached, and says what a server without a model says.
+            self.assertIn("the model 'all-minilm-l6-v2'", run.json["error"]["message"])
+        named, _ = self.certificate("named", "/CN=search.example.com")
+        self.assertIn("certificate", self.pythia("health", "--http", address, "--tls-cert", named, code=1).err)
+        self.assertIn("none.pem", self.pythia("health", "--http", address, "--tls-cert", str(self.dir / "none.pem"), code=1).err)
+        self.assertIn("not healthy", self.pythia("health", "--http", address, code=1).err)  # plain HTTP
+
+    def test_health_takes_a_certificate_of_another_name(self):
+        self.cert, self.key = self.certificate("named", "/CN=search.example.com")
+        self.serve()
+        run = self.pythia("health", "--http", "127.0.0.1:%d" % self.port, "--tls-cert", self.cert, "--json", code=1)
+        self.assertIn("the model 'all-minilm-l6-v2'", run.json["error"]["message"])
 
     def test_old_versions_are_refused(self):
         self.serve()
