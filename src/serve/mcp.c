@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "serve/reply.h"
 #include "serve/rpc.h"
 
@@ -388,6 +389,18 @@ static int refuse(Buf *answer, const json_t *id, int status, int code, const cha
     return status;
 }
 
+/* A header that repeats text of the body. What no header can hold as it is comes in base64: "=?base64?…?=". */
+static bool header_repeats(Str header, Str text) {
+    const Str open = STR("=?base64?"), end = STR("?=");
+    Str value = str_trim(header);
+    if (!str_starts(value, open) || !str_ends(value, end) || value.n < open.n + end.n) return str_eq(value, text);
+    Buf plain = {0};
+    const bool same = base64_decode(str_make(value.p + open.n, value.n - open.n - end.n), &plain) && !plain.failed &&
+                      str_eq(buf_str(&plain), text);
+    buf_free(&plain);
+    return same;
+}
+
 /* In the stateless era headers repeat method and name, for what stands between; they must not differ from the body. */
 static int headers_check(const json_t *v, const McpHeaders *h, Buf *answer) {
     const json_t *id = json_object_get(v, "id"), *params = json_object_get(v, "params");
@@ -396,8 +409,8 @@ static int headers_check(const json_t *v, const McpHeaders *h, Buf *answer) {
     bool named = str_is(method, "tools/call") || str_is(method, "prompts/get") || str_is(method, "resources/read");
     Str version = field_str(json_object_get(params, "_meta"), META "protocolVersion", "");
     const char *why = NULL;
-    if (!h->method.p || !str_eq(str_trim(h->method), method)) why = "the header Mcp-Method differs from the method";
-    if (named && (!h->name.p || !str_eq(str_trim(h->name), name)))
+    if (!h->method.p || !header_repeats(h->method, method)) why = "the header Mcp-Method differs from the method";
+    if (named && (!h->name.p || !header_repeats(h->name, name)))
         why = "the header Mcp-Name differs from the name in params";
     if (h->version.p && !str_eq(str_trim(h->version), version))
         why = "the header MCP-Protocol-Version differs from _meta";
@@ -411,10 +424,11 @@ static int post_check(const json_t *v, const McpHeaders *h, Buf *answer) {
     const json_t *id = json_object_get(v, "id");
     int status = 0, code = request_check(v, &method, &modern, &text, &data);
     if (code == RPC_NO_METHOD && !modern) code = 0; /* told with 200, as all errors of that era */
-    if (code)
+    /* Before the version: of two that differ, which one is meant nobody knows. */
+    if (modern && id && (!code || code == RPC_VERSION)) status = headers_check(v, h, answer);
+    if (!status && code)
         status = refuse(answer, code == RPC_INVALID_REQUEST && !json_is_string(id) && !json_is_integer(id) ? NULL : id,
                         code == RPC_NO_METHOD ? 404 : 400, code, text.p ? text.p : "", buf_str(&data));
-    if (!status && modern && id) status = headers_check(v, h, answer);
     buf_free(&text);
     buf_free(&data);
     return status;

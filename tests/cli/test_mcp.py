@@ -1,4 +1,5 @@
 """MCP on stdio and over HTTP, both eras, message by message. (tests/clients drives it with the official SDK.)"""
+import base64
 import http.client
 import json
 import os
@@ -373,6 +374,18 @@ class Http(Rules, PythiaTest):
         for change in [{"Mcp-Method": "tools/list"}, {"Mcp-Name": "Status"}, {"MCP-Protocol-Version": "2025-11-25"}]:
             status, _, body = self.post(call, {**good, **change})
             self.assertEqual((status, json.loads(body)["error"]["code"]), (400, -32020), change)
+        coded = lambda text: "=?base64?%s?=" % base64.b64encode(text.encode()).decode()
+        self.assertEqual(self.post(call, {**good, "Mcp-Name": coded("status")})[0], 200)
+        uri = "pythia://tree/docs/soup.txt"
+        read = self.message("resources/read", {"uri": uri, "_meta": META})
+        self.assertEqual(self.post(read, {**good, "Mcp-Method": "resources/read", "Mcp-Name": coded(uri)})[0], 200)
+        for name in [coded("stat"), coded("status")[:-1], "=?base64?c3RhdHVz!?=", "=?base64?=", "=?base64??="]:
+            status, _, body = self.post(call, {**good, "Mcp-Name": name})
+            self.assertEqual((status, json.loads(body)["error"]["code"]), (400, -32020), name)
+        other = {"io.modelcontextprotocol/protocolVersion": "2030-01-01"}
+        status, _, body = self.post(self.message("server/discover", {"_meta": {**META, **other}}),
+                                    {"Mcp-Method": "server/discover", "MCP-Protocol-Version": "2026-07-28"})
+        self.assertEqual((status, json.loads(body)["error"]["code"]), (400, -32020))
         status, _, body = self.post(call, {})
         self.assertEqual((status, json.loads(body)["error"]["code"]), (400, -32020))
         unknown = self.message("no/such", {"_meta": META})
