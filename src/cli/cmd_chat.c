@@ -68,7 +68,7 @@ Err cmd_chat_list(Cli *cli) {
     cli->json = args_has(&cli->args, "json");
     TRY(args_i64(&cli->args, "limit", 1, CHATS_MAX, &limit));
     TRY(cli_engine(cli, &p));
-    TRY(pythia_chats(p, a, (size_t)limit, &chats, &n));
+    TRY(pythia_chats(p, a, (Str){NULL, 0}, (size_t)limit, &chats, &n));
     if (cli->json) {
         JsonOut j = cli_json_begin(cli);
         reply_chats_member(&j, chats, n);
@@ -103,7 +103,7 @@ static Err chat_read(Cli *cli, PythiaChat *chat, PythiaMessage **messages, size_
     int64_t id = 0;
     TRY(chat_id(cli, &id));
     TRY(cli_engine(cli, &p));
-    return pythia_chat(p, &cli->arena, id, chat, messages, n);
+    return pythia_chat(p, &cli->arena, (Str){NULL, 0}, id, chat, messages, n);
 }
 
 Err cmd_chat_show(Cli *cli) {
@@ -147,7 +147,7 @@ Err cmd_chat_remove(Cli *cli) {
     int64_t id = 0;
     TRY(chat_id(cli, &id));
     TRY(cli_engine(cli, &p));
-    TRY(pythia_chat_remove(p, id));
+    TRY(pythia_chat_remove(p, (Str){NULL, 0}, id));
     if (cli->json) {
         JsonOut j = cli_json_begin(cli);
         cli_json_end(cli, &j);

@@ -244,7 +244,7 @@ static Err ask(Ask *k, PythiaSearch *search) {
     TRY(context_tokens(k));
     TRY(understand(k, &session, search));
     TRY(engine_find(k->p, k->a, search, answer, k, &k->out->found));
-    return session.open ? chat_session_keep(k->p, k->a, &session, k->rq->search.query, k->out) : ERR_OK;
+    return session.open ? chat_session_keep(k->p, k->a, &session, k->rq, k->out) : ERR_OK;
 }
 
 Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {

@@ -12,6 +12,7 @@ enum { TITLE_BYTES = 80 };
 static Err chat_out(Arena *a, const StoreChat *c, PythiaChat *out) {
     json_t *names = NULL;
     *out = (PythiaChat){.id = c->id,
+                        .owner = c->owner,
                         .title = c->title,
                         .created_ms = c->created_ms,
                         .updated_ms = c->updated_ms,
@@ -31,13 +32,13 @@ static Err chat_out(Arena *a, const StoreChat *c, PythiaChat *out) {
     return err;
 }
 
-Err pythia_chats(Pythia *p, Arena *a, size_t limit, PythiaChat **out, size_t *n) {
+Err pythia_chats(Pythia *p, Arena *a, Str owner, size_t limit, PythiaChat **out, size_t *n) {
     Store *s = NULL;
     StoreChat *chats = NULL;
     *n = 0;
     *out = NULL;
     TRY(engine_store(p, false, &s));
-    TRY(store_chats(s, a, limit < STORE_CHATS_MAX ? limit : STORE_CHATS_MAX, &chats, n));
+    TRY(store_chats(s, a, owner, limit < STORE_CHATS_MAX ? limit : STORE_CHATS_MAX, &chats, n));
     *out = arena_array(a, PythiaChat, *n);
     if (!*out) return arena_error();
     for (size_t i = 0; i < *n; i++) TRY(chat_out(a, &chats[i], &(*out)[i]));
@@ -61,13 +62,13 @@ static Err message_out(Arena *a, const StoreMessage *m, PythiaMessage *out) {
     return out->understood.p ? ERR_OK : arena_error();
 }
 
-Err pythia_chat(Pythia *p, Arena *a, int64_t id, PythiaChat *out, PythiaMessage **messages, size_t *n) {
+Err pythia_chat(Pythia *p, Arena *a, Str owner, int64_t id, PythiaChat *out, PythiaMessage **messages, size_t *n) {
     Store *s = NULL;
     StoreChat chat;
     StoreMessage *list = NULL;
     *n = 0;
     TRY(engine_store(p, false, &s));
-    TRY(store_chat(s, a, id, &chat));
+    TRY(store_chat(s, a, owner, id, &chat));
     TRY(chat_out(a, &chat, out));
     TRY(store_chat_messages(s, a, id, STORE_MESSAGES_MAX, &list, n));
     *messages = arena_array(a, PythiaMessage, *n);
@@ -76,7 +77,7 @@ Err pythia_chat(Pythia *p, Arena *a, int64_t id, PythiaChat *out, PythiaMessage 
     return ERR_OK;
 }
 
-Err pythia_chat_begin(Pythia *p, Arena *a, Str title, const Str *collections, size_t n, PythiaChat *out) {
+Err pythia_chat_begin(Pythia *p, Arena *a, Str owner, Str title, const Str *collections, size_t n, PythiaChat *out) {
     Store *s = NULL;
     StoreChat chat;
     Buf names = {0};
@@ -87,16 +88,18 @@ Err pythia_chat_begin(Pythia *p, Arena *a, Str title, const Str *collections, si
     jout_end(&j, ']');
     Err err = buf_ok(&names);
     if (!err) err = engine_store(p, true, &s);
-    if (!err) err = store_chat_begin(s, str_upto(title, TITLE_BYTES), buf_str(&names), clock_wall_ms(), &id);
-    if (!err) err = store_chat(s, a, id, &chat);
+    if (!err)
+        err = store_chat_begin(s, owner.p ? owner : STR(""), str_upto(title, TITLE_BYTES), buf_str(&names),
+                               clock_wall_ms(), &id);
+    if (!err) err = store_chat(s, a, owner, id, &chat);
     buf_free(&names);
     return err ? err : chat_out(a, &chat, out);
 }
 
-Err pythia_chat_remove(Pythia *p, int64_t id) {
+Err pythia_chat_remove(Pythia *p, Str owner, int64_t id) {
     Store *s = NULL;
     TRY(engine_store(p, true, &s));
-    return store_chat_remove(s, id);
+    return store_chat_remove(s, owner, id);
 }
 
 /* ---- as a question needs them ---- */
@@ -134,7 +137,7 @@ Err chat_session_open(Pythia *p, Arena *a, const PythiaAsk *rq, ChatSession *out
     TRY(session_id(rq->session, &out->id));
     if (!out->id) return ERR_OK;
     TRY(engine_store(p, false, &s));
-    TRY(store_chat(s, a, out->id, &kept));
+    TRY(store_chat(s, a, rq->owner, out->id, &kept));
     TRY(chat_out(a, &kept, &chat));
     if (!named && chat.n_collections) out->collections = chat.collections, out->n_collections = chat.n_collections;
     TRY(store_chat_messages(s, a, out->id, 2 * FOLLOWUP_TURNS, &list, &n));
@@ -171,17 +174,17 @@ static void details_write(Buf *b, const PythiaAnswer *r) {
     jout_end(&j, '}');
 }
 
-Err chat_session_keep(Pythia *p, Arena *a, ChatSession *session, Str question, PythiaAnswer *r) {
+Err chat_session_keep(Pythia *p, Arena *a, ChatSession *session, const PythiaAsk *rq, PythiaAnswer *r) {
     Store *s = NULL;
     Buf details = {0};
     if (!session->id) {
         PythiaChat chat;
-        TRY(pythia_chat_begin(p, a, str_trim(question), session->begin, session->n_begin, &chat));
+        TRY(pythia_chat_begin(p, a, rq->owner, str_trim(rq->search.query), session->begin, session->n_begin, &chat));
         session->id = chat.id;
     }
     r->session = session->id;
     details_write(&details, r);
-    const StoreMessage turn[] = {{.role = STR("user"), .content = question, .citations = STR("")},
+    const StoreMessage turn[] = {{.role = STR("user"), .content = rq->search.query, .citations = STR("")},
                                  {.role = STR("assistant"), .content = r->answer, .citations = buf_str(&details)}};
     Err err = buf_ok(&details);
     if (!err) err = engine_store(p, true, &s);

@@ -20,6 +20,6 @@ typedef struct {
 /* Of rq->session: a chat's number, or "new". ERR_USAGE: neither; ERR_NO_DOCUMENT: no such chat. */
 MUST_USE Err chat_session_open(Pythia *p, Arena *a, const PythiaAsk *rq, ChatSession *out);
 /* Puts the turn behind the others and its chat's id into r. */
-MUST_USE Err chat_session_keep(Pythia *p, Arena *a, ChatSession *session, Str question, PythiaAnswer *r);
+MUST_USE Err chat_session_keep(Pythia *p, Arena *a, ChatSession *session, const PythiaAsk *rq, PythiaAnswer *r);
 
 #endif

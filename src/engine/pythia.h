@@ -336,6 +336,7 @@ typedef struct {
     size_t context_tokens; /* that the writer reads at most; 0: configuration (ask.context_tokens) */
     bool whole;            /* a service may answer in one piece */
     Str session;           /* a chat's number, or "new": what was said before counts, and the turn is kept; "": none */
+    Str owner;             /* whose chat it is, and whose a new one will be; {NULL,0}: anybody's, and nobody's */
     bool any_collections;  /* search.collections are those there are, none was asked for: a chat's own go before */
     const PythiaTurn *turns; /* [n_turns] instead: what was said before, oldest first; nothing is kept */
     size_t n_turns;
@@ -351,9 +352,11 @@ typedef struct {
 MUST_USE Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
 
 /* ---- chats ---- */
+/* owner: of chats that are begun, whose they are: a token's id; "": nobody's in particular. Of others, whose alone are there;
+ * {NULL,0}: everybody's. */
 typedef struct {
     int64_t id;
-    Str title;              /* its first question */
+    Str owner, title;       /* title: its first question */
     const Str *collections; /* [n_collections] that it asks unless others are named */
     size_t n_collections;
     int64_t created_ms, updated_ms, messages;
@@ -366,11 +369,13 @@ typedef struct {
     int64_t created_ms;
 } PythiaMessage;
 /* Those that went on last first, 1,000 at most. */
-MUST_USE Err pythia_chats(Pythia *p, Arena *a, size_t limit, PythiaChat **out, size_t *n);
+MUST_USE Err pythia_chats(Pythia *p, Arena *a, Str owner, size_t limit, PythiaChat **out, size_t *n);
 /* With its last 10,000 messages. ERR_NO_DOCUMENT. */
-MUST_USE Err pythia_chat(Pythia *p, Arena *a, int64_t id, PythiaChat *out, PythiaMessage **messages, size_t *n);
-MUST_USE Err pythia_chat_begin(Pythia *p, Arena *a, Str title, const Str *collections, size_t n, PythiaChat *out);
-MUST_USE Err pythia_chat_remove(Pythia *p, int64_t id); /* ERR_NO_DOCUMENT */
+MUST_USE Err pythia_chat(Pythia *p, Arena *a, Str owner, int64_t id, PythiaChat *out, PythiaMessage **messages,
+                         size_t *n);
+MUST_USE Err pythia_chat_begin(Pythia *p, Arena *a, Str owner, Str title, const Str *collections, size_t n,
+                               PythiaChat *out);
+MUST_USE Err pythia_chat_remove(Pythia *p, Str owner, int64_t id); /* ERR_NO_DOCUMENT */
 
 /* ---- symbols ---- */
 typedef struct {

@@ -176,6 +176,7 @@ Err op_ask(Call *c, JsonOut *j) {
                     .extractive = field_bool(p, "extractive", false),
                     .sources_only = field_bool(p, "sources_only", false),
                     .context_tokens = (size_t)field_i64(p, "context_tokens", 0),
+                    .owner = call_owner(c),
                     .whole = !stream,
                     .any_collections = json_object_get(p, "collections") == NULL,
                     .tell = stream ? tell : NULL,

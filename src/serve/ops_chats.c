@@ -24,10 +24,13 @@ const Field chat_fields[] = {
 const Field chat_reply[] = {
     OK_FIELD, {.name = "chat", .types = FIELD_ANY}, {.name = "messages", .types = FIELD_OBJECTS}, {0}};
 
+Str call_owner(const Call *c) { return c->role >= ROLE_ADMIN ? (Str){NULL, 0} : str_of(c->from.who); }
+
 Err op_chats(Call *c, JsonOut *j) {
     PythiaChat *chats = NULL;
     size_t n = 0;
-    const Err err = pythia_chats(c->engine, c->arena, (size_t)field_i64(c->params, "limit", 20), &chats, &n);
+    const Err err =
+        pythia_chats(c->engine, c->arena, call_owner(c), (size_t)field_i64(c->params, "limit", 20), &chats, &n);
     if (err && err != ERR_NO_COLLECTION) return err; /* nothing is kept yet */
     reply_chats_member(j, chats, n);
     return ERR_OK;
@@ -46,7 +49,7 @@ Err op_chat_begin(Call *c, JsonOut *j) {
     size_t n = 0;
     TRY(field_strs(c->arena, c->params, "collections", &names, &n));
     TRY(collections_check(c, names, n));
-    TRY(pythia_chat_begin(c->engine, c->arena, field_str(c->params, "title", ""), names, n, &chat));
+    TRY(pythia_chat_begin(c->engine, c->arena, call_owner(c), field_str(c->params, "title", ""), names, n, &chat));
     jout_key(j, "chat");
     reply_chat(j, &chat);
     return ERR_OK;
@@ -59,7 +62,8 @@ Err op_chat(Call *c, JsonOut *j) {
     PythiaChat chat;
     PythiaMessage *messages = NULL;
     size_t n = 0;
-    const Err err = pythia_chat(c->engine, c->arena, field_i64(c->params, "id", 0), &chat, &messages, &n);
+    const Err err =
+        pythia_chat(c->engine, c->arena, call_owner(c), field_i64(c->params, "id", 0), &chat, &messages, &n);
     if (err) return missing(err);
     reply_chat_members(j, &chat, messages, n);
     return ERR_OK;
@@ -67,5 +71,5 @@ Err op_chat(Call *c, JsonOut *j) {
 
 Err op_chat_remove(Call *c, JsonOut *j) {
     (void)j;
-    return missing(pythia_chat_remove(c->engine, field_i64(c->params, "id", 0)));
+    return missing(pythia_chat_remove(c->engine, call_owner(c), field_i64(c->params, "id", 0)));
 }

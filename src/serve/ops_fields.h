@@ -35,5 +35,8 @@ MUST_USE Err call_search(Call *c, const char *query, PythiaSearch *rq);
 
 /* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has gone. */
 bool call_event(Call *c, const char *name, Buf *data);
+/* Whose chats a caller has: with a token that is no admin's, its own; else everybody's. */
+Str call_owner(const Call *c);
+
 
 #endif

@@ -228,6 +228,7 @@ void reply_answer_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
 void reply_chat(JsonOut *j, const PythiaChat *c) {
     jout_begin(j, '{');
     jout_kv_i64(j, "id", c->id);
+    jout_kv_text(j, "owner", c->owner);
     jout_kv_text(j, "title", c->title);
     jout_key(j, "collections");
     jout_begin(j, '[');

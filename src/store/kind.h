@@ -89,11 +89,11 @@ struct StoreKind {
     Err (*audit_put)(Store *s, const StoreAudit *row);
     Err (*audits)(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n);
 
-    Err (*chat_begin)(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+    Err (*chat_begin)(Store *s, Str owner, Str title, Str collections, int64_t now_ms, int64_t *chat);
     Err (*chat_add)(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
-    Err (*chat_remove)(Store *s, int64_t chat);
-    Err (*chat)(Store *s, Arena *a, int64_t chat, StoreChat *out);
-    Err (*chats)(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+    Err (*chat_remove)(Store *s, Str owner, int64_t chat);
+    Err (*chat)(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out);
+    Err (*chats)(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n);
     Err (*chat_messages)(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 
     Err (*check)(Store *s, Buf *report);

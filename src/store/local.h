@@ -34,7 +34,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 7,
+    LOCAL_SCHEMA_VERSION = 8,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
@@ -73,6 +73,7 @@ static inline SqlValue sql_int(int64_t v) { return (SqlValue){.type = SQL_VALUE_
 static inline SqlValue sql_text(Str s) { return (SqlValue){.type = SQL_VALUE_TEXT, .bytes = s}; }
 static inline SqlValue sql_blob(const void *p, size_t n) { return (SqlValue){.type = SQL_VALUE_BLOB, .bytes = {p, n}}; }
 static inline SqlValue sql_null(void) { return (SqlValue){.type = SQL_VALUE_NULL}; }
+static inline SqlValue sql_text_or_null(Str s) { return s.p ? sql_text(s) : sql_null(); }
 static inline SqlValue sql_id_or_null(int64_t id) { return id ? sql_int(id) : (SqlValue){.type = SQL_VALUE_NULL}; }
 
 /* The values of a call and how many they are. */
@@ -220,11 +221,11 @@ MUST_USE Err local_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err local_runs(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n);
 
 /* ---- chats (local_chats.c) ---- */
-MUST_USE Err local_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+MUST_USE Err local_chat_begin(Store *s, Str owner, Str title, Str collections, int64_t now_ms, int64_t *chat);
 MUST_USE Err local_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
-MUST_USE Err local_chat_remove(Store *s, int64_t chat);
-MUST_USE Err local_chat(Store *s, Arena *a, int64_t chat, StoreChat *out);
-MUST_USE Err local_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+MUST_USE Err local_chat_remove(Store *s, Str owner, int64_t chat);
+MUST_USE Err local_chat(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out);
+MUST_USE Err local_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n);
 MUST_USE Err local_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 /* ---- audit (local_audit.c) ---- */
 MUST_USE Err local_audit_put(Store *s, const StoreAudit *row);

@@ -1,10 +1,11 @@
 /* local_chats.c - chats and what was said in them. */
 #include "store/local.h"
 
-Err local_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat) {
+Err local_chat_begin(Store *s, Str owner, Str title, Str collections, int64_t now_ms, int64_t *chat) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    const Err err = local_run(l, SQL_CHAT_INSERT, SQL_VALUES(sql_text(title), sql_text(collections), sql_int(now_ms)));
+    const Err err = local_run(l, SQL_CHAT_INSERT,
+                              SQL_VALUES(sql_text(title), sql_text(collections), sql_int(now_ms), sql_text(owner)));
     const int64_t id = sqlite3_last_insert_rowid(l->db);
     TRY(local_write_end(l, err));
     *chat = id;
@@ -31,16 +32,16 @@ Err local_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t 
     return local_write_end(l, chat_add(l, chat, messages, n, now_ms));
 }
 
-static Err chat_remove(LocalStore *l, int64_t chat) {
-    TRY(local_run(l, SQL_CHAT_DELETE_MESSAGES, SQL_VALUES(sql_int(chat))));
-    TRY(local_run(l, SQL_CHAT_DELETE, SQL_VALUES(sql_int(chat))));
+static Err chat_remove(LocalStore *l, Str owner, int64_t chat) {
+    TRY(local_run(l, SQL_CHAT_DELETE_MESSAGES, SQL_VALUES(sql_int(chat), sql_text_or_null(owner))));
+    TRY(local_run(l, SQL_CHAT_DELETE, SQL_VALUES(sql_int(chat), sql_text_or_null(owner))));
     return sqlite3_changes(l->db) ? ERR_OK : no_chat(chat);
 }
 
-Err local_chat_remove(Store *s, int64_t chat) {
+Err local_chat_remove(Store *s, Str owner, int64_t chat) {
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));
-    return local_write_end(l, chat_remove(l, chat));
+    return local_write_end(l, chat_remove(l, owner, chat));
 }
 
 static Err chat_of_row(Arena *a, sqlite3_stmt *st, StoreChat *out) {
@@ -49,15 +50,16 @@ static Err chat_of_row(Arena *a, sqlite3_stmt *st, StoreChat *out) {
                        .collections = column_str_in(st, 2, a),
                        .created_ms = sqlite3_column_int64(st, 3),
                        .updated_ms = sqlite3_column_int64(st, 4),
-                       .messages = sqlite3_column_int64(st, 5)};
-    return out->title.p && out->collections.p ? ERR_OK : arena_error();
+                       .messages = sqlite3_column_int64(st, 5),
+                       .owner = column_str_in(st, 6, a)};
+    return out->owner.p && out->title.p && out->collections.p ? ERR_OK : arena_error();
 }
 
-Err local_chat(Store *s, Arena *a, int64_t chat, StoreChat *out) {
+Err local_chat(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out) {
     LocalStore *l = local_of(s);
     sqlite3_stmt *st = NULL;
     bool row = false;
-    TRY(local_use(l, SQL_CHAT_BY_ID, &st, SQL_VALUES(sql_int(chat))));
+    TRY(local_use(l, SQL_CHAT_BY_ID, &st, SQL_VALUES(sql_int(chat), sql_text_or_null(owner))));
     TRY(sql_next(l, st, &row));
     if (!row) return no_chat(chat);
     const Err err = chat_of_row(a, st, out);
@@ -65,14 +67,14 @@ Err local_chat(Store *s, Arena *a, int64_t chat, StoreChat *out) {
     return err;
 }
 
-Err local_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n) {
+Err local_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n) {
     LocalStore *l = local_of(s);
     sqlite3_stmt *st = NULL;
     bool row = false;
     *n = 0;
     *out = arena_array(a, StoreChat, limit);
     if (!*out) return arena_error();
-    Err err = local_use(l, SQL_CHATS, &st, SQL_VALUES(sql_int((int64_t)limit)));
+    Err err = local_use(l, SQL_CHATS, &st, SQL_VALUES(sql_int((int64_t)limit), sql_text_or_null(owner)));
     while (!err && !(err = sql_next(l, st, &row)) && row) err = chat_of_row(a, st, &(*out)[(*n)++]);
     sql_done(st);
     return err;

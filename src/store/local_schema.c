@@ -47,6 +47,7 @@ static const Migration migrations[] = {
     {7, NULL,
      "ALTER TABLE documents ADD COLUMN meta TEXT NOT NULL DEFAULT '';"
      "ALTER TABLE documents ADD COLUMN changed_ms INTEGER NOT NULL DEFAULT 0"},
+    {8, NULL, "ALTER TABLE chats ADD COLUMN owner TEXT NOT NULL DEFAULT ''"},
     {0, NULL, NULL},
 };
 

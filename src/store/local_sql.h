@@ -23,7 +23,8 @@
 #define SQL_SYMBOL_COLUMNS                                                                                             \
     "s.path, length(CAST(s.name AS BLOB)), s.kind, s.signature, s.start, s.\"end\", s.line, s.start_line, s.end_line"
 #define SQL_CHAT_COLUMNS                                                                                               \
-    "id, title, collections, created_ms, updated_ms, (SELECT count(*) FROM chat_messages m WHERE m.chat = c.id)"
+    "id, title, collections, created_ms, updated_ms, (SELECT count(*) FROM chat_messages m WHERE m.chat = c.id), "     \
+    "owner"
 #define SQL_RUN_COLUMNS                                                                                                \
     "id, collection, state, stage, error, done, total, failures, queued_ms, started_ms, beat_ms, ended_ms"
 
@@ -204,14 +205,18 @@
       "SELECT count(*) FROM documents d WHERE d.collection = ?1 AND EXISTS (SELECT 1 FROM chunks c WHERE c.document = d.id AND " \
       "NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash))") \
     /* chats; a person's, so that looking at all of them is no matter */ \
-    X(CHAT_INSERT, INDEXED, "INSERT INTO chats(title, collections, created_ms, updated_ms) VALUES (?1, ?2, ?3, ?3)") \
+    X(CHAT_INSERT, INDEXED, \
+      "INSERT INTO chats(title, collections, created_ms, updated_ms, owner) VALUES (?1, ?2, ?3, ?3, ?4)") \
     X(CHAT_TOUCH, INDEXED, "UPDATE chats SET updated_ms = ?2 WHERE id = ?1") \
     X(CHAT_MESSAGE_INSERT, INDEXED, \
       "INSERT INTO chat_messages(chat, role, content, citations, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)") \
-    X(CHAT_DELETE_MESSAGES, INDEXED, "DELETE FROM chat_messages WHERE chat = ?1") \
-    X(CHAT_DELETE, INDEXED, "DELETE FROM chats WHERE id = ?1") \
-    X(CHAT_BY_ID, INDEXED, "SELECT " SQL_CHAT_COLUMNS " FROM chats c WHERE id = ?1") \
-    X(CHATS, WALKS, "SELECT " SQL_CHAT_COLUMNS " FROM chats c ORDER BY updated_ms DESC, id DESC LIMIT ?1") \
+    X(CHAT_DELETE_MESSAGES, INDEXED, \
+      "DELETE FROM chat_messages WHERE chat = (SELECT id FROM chats WHERE id = ?1 AND (?2 IS NULL OR owner = ?2))") \
+    X(CHAT_DELETE, INDEXED, "DELETE FROM chats WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)") \
+    X(CHAT_BY_ID, INDEXED, \
+      "SELECT " SQL_CHAT_COLUMNS " FROM chats c WHERE id = ?1 AND (?2 IS NULL OR owner = ?2)") \
+    X(CHATS, WALKS, \
+      "SELECT " SQL_CHAT_COLUMNS " FROM chats c WHERE ?2 IS NULL OR owner = ?2 ORDER BY updated_ms DESC, id DESC LIMIT ?1") \
     X(CHAT_MESSAGES, INDEXED, \
       "SELECT role, content, citations, created_ms FROM chat_messages WHERE chat = ?1 ORDER BY id DESC LIMIT ?2") \
     /* runs */ \

@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 7 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 8 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -160,7 +160,8 @@ CREATE TABLE chats (
     title       TEXT NOT NULL,
     collections TEXT NOT NULL,               -- JSON list of names
     created_ms  INTEGER NOT NULL,
-    updated_ms  INTEGER NOT NULL
+    updated_ms  INTEGER NOT NULL,
+    owner       TEXT NOT NULL DEFAULT ''     -- id of the token it was begun with; '': nobody's in particular
 );
 
 CREATE TABLE chat_messages (

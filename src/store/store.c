@@ -357,10 +357,10 @@ Err store_runs(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **
 
 /* ---- chats ---- */
 
-Err store_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat) {
+Err store_chat_begin(Store *s, Str owner, Str title, Str collections, int64_t now_ms, int64_t *chat) {
     assert(s && chat);
     TRY(need_writable(s));
-    return s->kind->chat_begin(s, title, collections, now_ms, chat);
+    return s->kind->chat_begin(s, owner, title, collections, now_ms, chat);
 }
 
 Err store_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms) {
@@ -369,20 +369,20 @@ Err store_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t 
     return s->kind->chat_add(s, chat, messages, n, now_ms);
 }
 
-Err store_chat_remove(Store *s, int64_t chat) {
+Err store_chat_remove(Store *s, Str owner, int64_t chat) {
     assert(s);
     TRY(need_writable(s));
-    return s->kind->chat_remove(s, chat);
+    return s->kind->chat_remove(s, owner, chat);
 }
 
-Err store_chat(Store *s, Arena *a, int64_t chat, StoreChat *out) {
+Err store_chat(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out) {
     assert(s && a && out);
-    return s->kind->chat(s, a, chat, out);
+    return s->kind->chat(s, a, owner, chat, out);
 }
 
-Err store_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n) {
+Err store_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n) {
     assert(s && a && limit <= STORE_CHATS_MAX && out && n);
-    return s->kind->chats(s, a, limit, out, n);
+    return s->kind->chats(s, a, owner, limit, out, n);
 }
 
 Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n) {

@@ -273,9 +273,11 @@ MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
 
 /* ---- chats ---- */
+/* owner: of chats that are begun, the id of the token it was done with, "": nobody's in particular; of others, whose alone are
+ * there, {NULL,0}: everybody's. */
 typedef struct {
     int64_t id;
-    Str title, collections; /* collections: a JSON list of names */
+    Str owner, title, collections; /* collections: a JSON list of names */
     int64_t created_ms, updated_ms, messages;
 } StoreChat;
 typedef struct {
@@ -284,13 +286,13 @@ typedef struct {
     int64_t created_ms;
 } StoreMessage;
 enum { STORE_CHATS_MAX = 1000, STORE_MESSAGES_MAX = 10000 };
-MUST_USE Err store_chat_begin(Store *s, Str title, Str collections, int64_t now_ms, int64_t *chat);
+MUST_USE Err store_chat_begin(Store *s, Str owner, Str title, Str collections, int64_t now_ms, int64_t *chat);
 /* Behind what was said; all of them or none. ERR_NO_DOCUMENT: there is no such chat. */
 MUST_USE Err store_chat_add(Store *s, int64_t chat, const StoreMessage *messages, size_t n, int64_t now_ms);
-MUST_USE Err store_chat_remove(Store *s, int64_t chat);                    /* ERR_NO_DOCUMENT */
-MUST_USE Err store_chat(Store *s, Arena *a, int64_t chat, StoreChat *out); /* ERR_NO_DOCUMENT */
+MUST_USE Err store_chat_remove(Store *s, Str owner, int64_t chat);                    /* ERR_NO_DOCUMENT */
+MUST_USE Err store_chat(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out); /* ERR_NO_DOCUMENT */
 /* Those that went on last first; at most limit, STORE_CHATS_MAX. */
-MUST_USE Err store_chats(Store *s, Arena *a, size_t limit, StoreChat **out, size_t *n);
+MUST_USE Err store_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n);
 /* The last so many, STORE_MESSAGES_MAX at most, oldest first; none of a chat that is not there. */
 MUST_USE Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 

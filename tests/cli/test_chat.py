@@ -79,6 +79,35 @@ class Chats(ServeTest):
         self.assertFails(self.pythia("ask", NEXT, "-s", session, env=env), 8, "answers 500")
         self.assertEqual(self.pythia("chat", "show", session, "--json", code=0).json["chat"]["messages"], 4)  # nothing of it is kept
 
+    def test_a_chat_is_there_for_the_token_it_was_begun_with_and_for_admins(self):
+        self.ask(FIRST, "-s", "new")  # the command line's: nobody's in particular
+        make = lambda name, role: self.pythia("token", "create", name, "--role", role, code=0).out.strip()
+        ann, bob, eve, root = make("ann", "read"), make("bob", "write"), make("eve", "read"), make("root", "admin")
+        self.serve()
+        self.wait_ready()
+        chat = self.ok(self.post("/v1/chats", {"title": "Printers"}, token=ann))["chat"]
+        self.assertRegex(chat["owner"], "^t-")
+        other = self.ok(self.post("/v1/ask", {"question": FIRST, "session": "new"}, token=bob))["session"]
+        path = "/v1/chats/%d" % chat["id"]
+        ids = lambda token: [c["id"] for c in self.ok(self.call("GET", "/v1/chats", token=token))["chats"]]
+        self.assertEqual((ids(ann), ids(bob), ids(eve), sorted(ids(root))), ([chat["id"]], [other], [], [1, chat["id"], other]))
+        self.assertEqual(self.ok(self.post("/v1/ask", {"question": FIRST, "session": chat["id"]}, token=ann))["session"], chat["id"])
+        for token in (bob, eve):
+            self.refused(self.call("GET", path, token=token), 404, "there is no chat '%d'" % chat["id"])
+            self.refused(self.post("/v1/ask", {"question": NEXT, "session": chat["id"]}, token=token), 404, "there is no chat")
+        self.refused(self.call("GET", "/v1/chats/1", token=ann), 404, "there is no chat '1'")
+        self.refused(self.call("DELETE", path, token=bob), 404, "there is no chat")
+        self.assertEqual(len(self.ok(self.call("GET", path, token=root))["messages"]), 2)
+        self.ok(self.call("DELETE", "/v1/chats/%d" % other, token=bob))
+        self.ok(self.call("DELETE", path, token=root))
+        self.assertEqual(ids(root), [1])
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call",
+                 "params": {"name": "ask", "arguments": {"question": FIRST, "session": "1"}}}
+        headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
+        result = self.ok(self.post("/mcp", asked, headers=headers, token=eve))["result"]
+        self.assertTrue(result["isError"])
+        self.assertIn("there is no chat '1'", result["content"][0]["text"])
+
     def test_over_http_and_mcp(self):
         self.serve()
         self.wait_ready()
