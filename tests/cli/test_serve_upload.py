@@ -7,7 +7,7 @@ import os
 import threading
 
 from documents import docx, paragraph, pdf
-from harness import LIMIT_S, main
+from harness import LIMIT_S, main, signal
 from test_serve import ServeTest
 
 LETTER = docx(paragraph("The glacier", "berschrift1") + paragraph("In summer the river carries turquoise water."),
@@ -169,6 +169,53 @@ class Limits(UploadTest):
         self.assertEqual((sum(r["added"] for r in replies), sum(r["known"] for r in replies)), (4, 4))
         listed = self.ok(self.call("GET", "/v1/documents?collection=documents"))["documents"]
         self.assertEqual(sorted(d["path"] for d in listed), ["n-2.md", "n-3.md", "n-4.md", "n.md"])
+        self.assertEqual(self.pythia("verify", "--json", code=0).json["report"], [])
+
+    def upload_until(self, send, process):
+        """Uploads from several threads, sends the signal when some were answered; the names of all that were."""
+        answered, wrong, some = [], [], threading.Event()
+
+        def one(worker):
+            number = 0
+            while process.poll() is None:
+                name, number = "%s-%d-%d.md" % (send.name, worker, number), number + 1
+                try:
+                    reply = self.upload([("file", name, ("# %s\n\nabout the harbour of %s\n" % (name, name)).encode())])
+                except (OSError, http.client.HTTPException):
+                    break  # the server is gone, or goes
+                if reply.status == 200 and reply.json["added"] == 1:
+                    answered.append(name)
+                    if len(answered) >= 10:
+                        some.set()
+                elif reply.status != 503:
+                    wrong.append(reply.body)
+                    some.set()
+
+        threads = [threading.Thread(target=one, args=(i,)) for i in range(6)]
+        for t in threads:
+            t.start()
+        self.assertTrue(some.wait(LIMIT_S))
+        process.send_signal(send)
+        for t in threads:
+            t.join()
+        self.assertEqual(wrong, [])
+        self.assertEqual(process.wait(timeout=LIMIT_S), 0 if send == signal.SIGTERM else -send)
+        return answered
+
+    def test_what_was_answered_is_there_after_an_end_under_load(self):
+        answered = []
+        for send in (signal.SIGTERM, signal.SIGKILL):
+            process = self.serve("--config", "serve.ingest_workers=2")
+            self.wait_ready()
+            answered += self.upload_until(send, process)
+        self.serve()
+        page = self.ok(self.call("GET", "/v1/documents?collection=documents&limit=1000"))
+        self.assertFalse(page["has_more"])
+        self.assertEqual(set(answered) - {d["path"] for d in page["documents"]}, set())
+        self.assertEqual(self.lexical('"harbour of %s"' % answered[-1])[0]["path"], answered[-1])
+        self.wait_ready()
+        self.ok(self.upload([("file", "after.md", b"# After\n\nall is well\n")]))
+        self.assertEqual(self.spooled(), [])
         self.assertEqual(self.pythia("verify", "--json", code=0).json["report"], [])
 
 
