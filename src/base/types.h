@@ -54,6 +54,12 @@ typedef struct {
     ChunkHash hash;               /* of the text of the span */
 } Chunk;
 
+/* A text as a model's tokenizer gives it, special tokens among them. */
+typedef struct {
+    const int32_t *ids; /* [n] */
+    size_t n;
+} TokenIds;
+
 /* A definition in a document. */
 typedef struct {
     Str path;                     /* "Backoff.next": what it is in, and its name behind the last dot that parts them */

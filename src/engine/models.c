@@ -139,26 +139,78 @@ Err pythia_model_verify(Pythia *p, Arena *a, Str name, Buf *report) {
     return worst;
 }
 
-Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out, size_t *dim,
-                 int32_t **tokens, bool **truncated) {
-    Model *m = NULL;
-    Pool *pool = NULL;
-    TRY(engine_model(p, rq->model, &m));
-    TRY(engine_pool_under(p, SCHED_INTERACTIVE, engine_pressure(p), &pool));
-    *dim = model_info(m)->dim;
+/* What embedding needs, and where its results go. */
+typedef struct {
+    Model *m;
+    Pool *pool;
+    EmbedInfo *info; /* [n] */
+    Deadline stop;
+    EmbedOpts opts;
+} Embedding;
+
+static Err embedding_begin(Pythia *p, Arena *a, const PythiaEmbed *rq, size_t n, float **out, size_t *dim,
+                           Embedding *e) {
+    *e = (Embedding){0};
+    TRY(engine_model(p, rq->model, &e->m));
+    TRY(engine_pool_under(p, SCHED_INTERACTIVE, engine_pressure(p), &e->pool));
+    *dim = model_info(e->m)->dim;
     *out = arena_alloc_array(a, n, *dim * sizeof **out);
+    e->info = arena_array(a, EmbedInfo, n);
+    if (!*out || !e->info) return arena_error();
+    e->stop = engine_deadline(p, 0);
+    e->opts = (EmbedOpts){.kind = rq->query ? EMBED_QUERY : EMBED_DOCUMENT, .deadline = &e->stop};
+    return ERR_OK;
+}
+
+static Err embedding_end(Arena *a, const Embedding *e, size_t n, int32_t **tokens, bool **truncated) {
     *tokens = arena_array(a, int32_t, n);
     *truncated = arena_array(a, bool, n);
-    EmbedInfo *info = arena_array(a, EmbedInfo, n);
-    if (!*out || !*tokens || !*truncated || !info) return arena_error();
-    Deadline stop = engine_deadline(p, 0);
-    EmbedOpts opts = {.kind = rq->query ? EMBED_QUERY : EMBED_DOCUMENT, .deadline = &stop};
-    TRY(sched_embed(core_sched(p->core), SCHED_INTERACTIVE, m, pool, texts, n, &opts, *out, info));
+    if (!*tokens || !*truncated) return arena_error();
     for (size_t i = 0; i < n; i++) {
-        (*tokens)[i] = info[i].tokens;
-        (*truncated)[i] = info[i].truncated;
+        (*tokens)[i] = e->info[i].tokens;
+        (*truncated)[i] = e->info[i].truncated;
     }
     return ERR_OK;
+}
+
+Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out, size_t *dim,
+                 int32_t **tokens, bool **truncated) {
+    Embedding e;
+    TRY(embedding_begin(p, a, rq, n, out, dim, &e));
+    TRY(sched_embed(core_sched(p->core), SCHED_INTERACTIVE, e.m, e.pool, texts, n, &e.opts, *out, e.info));
+    return embedding_end(a, &e, n, tokens, truncated);
+}
+
+/* Some lists of ids, whose turn it is now. */
+typedef struct {
+    const Embedding *e;
+    const TokenIds *lists; /* [n] */
+    size_t n, first;
+    float *out; /* of the first */
+} IdsTurn;
+
+static Err ids_embed(void *ctx, const Deadline *stop) {
+    const IdsTurn *t = ctx;
+    EmbedOpts opts = t->e->opts;
+    opts.deadline = stop;
+    opts.first = t->first;
+    return model_embed_ids(t->e->m, t->e->pool, t->lists, t->n, &opts, t->out, t->e->info + t->first);
+}
+
+/* As many at a time as are merged of texts, so that nobody waits longer for these. */
+Err pythia_embed_ids(Pythia *p, Arena *a, const PythiaEmbed *rq, const TokenIds *lists, size_t n, float **out,
+                     size_t *dim, int32_t **tokens, bool **truncated) {
+    Embedding e;
+    TRY(embedding_begin(p, a, rq, n, out, dim, &e));
+    for (size_t at = 0; at < n; at += SCHED_MERGE_TEXTS) {
+        IdsTurn turn = {.e = &e,
+                        .lists = lists + at,
+                        .n = n - at < SCHED_MERGE_TEXTS ? n - at : SCHED_MERGE_TEXTS,
+                        .first = at,
+                        .out = *out + at * *dim};
+        TRY(sched_run(core_sched(p->core), SCHED_INTERACTIVE, &e.stop, ids_embed, &turn));
+    }
+    return embedding_end(a, &e, n, tokens, truncated);
 }
 
 Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n) {

@@ -550,6 +550,9 @@ typedef struct {
 /* out: [n, *dim] in the arena; tokens, truncated: [n] in the arena. */
 MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out,
                           size_t *dim, int32_t **tokens, bool **truncated);
+/* The same of lists of token ids, as pythia_tokenize gives them (model_embed_ids). ERR_INPUT: a wrong id, or an empty list. */
+MUST_USE Err pythia_embed_ids(Pythia *p, Arena *a, const PythiaEmbed *rq, const TokenIds *lists, size_t n, float **out,
+                              size_t *dim, int32_t **tokens, bool **truncated);
 MUST_USE Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n);
 
 typedef struct {

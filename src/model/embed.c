@@ -33,17 +33,18 @@ typedef struct {
 typedef struct {
     const Model *m;
     const EmbedOpts *opts;
-    const Str *texts;  /* [n] of this window */
-    size_t n, first;   /* first: the window's place among all texts, for messages */
-    float *out;        /* [n, width] */
-    size_t width;      /* floats of a result */
-    EmbedInfo *info;   /* [n] or NULL */
-    int32_t *ids;      /* [n][max_tokens] */
-    uint32_t *counts;  /* [n] tokens of each text */
-    const Pair *pair;  /* the query that each text is paired with, or NULL */
-    uint32_t *seconds; /* [n] tokens before the text itself, of pairs */
-    uint32_t *order;   /* [n] texts, longest first */
-    Batch *batches;    /* [<= n] */
+    const Str *texts;      /* [n] of this window; NULL: `given` */
+    const TokenIds *given; /* [n] likewise */
+    size_t n, first;       /* first: the window's place among all texts, for messages */
+    float *out;            /* [n, width] */
+    size_t width;          /* floats of a result */
+    EmbedInfo *info;       /* [n] or NULL */
+    int32_t *ids;          /* [n][max_tokens] */
+    uint32_t *counts;      /* [n] tokens of each text */
+    const Pair *pair;      /* the query that each text is paired with, or NULL */
+    uint32_t *seconds;     /* [n] tokens before the text itself, of pairs */
+    uint32_t *order;       /* [n] texts, longest first */
+    Batch *batches;        /* [<= n] */
     size_t n_batches;
     float *scratch;      /* [threads][scratch_each] */
     size_t scratch_each; /* the network's, then `spare` floats for a pooled vector and its head */
@@ -71,12 +72,28 @@ static Err encode_text(const EmbedJob *j, Str text, int32_t *ids, size_t cap, si
     return err;
 }
 
+/* Ids that came from outside. */
+static Err take_ids(const EmbedJob *j, size_t i, int32_t *ids, size_t cap, size_t *n) {
+    const TokenIds *t = &j->given[i];
+    const size_t known = j->m->arch->n_tokens(j->m->net);
+    for (size_t k = 0; k < t->n; k++) {
+        if (t->ids[k] < 0 || (size_t)t->ids[k] >= known)
+            return err_set(ERR_INPUT, "text %zu: token %zu cannot be %d; model '%s' has 0 to %zu", j->first + i, k,
+                           t->ids[k], gguf_name(j->m->gguf), known - 1);
+        if (k < cap) ids[k] = t->ids[k];
+    }
+    *n = t->n;
+    return ERR_OK;
+}
+
 static Err tokenize_piece(void *ctx, size_t i, size_t worker) {
     EmbedJob *j = ctx;
     (void)worker;
     size_t max = j->m->max_tokens, n = 0;
     int32_t *ids = j->ids + i * max;
-    if (j->pair)
+    if (!j->texts)
+        TRY(take_ids(j, i, ids, max, &n));
+    else if (j->pair)
         TRY(pair_encode(j->pair, j->texts[i], ids, max, &n, &j->seconds[i]));
     else
         TRY(encode_text(j, j->texts[i], ids, max, &n));
@@ -213,8 +230,9 @@ static Err embed_window(EmbedJob *j, Pool *pool) {
     return err;
 }
 
-/* All texts, a window at a time. */
-static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float *out, EmbedInfo *info) {
+/* All texts, or lists of ids, a window at a time. */
+static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, const TokenIds *given, size_t n, float *out,
+                     EmbedInfo *info) {
     size_t window = WINDOW_IDS / j->m->max_tokens;
     if (window > WINDOW) window = WINDOW;
     if (window < 1) window = 1;
@@ -230,7 +248,8 @@ static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float 
     for (size_t from = 0; !err && from < n; from += window) {
         j->first = j->opts->first + from;
         j->n = n - from < window ? n - from : window;
-        j->texts = texts + from;
+        j->texts = texts ? texts + from : NULL;
+        j->given = given ? given + from : NULL;
         j->out = out + from * j->width;
         j->info = info ? info + from : NULL;
         err = embed_window(j, pool);
@@ -241,19 +260,35 @@ static Err embed_all(EmbedJob *j, Pool *pool, const Str *texts, size_t n, float 
 
 static const EmbedOpts no_opts;
 
-Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
-                EmbedInfo *info) {
-    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = m->info.dim};
-    if (n && m->remote) return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
+/* Whether this model embeds at all, and so short: the width is in j then. */
+static Err embed_check(EmbedJob *j) {
+    const Model *m = j->m;
     if (m->info.pooling == POOL_RANK)
         return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
     if (m->info.pooling == POOL_NONE)
         return err_set(ERR_UNSUPPORTED, "model '%s' was opened to generate, it cannot embed", gguf_name(m->gguf));
-    if (j.opts->dimensions > j.width)
-        return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%s' has %zu", j.opts->dimensions,
-                       gguf_name(m->gguf), j.width);
-    if (j.opts->dimensions) j.width = j.opts->dimensions;
-    return n ? embed_all(&j, pool, texts, n, out, info) : ERR_OK;
+    j->width = m->info.dim;
+    if (j->opts->dimensions > j->width)
+        return err_set(ERR_LIMIT, "%zu dimensions are not possible: model '%s' has %zu", j->opts->dimensions,
+                       gguf_name(m->gguf), j->width);
+    if (j->opts->dimensions) j->width = j->opts->dimensions;
+    return ERR_OK;
+}
+
+Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
+                EmbedInfo *info) {
+    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts};
+    if (n && m->remote) return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
+    TRY(embed_check(&j));
+    return n ? embed_all(&j, pool, texts, NULL, n, out, info) : ERR_OK;
+}
+
+Err model_embed_ids(const Model *m, Pool *pool, const TokenIds *lists, size_t n, const EmbedOpts *opts, float *out,
+                    EmbedInfo *info) {
+    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts};
+    if (m->remote) return err_set(ERR_UNSUPPORTED, "model '%.*s' takes texts, no token ids", STR_FMT(m->info.name));
+    TRY(embed_check(&j));
+    return n ? embed_all(&j, pool, NULL, lists, n, out, info) : ERR_OK;
 }
 
 Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t n, const EmbedOpts *opts, float *scores,
@@ -266,7 +301,7 @@ Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t 
         return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
     if (n == 0) return ERR_OK;
     Err err = pair_open(&pair, &a, m->gguf, m->tok, m->max_tokens, query);
-    if (!err) err = embed_all(&j, pool, docs, n, scores, info);
+    if (!err) err = embed_all(&j, pool, docs, NULL, n, scores, info);
     arena_free(&a);
     return err;
 }

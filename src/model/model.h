@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "base/pool.h"
 #include "base/str.h"
+#include "base/types.h"
 
 typedef struct Model Model;
 
@@ -115,6 +116,12 @@ typedef struct {
  * ERR_UNSUPPORTED: a reranker. */
 MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */, size_t n, const EmbedOpts *opts,
                          float *out, EmbedInfo *info);
+
+/* The same of token ids as model_tokenize gives them: neither a prefix nor special tokens are added; lists over the limit are cut as
+ * texts are. ERR_INPUT: an id that the model has no vector of, or an empty list, told with its place; ERR_UNSUPPORTED: a service's
+ * model, too. */
+MUST_USE Err model_embed_ids(const Model *m, Pool *pool, const TokenIds *lists /* [n] */, size_t n,
+                             const EmbedOpts *opts, float *out, EmbedInfo *info);
 
 /* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no bounds,
  * comparable within a query). Query and document are cut together to the model's limit, the longer one first; info [n] or

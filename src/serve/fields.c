@@ -97,10 +97,30 @@ static bool is_integer(const json_t *v) { return json_is_integer(v); }
 static bool is_object(const json_t *v) { return json_is_object(v); }
 static bool is_integers(const json_t *v) { return json_is_array(v) && all_of(v, is_integer); }
 
+/* An array of integers; where tells whose it is. */
+static Err integers_check(const Field *f, const char *where, const json_t *v) {
+    const size_t n = json_array_size(v);
+    if (n == 0) return err_set(ERR_USAGE, "'%s' is empty", where);
+    if (n > FIELD_NUMBERS_MAX)
+        return err_set(ERR_LIMIT, "'%s' has %zu items; at most %zu are taken", where, n, FIELD_NUMBERS_MAX);
+    for (size_t i = 0; i < n; i++) TRY(number_check(f, "", json_array_get(v, i)));
+    return ERR_OK;
+}
+
+static Err lists_check(const Field *f, const char *where, const json_t *v) {
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        char name[160];
+        (void)snprintf(name, sizeof name, "%s%s[%zu]", where, f->name, i);
+        TRY(integers_check(f, name, json_array_get(v, i)));
+    }
+    return ERR_OK;
+}
+
 static Err check_in(const Field *fields, const char *where, json_t *object, int depth);
 
 static Err array_check(const Field *f, const char *where, json_t *v, int depth) {
     size_t n = json_array_size(v), most = f->max_items ? f->max_items : FIELD_ITEMS_MAX;
+    if (n && (f->types & FIELD_NUMS) && all_of(v, is_integer)) return integers_check(f, f->name, v);
     if (n > most) return err_set(ERR_LIMIT, "'%s%s' has %zu items; at most %zu are taken", where, f->name, n, most);
     if (n == 0 && (f->flags & FIELD_REQUIRED)) return err_set(ERR_USAGE, "'%s%s' is empty", where, f->name);
     if ((f->types & FIELD_STRS) && all_of(v, is_string)) {
@@ -115,8 +135,7 @@ static Err array_check(const Field *f, const char *where, json_t *v, int depth) 
         }
         return ERR_OK;
     }
-    if ((f->types & FIELD_NUMS) && all_of(v, is_integer)) return ERR_OK;
-    if ((f->types & FIELD_NUMLISTS) && all_of(v, is_integers)) return ERR_OK;
+    if ((f->types & FIELD_NUMLISTS) && all_of(v, is_integers)) return lists_check(f, where, v);
     return wrong_type(f, where);
 }
 
@@ -224,26 +243,42 @@ static void bounds_schema(JsonOut *j, const Field *f) {
     jout_kv_f64(j, "maximum", f->max);
 }
 
-static void items_schema(JsonOut *j, const Field *f, const char *type) {
+/* The array of a reply's numbers, or of a request's integers. */
+static void numbers_schema(JsonOut *j, const Field *f, bool request) {
+    jout_kv_z(j, "type", "array");
+    if (request) jout_kv_i64(j, "minItems", 1);
+    jout_key(j, "items");
+    jout_begin(j, '{');
+    jout_kv_z(j, "type", request ? "integer" : "number");
+    if (request) bounds_schema(j, f);
+    jout_end(j, '}');
+}
+
+static void number_lists_schema(JsonOut *j, const Field *f, bool request) {
+    jout_kv_z(j, "type", "array");
+    if (request) jout_kv_i64(j, "minItems", 1);
+    if (request && f->max_items) jout_kv_i64(j, "maxItems", (int64_t)f->max_items);
+    jout_key(j, "items");
+    jout_begin(j, '{');
+    numbers_schema(j, f, request);
+    jout_end(j, '}');
+}
+
+static void strings_schema(JsonOut *j, const Field *f) {
     jout_kv_z(j, "type", "array");
     if ((f->flags & FIELD_REQUIRED) && f->help) jout_kv_i64(j, "minItems", 1);
     if (f->max_items) jout_kv_i64(j, "maxItems", (int64_t)f->max_items);
     jout_key(j, "items");
     jout_begin(j, '{');
-    if (type) jout_kv_z(j, "type", type);
-    if (type && f->values) {
+    jout_kv_z(j, "type", "string");
+    if (f->values) {
         Str rest = str_of(f->values), one;
         jout_key(j, "enum");
         jout_begin(j, '[');
         while (str_cut(&rest, '|', &one)) jout_str(j, one);
         jout_end(j, ']');
-    } else if (type && strcmp(type, "string") == 0 && !(f->flags & FIELD_BLANK_OK)) {
+    } else if (!(f->flags & FIELD_BLANK_OK)) {
         jout_kv_i64(j, "minLength", 1);
-    }
-    if (!type) {
-        jout_kv_z(j, "type", "array");
-        jout_key(j, "items");
-        jout_raw(j, STR("{\"type\":\"number\"}"));
     }
     jout_end(j, '}');
 }
@@ -271,16 +306,16 @@ static void type_schema(JsonOut *j, const Field *field, int type, int which, boo
     if (type == FIELD_STR) {
         string_schema(j, f);
     } else if (type == FIELD_STRS) {
-        items_schema(j, f, "string");
+        strings_schema(j, f);
     } else if (type == FIELD_INT || type == FIELD_NUM) {
         jout_kv_z(j, "type", type == FIELD_INT ? "integer" : "number");
         bounds_schema(j, f);
     } else if (type == FIELD_BOOL) {
         jout_kv_z(j, "type", "boolean");
     } else if (type == FIELD_NUMS) {
-        items_schema(j, f, "number");
+        numbers_schema(j, f, closed);
     } else if (type == FIELD_NUMLISTS) {
-        items_schema(j, f, NULL);
+        number_lists_schema(j, f, closed);
     } else if (type == FIELD_ANY) {
         jout_kv_z(j, "type", "object");
     } else if (type == FIELD_NULL) {

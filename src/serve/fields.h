@@ -19,12 +19,12 @@ typedef enum {
     FIELD_INT = 4,
     FIELD_NUM = 8,
     FIELD_BOOL = 16,
-    FIELD_OBJECT = 32,  /* with members */
-    FIELD_OBJECTS = 64, /* array of such */
-    FIELD_ANY = 128,    /* an object of anything */
-    FIELD_NUMS = 256,   /* array of numbers */
-    FIELD_NUMLISTS = 512,
-    FIELD_NULL = 1024, /* replies: may be null. Requests: null is as good as missing, always */
+    FIELD_OBJECT = 32,    /* with members */
+    FIELD_OBJECTS = 64,   /* array of such */
+    FIELD_ANY = 128,      /* an object of anything */
+    FIELD_NUMS = 256,     /* array of numbers; requests: of integers, within min and max */
+    FIELD_NUMLISTS = 512, /* array of such, none of them empty in a request */
+    FIELD_NULL = 1024,    /* replies: may be null. Requests: null is as good as missing, always */
 } FieldTypes;
 
 enum {
@@ -42,15 +42,16 @@ struct Field {
     const char *alias;    /* another name ("q" for "query"); NULL: none */
     double min, max;      /* numbers; min == max: not limited */
     size_t max_bytes;     /* of a string, or of each string of an array; 0: FIELD_BYTES_MAX */
-    size_t max_items;     /* of an array; 0: FIELD_ITEMS_MAX */
+    size_t max_items;     /* of an array, of numbers aside; 0: FIELD_ITEMS_MAX */
     const char *values;   /* "a|b|c"; NULL: any */
     const char *standard; /* the default as JSON text, for the description; NULL: none */
     const char *help;
     const Field *members; /* of FIELD_OBJECT and FIELD_OBJECTS */
 };
 
-#define FIELD_BYTES_MAX ((size_t)16 << 20)
-#define FIELD_ITEMS_MAX ((size_t)2048)
+#define FIELD_BYTES_MAX   ((size_t)16 << 20)
+#define FIELD_ITEMS_MAX   ((size_t)2048)
+#define FIELD_NUMBERS_MAX ((size_t)1 << 20) /* of an array of numbers */
 
 /* object is a JSON object, else ERR_USAGE. ERR_USAGE names the field and what is valid: an unknown name, a missing one, a
  * wrong type, a value out of range; ERR_LIMIT: too long. Members that are null and aliases are put right in place. */

@@ -34,7 +34,12 @@ static const Field embed_fields[] = {
     {0}};
 
 static const Field embeddings_fields[] = {
-    {.name = "input", .types = FIELD_STR | FIELD_STRS, .flags = FIELD_REQUIRED, .help = "a text or an array of texts"},
+    {.name = "input",
+     .types = FIELD_STR | FIELD_STRS | FIELD_NUMS | FIELD_NUMLISTS,
+     .flags = FIELD_REQUIRED,
+     .min = 0,
+     .max = INT32_MAX,
+     .help = "a text or an array of texts; or token ids, as /tokenize gives them, or an array of such"},
     {.name = "model", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 200, .help = "a name from /v1/models"},
     {.name = "encoding_format",
      .types = FIELD_STR,

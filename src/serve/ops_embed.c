@@ -19,6 +19,8 @@ static Err model_name_check(Str name) {
 }
 
 typedef struct {
+    const Str *texts;      /* [n], or */
+    const TokenIds *given; /* [n] where texts is NULL */
     Str model;
     bool query, truncate;
     int64_t dimensions;
@@ -42,13 +44,15 @@ static void shorten(float *v, size_t n, size_t from, size_t to) {
     }
 }
 
-static Err embedding_make(Call *c, const Str *texts, size_t n, Embedding *e) {
-    int64_t start = clock_mono_ns();
+static Err embedding_make(Call *c, Embedding *e) {
+    const int64_t start = clock_mono_ns();
+    const PythiaEmbed rq = {.model = e->model, .query = e->query};
     TRY(model_name_check(e->model));
-    e->n = n;
-    TRY(pythia_embed(c->engine, c->arena, &(PythiaEmbed){.model = e->model, .query = e->query}, texts, n, &e->vectors,
-                     &e->dim, &e->tokens, &e->cut));
-    for (size_t i = 0; i < n; i++) {
+    if (e->texts)
+        TRY(pythia_embed(c->engine, c->arena, &rq, e->texts, e->n, &e->vectors, &e->dim, &e->tokens, &e->cut));
+    else
+        TRY(pythia_embed_ids(c->engine, c->arena, &rq, e->given, e->n, &e->vectors, &e->dim, &e->tokens, &e->cut));
+    for (size_t i = 0; i < e->n; i++) {
         e->all_tokens += e->tokens[i];
         e->any_cut |= e->cut[i];
         if (e->cut[i] && !e->truncate)
@@ -58,7 +62,7 @@ static Err embedding_make(Call *c, const Str *texts, size_t n, Embedding *e) {
     if (e->dimensions > (int64_t)e->dim)
         return err_set(ERR_USAGE, "'dimensions' cannot be %lld; valid: 1 to %zu", (long long)e->dimensions, e->dim);
     if (e->dimensions && e->dimensions < (int64_t)e->dim) {
-        shorten(e->vectors, n, e->dim, (size_t)e->dimensions);
+        shorten(e->vectors, e->n, e->dim, (size_t)e->dimensions);
         e->dim = (size_t)e->dimensions;
     }
     metrics_embed(desk_metrics(c->desk), clock_ms_since(start) / 1000, e->all_tokens);
@@ -79,11 +83,14 @@ Err op_embed(Call *c, JsonOut *j) {
     if (many == (one.p != NULL)) return err_set(ERR_USAGE, "give either 'text' or 'texts'");
     if (!field_bool(p, "normalize", true))
         return err_set(ERR_UNSUPPORTED, "'normalize' cannot be false: vectors have unit length");
-    Embedding e = {.model = field_str(p, "model", ""),
+    Embedding e = {.texts = many ? texts : &one,
+                   .n = many ? n : 1,
+                   .model = field_str(p, "model", ""),
                    .query = str_is(field_str(p, "kind", "document"), "query"),
                    .truncate = field_bool(p, "truncate", true),
                    .dimensions = field_i64(p, "dimensions", 0)};
-    TRY(embedding_make(c, many ? texts : &one, many ? n : 1, &e));
+    if (many && !n) e.texts = &one; /* none: not looked at */
+    TRY(embedding_make(c, &e));
     if (many) {
         jout_key(j, "embeddings");
         jout_begin(j, '[');
@@ -117,18 +124,39 @@ static void base64_floats(Buf *b, const float *v, size_t n) {
     for (; bytes % 3; bytes++) buf_char(b, '=');
 }
 
+static Err ids_of(Call *c, const json_t *list, TokenIds *out) {
+    const size_t n = json_array_size(list);
+    int32_t *ids = arena_array(c->arena, int32_t, n);
+    if (!ids) return arena_error();
+    for (size_t i = 0; i < n; i++) ids[i] = (int32_t)json_integer_value(json_array_get(list, i));
+    *out = (TokenIds){ids, n};
+    return ERR_OK;
+}
+
+/* A text or some, or token ids, or some lists of them. */
+static Err input_take(Call *c, Embedding *e) {
+    const json_t *input = json_object_get(c->params, "input"), *first = json_array_get(input, 0);
+    if (!json_is_integer(first) && !json_is_array(first))
+        return field_strs(c->arena, c->params, "input", &e->texts, &e->n);
+    e->n = json_is_integer(first) ? 1 : json_array_size(input);
+    TokenIds *lists = arena_array(c->arena, TokenIds, e->n);
+    if (!lists) return arena_error();
+    for (size_t i = 0; i < e->n; i++)
+        TRY(ids_of(c, json_is_integer(first) ? input : json_array_get(input, i), &lists[i]));
+    e->given = lists;
+    return ERR_OK;
+}
+
 Err op_embeddings(Call *c, JsonOut *j) {
     const json_t *p = c->params;
-    const Str *texts = NULL;
-    size_t n = 0;
-    TRY(field_strs(c->arena, p, "input", &texts, &n));
     Embedding e = {.model = field_str(p, "model", ""), .truncate = true, .dimensions = field_i64(p, "dimensions", 0)};
-    TRY(embedding_make(c, texts, n, &e));
+    TRY(input_take(c, &e));
+    TRY(embedding_make(c, &e));
     bool base64 = str_is(field_str(p, "encoding_format", "float"), "base64");
     jout_kv_z(j, "object", "list");
     jout_key(j, "data");
     jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < e.n; i++) {
         const float *v = e.vectors + i * e.dim;
         jout_begin(j, '{');
         jout_kv_z(j, "object", "embedding");

@@ -187,6 +187,12 @@ class Routes(ServeTest):
         self.assertEqual(list(struct.unpack("<384f", data)),
                          [struct.unpack("<f", struct.pack("<f", v))[0] for v in one["embedding"]])
         self.assertEqual(coded["usage"]["total_tokens"], by_cli["tokens"])
+        ids = [self.ok(self.post("/tokenize", {"text": text}))["ids"] for text in ("read it", "soup")]
+        for given, wanted in [(ids[0], many["embeddings"][:1]), (ids, many["embeddings"]), ([ids[1]] * 70, many["embeddings"][1:] * 70)]:
+            by_ids = self.ok(self.post("/v1/embeddings", {"input": given, "model": MODEL_NAME}))
+            self.assertEqual([d["embedding"] for d in by_ids["data"]], wanted)
+        cut = self.ok(self.post("/v1/embeddings", {"input": ids[1] * 200, "model": MODEL_NAME}))  # as a text would be
+        self.assertLess(cut["usage"]["total_tokens"], len(ids[1]) * 200)
         short = self.ok(self.post("/embed", {"text": "read it", "dimensions": 8}))
         self.assertEqual(len(short["embedding"]), 8)
         self.assertAlmostEqual(sum(v * v for v in short["embedding"]), 1, places=5)
@@ -202,7 +208,9 @@ class Routes(ServeTest):
         self.refused(self.post("/v1/embeddings", {"input": "a", "model": "../../etc/passwd"}), 404, "no model")
         self.refused(self.post("/v1/embeddings", {"input": "a", "model": "text-embedding-3-small"}), 404,
                      "text-embedding-3-small")
-        self.refused(self.post("/v1/embeddings", {"input": [], "model": MODEL_NAME}), 400, "empty")
+        for given, part in [([], "empty"), ([[]], "'input[0]' is empty"), ([[101], [101, 40000]], "text 1: token 1 cannot be 40000"),
+                            ([-1], "cannot be -1"), ([2 ** 31], "cannot be 2147483648"), ([1, "a"], "array of integers")]:
+            self.refused(self.post("/v1/embeddings", {"input": given, "model": MODEL_NAME}), 400, part)
 
     def test_models_and_tokens(self):
         models = self.ok(self.call("GET", "/v1/models"))

@@ -107,6 +107,38 @@ static void long_texts_are_cut_at_the_limit_and_told(void **state) {
     buf_free(&text);
 }
 
+static void token_ids_give_the_bits_of_their_text(void **state) {
+    (void)state;
+    enum { SOME = 40 };
+    static int32_t ids[SOME][64];
+    static float want[SOME * 24], got[SOME * 24];
+    EmbedInfo info[SOME], told[SOME];
+    TokenIds lists[SOME];
+    Buf bytes = {0};
+    Model *m = tiny_open(TINY, kern_table(), NULL, &bytes);
+    const int32_t known = 1 << 20;
+    for (size_t i = 0; i < SOME; i++) {
+        size_t n = 0;
+        CHECK_OK(model_tokenize(m, texts[i], true, ids[i], 64, &n));
+        CHECK(n <= 64);
+        lists[i] = (TokenIds){ids[i], n};
+    }
+    CHECK_OK(model_embed(m, NULL, texts, SOME, NULL, want, info));
+    CHECK_OK(model_embed_ids(m, NULL, lists, SOME, NULL, got, told));
+    check_same(got, want, (size_t)SOME * 24);
+    for (size_t i = 0; i < SOME; i++) {
+        CHECK_INT(told[i].tokens, info[i].tokens);
+        CHECK_INT(told[i].truncated, info[i].truncated);
+    }
+    lists[1] = (TokenIds){&known, 1};
+    CHECK_ERR(model_embed_ids(m, NULL, lists, 2, NULL, got, NULL), ERR_INPUT,
+              "text 1: token 0 cannot be 1048576; model");
+    lists[1] = (TokenIds){ids[1], 0};
+    CHECK_ERR(model_embed_ids(m, NULL, lists, 2, NULL, got, NULL), ERR_INPUT, "text 1 has no tokens");
+    model_close(m);
+    buf_free(&bytes);
+}
+
 static void the_opener_may_lower_the_limit(void **state) {
     (void)state;
     Buf bytes = {0};
@@ -199,6 +231,7 @@ int main(void) {
         cmocka_unit_test(vectors_are_of_length_one_and_differ),
         cmocka_unit_test(a_model_may_ask_for_vectors_as_they_are),
         cmocka_unit_test(long_texts_are_cut_at_the_limit_and_told),
+        cmocka_unit_test(token_ids_give_the_bits_of_their_text),
         cmocka_unit_test(the_opener_may_lower_the_limit),
         cmocka_unit_test(a_deadline_or_a_cancel_ends_the_work),
         cmocka_unit_test(a_vector_that_is_not_finite_is_an_error),

@@ -19,6 +19,11 @@ static const Field table[] = {
     {.name = "docs", .types = FIELD_OBJECTS, .members = inner},
     {.name = "one", .types = FIELD_OBJECT, .members = inner},
     {.name = "on", .types = FIELD_BOOL},
+    {.name = "input",
+     .types = FIELD_STR | FIELD_STRS | FIELD_NUMS | FIELD_NUMLISTS,
+     .max_items = 2,
+     .min = 0,
+     .max = 9},
     {.name = "user", .types = FIELD_STR, .flags = FIELD_IGNORED},
     {0}};
 
@@ -78,6 +83,12 @@ static void what_does_not_fit_is_named(void **state) {
         {"{\"query\":\"a\",\"docs\":[{\"text\":\"a\",\"x\":1}]}", ERR_USAGE, "unknown field 'docs[0].x'; valid: text"},
         {"{\"query\":\"a\",\"one\":{\"text\":2}}", ERR_USAGE, "'one.text' must be a string"},
         {"{\"query\":\"a\",\"on\":\"yes\"}", ERR_USAGE, "true or false"},
+        {"{\"query\":\"a\",\"input\":[1,\"b\"]}", ERR_USAGE, "an array of integers or an array of arrays of integers"},
+        {"{\"query\":\"a\",\"input\":[[1],[]]}", ERR_USAGE, "'input[1]' is empty"},
+        {"{\"query\":\"a\",\"input\":[[1],[2],[3]]}", ERR_LIMIT, "3 items; at most 2"},
+        {"{\"query\":\"a\",\"input\":[1,2,10]}", ERR_USAGE, "cannot be 10; valid: 0 to 9"},
+        {"{\"query\":\"a\",\"input\":[[1,-1]]}", ERR_USAGE, "cannot be -1"},
+        {"{\"query\":\"a\",\"input\":[1.5]}", ERR_USAGE, "'input' must be"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         json_t *v = parse(cases[i].json);
@@ -116,7 +127,12 @@ static void schemas_are_what_is_checked(void **state) {
     jout_end(&j, '}');
     CHECK_OK(json_read(buf_str(&b), "schema", &v));
     const json_t *properties = json_object_get(v, "properties");
-    CHECK_INT(json_object_size(properties), 10);
+    CHECK_INT(json_object_size(properties), 11);
+    const json_t *kinds = json_object_get(json_object_get(properties, "input"), "anyOf"); /* and null */
+    CHECK_INT(json_array_size(kinds), 5);
+    const json_t *ids = json_object_get(json_array_get(kinds, 2), "items");
+    CHECK(str_is(field_str(ids, "type", ""), "integer"));
+    CHECK_INT(json_integer_value(json_object_get(ids, "maximum")), 9);
     CHECK(json_is_false(json_object_get(v, "additionalProperties")));
     CHECK_INT(json_array_size(json_object_get(v, "required")), 1);
     CHECK_INT(json_integer_value(json_object_get(json_object_get(properties, "limit"), "default")), 10);
