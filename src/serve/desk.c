@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/pool.h"
+#include "serve/follow.h"
 #include "serve/reply.h"
 
 enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256, AUDIT_OBJECT_MAX = 512 };
@@ -45,6 +46,7 @@ struct Desk {
     int64_t model_dim;
     Thread *warmer;
     volatile int warm_cancel;
+    Follow *follow;
 };
 
 /* ---- answers ---- */
@@ -132,6 +134,20 @@ Err call_answer_early(Call *c, JsonOut *j, int status) {
     (void)pthread_mutex_unlock(&d->lock);
     call_end(d, c);
     return ERR_OK;
+}
+
+void call_leave(Call *c) { worker_leave(c->worker); }
+
+JsonOut call_late_begin(Call *c) { return reply_begin(c); }
+
+void call_late_end(Call *c, JsonOut *j, Err err) {
+    Desk *d = c->desk;
+    if (!err) err = reply_end(c, j);
+    if (err) call_fail(c, err);
+    (void)pthread_mutex_lock(&d->lock);
+    d->idle_since_ns = clock_mono_ns();
+    (void)pthread_mutex_unlock(&d->lock);
+    call_end(d, c);
 }
 
 /* ---- workers ---- */
@@ -321,6 +337,8 @@ Err desk_open(Desk **out, const DeskOpts *opts) {
     PythiaOpts first = {
         .config = opts->config, .home = opts->home, .cwd = opts->cwd, .environ = opts->environ, .reader = opts->reader};
     Err err = pythia_open(&d->first, &first);
+    first.beside = d->first;
+    if (!err) err = follow_open(&d->follow, d, &first);
     for (size_t i = 0; !err && i < d->opts.workers; i++) err = worker_start(d, LINE_QUICK);
     for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_INGEST);
     if (!err) err = thread_start(&d->warmer, warm_body, d);
@@ -373,6 +391,7 @@ void desk_close(Desk *d, int64_t ms) {
         pythia_close(d->workers[i].engine);
         arena_free(&d->workers[i].arena);
     }
+    follow_close(d->follow);
     pythia_close(d->first);
     for (int i = 0; i < LINES; i++) (void)pthread_cond_destroy(&d->work[i]);
     (void)pthread_cond_destroy(&d->quiet);
@@ -458,6 +477,8 @@ void desk_cancel_all(Desk *d) {
     (void)pthread_mutex_unlock(&d->lock);
 }
 
+Err desk_follow(Desk *d, Call *c, int64_t run) { return follow_add(d->follow, c, run); }
+
 void desk_run_begun(DeskWorker *w, int64_t run) {
     (void)pthread_mutex_lock(&w->desk->lock);
     w->run = run;
@@ -491,7 +512,7 @@ size_t desk_waiting(Desk *d, bool ingest) {
 
 int64_t desk_idle_ms(Desk *d) {
     (void)pthread_mutex_lock(&d->lock);
-    bool busy = d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST];
+    bool busy = d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST] || follow_count(d->follow);
     int64_t ms = busy ? 0 : (clock_mono_ns() - d->idle_since_ns) / 1000000;
     (void)pthread_mutex_unlock(&d->lock);
     return ms;

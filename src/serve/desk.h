@@ -100,6 +100,11 @@ void desk_cancel_all(Desk *d);
 
 /* Within an OpFn that goes on after its answer (a run): sends what j holds now. The call is no longer the worker's then. */
 Err call_answer_early(Call *c, JsonOut *j, int status);
+/* Within an OpFn whose answer is another thread's (follow.h): the worker lets go of the call; engine, arena and worker stay behind.
+ * Whoever has it opens the reply, writes its members unless err is set, and ends it: done is called then. */
+void call_leave(Call *c);
+JsonOut call_late_begin(Call *c);
+void call_late_end(Call *c, JsonOut *j, Err err);
 /* Fills body, status and err with this thread's error. */
 void call_fail(Call *c, Err err);
 /* The same with a text of HTTP's own: "unauthorized", "not_found". fix: NULL: none. */
@@ -114,6 +119,8 @@ Metrics *desk_metrics(Desk *d);
 const DeskOpts *desk_opts(const Desk *d);
 /* Cancels the run of that id when it works here; false when it does not. */
 bool desk_run_cancel(Desk *d, int64_t run);
+/* The call is answered as the run goes on, or when it is over (follow.h). On an error it is the worker's still. */
+MUST_USE Err desk_follow(Desk *d, Call *c, int64_t run);
 /* The worker's run has begun: for desk_run_cancel. */
 void desk_run_begun(DeskWorker *w, int64_t run);
 /* An admin asked for the end. ERR_UNSUPPORTED: this door cannot. */

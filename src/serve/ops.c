@@ -277,15 +277,6 @@ static const Field metrics_fields[] = {{.name = "format",
                                         .standard = "\"prometheus\"",
                                         .help = "of the reply"},
                                        {0}};
-static const Field runs_fields[] = {{.name = "limit",
-                                     .types = FIELD_INT,
-                                     .min = 1,
-                                     .max = 1000,
-                                     .standard = "20",
-                                     .help = "rows at most, newest first"},
-                                    {0}};
-static const Field run_fields[] = {
-    {.name = "id", .types = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = 9e15, .help = "a run's number"}, {0}};
 
 /* ---- replies ---- */
 
@@ -417,13 +408,6 @@ static const Field status_reply[] = {OK_FIELD,
                                      {.name = "model", .types = FIELD_ANY},
                                      {.name = "collections", .types = FIELD_OBJECTS},
                                      {0}};
-static const Field runs_reply[] = {OK_FIELD, {.name = "runs", .types = FIELD_OBJECTS}, {0}};
-static const Field run_reply[] = {OK_FIELD, {.name = "run", .types = FIELD_ANY}, {0}};
-
-static const Field audit_item[] = {INT_FIELD("id"),       STR_OR_NULL("at"),      STR_OR_NULL("who"),
-                                   STR_OR_NULL("door"),   STR_FIELD("action"),    STR_OR_NULL("collection"),
-                                   STR_OR_NULL("object"), STR_OR_NULL("outcome"), {0}};
-static const Field audit_reply[] = {OK_FIELD, {.name = "audit", .types = FIELD_OBJECTS, .members = audit_item}, {0}};
 
 /* ---- the table ---- */
 
@@ -499,8 +483,9 @@ const Op ops[] = {
      "Removes a document that was put by a call.", NULL, op_document_remove, NULL},
     {"runs", "GET", "/v1/runs", ROLE_READ, 0, runs_fields, runs_reply, "Indexing runs, newest first.", NULL, op_runs,
      NULL},
-    {"run", "GET", "/v1/runs/{id}", ROLE_READ, 0, run_fields, run_reply, "One run.", NULL, op_run, NULL},
-    {"run_cancel", "DELETE", "/v1/runs/{id}", ROLE_WRITE, 0, run_fields, run_reply,
+    {"run", "GET", "/v1/runs/{id}", ROLE_READ, OP_STREAM, run_fields, run_reply, "One run, or how it goes on.", NULL,
+     op_run, NULL},
+    {"run_cancel", "DELETE", "/v1/runs/{id}", ROLE_WRITE, 0, run_cancel_fields, run_reply,
      "Cancels a run; what it did is kept.", NULL, op_run_cancel, NULL},
     {"audit", "GET", "/v1/audit", ROLE_ADMIN, 0, runs_fields, audit_reply,
      "Who changed what, and when, newest first: calls that need the role write or admin.", NULL, op_audit, NULL},

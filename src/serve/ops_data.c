@@ -1,4 +1,4 @@
-/* ops_data.c - what is there and how it comes there: health, index, collections, documents, status, runs. */
+/* ops_data.c - what is there and how it comes there: health, index, collections, documents, status. */
 #include "base/file.h"
 #include "serve/desk.h"
 #include "serve/metadata.h"
@@ -279,55 +279,5 @@ Err op_status(Call *c, JsonOut *j) {
     if (!wanted.n || found) return ERR_OK;
     PythiaCollection one;
     TRY(pythia_collection(c->engine, c->arena, wanted, &one)); /* whose error names those there are */
-    return ERR_OK;
-}
-
-/* ---- runs ---- */
-
-Err op_runs(Call *c, JsonOut *j) {
-    PythiaRun *list = NULL;
-    size_t n = 0;
-    Err err = pythia_runs(c->engine, c->arena, (size_t)field_i64(c->params, "limit", 20), &list, &n);
-    if (err && err != ERR_NO_COLLECTION) return err;
-    jout_key(j, "runs");
-    jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++) reply_run(j, &list[i]);
-    jout_end(j, ']');
-    return ERR_OK;
-}
-
-static void run_show(JsonOut *j, const PythiaRun *run) {
-    jout_key(j, "run");
-    reply_run(j, run);
-}
-
-Err op_run(Call *c, JsonOut *j) {
-    PythiaRun run;
-    Err err = pythia_run(c->engine, c->arena, field_i64(c->params, "id", 0), &run);
-    if (err == ERR_NO_DOCUMENT) err = err_fix(err, "GET /v1/runs");
-    if (!err) run_show(j, &run);
-    return err;
-}
-
-Err op_audit(Call *c, JsonOut *j) {
-    PythiaAudit *list = NULL;
-    size_t n = 0;
-    TRY(pythia_audit(c->engine, c->arena, (size_t)field_i64(c->params, "limit", 20), &list, &n));
-    jout_key(j, "audit");
-    jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++) reply_audit(j, &list[i]);
-    jout_end(j, ']');
-    return ERR_OK;
-}
-
-/* Of whatever process: its row says so, and it stops at its next beat. One of this server stops at once. */
-Err op_run_cancel(Call *c, JsonOut *j) {
-    PythiaRun run;
-    const int64_t id = field_i64(c->params, "id", 0);
-    Err err = pythia_run_cancel(c->engine, c->arena, id, &run);
-    if (err == ERR_NO_DOCUMENT) err = err_fix(err, "GET /v1/runs");
-    if (err) return err;
-    (void)desk_run_cancel(c->desk, id);
-    run_show(j, &run);
     return ERR_OK;
 }

@@ -27,16 +27,18 @@ extern const Field filter_fields[];
 extern const Field ask_fields[], ask_reply[], citation_reply[];
 /* ops_chats.c */
 extern const Field chats_fields[], chats_reply[], chat_begin_fields[], chat_begin_reply[], chat_fields[], chat_reply[];
+/* ops_runs.c */
+extern const Field runs_fields[], runs_reply[], run_fields[], run_cancel_fields[], run_reply[], audit_reply[];
 /* ops_completions.c */
 extern const Field completions_fields[], completions_reply[];
 
 /* What a request narrows a search to, with its query in the field of that name: ops_search.c. */
 MUST_USE Err call_search(Call *c, const char *query, PythiaSearch *rq);
 
-/* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has gone. */
-bool call_event(Call *c, const char *name, Buf *data);
 /* Whose chats a caller has: with a token that is no admin's, its own; else everybody's. */
 Str call_owner(const Call *c);
 
+/* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has gone. */
+bool call_event(Call *c, const char *name, Buf *data);
 
 #endif
