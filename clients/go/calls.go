@@ -40,18 +40,18 @@ func (p *Pythia) AddDocuments(ctx context.Context, collection string, documents 
 
 // Hit is a span of a document. Score is 0 to 1; Freshness is "fresh", "moved", "changed" or "gone".
 type Hit struct {
-	ID         string  `json:"id"`
-	URI        string  `json:"uri"`
-	Path       string  `json:"path"`
-	Collection string  `json:"collection"`
-	StartLine  int     `json:"start_line"`
-	EndLine    int     `json:"end_line"`
-	Page       int     `json:"page"`
-	Symbol     string  `json:"symbol"`
-	Kind       string  `json:"kind"`
-	Lang       string  `json:"lang"`
-	Heading    string  `json:"heading"`
-	Title      string  `json:"title"`
+	ID         string `json:"id"`
+	URI        string `json:"uri"`
+	Path       string `json:"path"`
+	Collection string `json:"collection"`
+	StartLine  int    `json:"start_line"`
+	EndLine    int    `json:"end_line"`
+	Page       int    `json:"page"`
+	Symbol     string `json:"symbol"`
+	Kind       string `json:"kind"`
+	Lang       string `json:"lang"`
+	Heading    string `json:"heading"`
+	Title      string `json:"title"`
 	// What the document says of itself: author, created, modified, keywords …
 	Metadata  map[string]string `json:"metadata"`
 	Score     float64           `json:"score"`
