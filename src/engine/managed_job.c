@@ -36,11 +36,17 @@ Err managed_find(ManagedJob *j, Pythia *p, Arena *a, Str collection, bool make) 
     return ERR_OK;
 }
 
+/* Another call may have made one of that name since it was looked for: then that is it. */
 static Err collection_make(ManagedJob *j) {
+    StoreCollection quicker;
     TRY(settings_write(j->a, &j->settings, &j->c.settings));
     j->c.updated_ms = clock_wall_ms();
     TRY(store_begin(j->store));
-    return engine_commit(j->store, store_collection_put(j->store, &j->c));
+    Err err = store_collection(j->store, j->a, j->c.name, &quicker);
+    const bool there = !err;
+    if (err == ERR_NO_COLLECTION) err = store_collection_put(j->store, &j->c);
+    TRY(engine_commit(j->store, err));
+    return there ? managed_find(j, j->p, j->a, quicker.name, false) : ERR_OK;
 }
 
 Err managed_begin(ManagedJob *j, bool with_run) {
