@@ -170,12 +170,25 @@ static int code_of(const McpCall *c) {
     return RPC_INTERNAL;
 }
 
+/* Which resource it was that is not there. */
+static void missing_uri_write(Buf *data, const Call *call) {
+    const Str uri = field_str(call->params, "uri", NULL);
+    if (!uri.p || (call->err != ERR_NO_DOCUMENT && call->err != ERR_NO_COLLECTION)) return;
+    JsonOut j = jout_to(data);
+    jout_begin(&j, '{');
+    jout_kv_str(&j, "uri", uri);
+    jout_end(&j, '}');
+}
+
 static void mcp_done(Call *call) {
     McpCall *c = call->ctx;
     Buf out = {0}, result = {0};
     bool cancelled = under_way_remove(c);
     if (!cancelled && call->err && !(c->method->flags & METHOD_TOOL)) {
-        rpc_error_write(&out, c->id, code_of(c), call->error.text, STR(""));
+        Buf data = {0};
+        missing_uri_write(&data, call);
+        rpc_error_write(&out, c->id, code_of(c), call->error.text, buf_str(&data));
+        buf_free(&data);
     } else if (!cancelled) {
         result_write(&result, c);
         rpc_result_write(&out, c->id, buf_str(&result));

@@ -132,9 +132,11 @@ static void body_of(JsonOut *j, const Op *op) {
         (void)snprintf(part, sizeof part, "{%s}", f->name);
         if (!strstr(op->path, part)) rest[n++] = *f;
     }
+    bool needed = false;
+    for (size_t i = 0; i < n; i++) needed |= (rest[i].flags & FIELD_REQUIRED) != 0;
     jout_key(j, "requestBody");
     jout_begin(j, '{');
-    jout_kv_bool(j, "required", true);
+    jout_kv_bool(j, "required", needed);
     jout_key(j, "content");
     jout_begin(j, '{');
     media_of(j, "application/json", rest, false);

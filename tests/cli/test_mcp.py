@@ -153,6 +153,7 @@ class Rules:
                     "pythia://none/a", "pythia://", "pythia://tree", "pythia://tree/"]:
             self.assertEqual(self.code("resources/read", {"uri": uri}), -32002, uri)
             self.assertEqual(self.code("resources/read", {"uri": uri}, modern=True), -32602, uri)
+            self.assertEqual(self.ask("resources/read", {"uri": uri}, True)["error"]["data"], {"uri": uri})
         self.assertEqual(self.code("resources/read", {"uri": "pythia://tree/%00"}), -32602)
         self.assertEqual(self.code("resources/read", {}), -32602)
         self.assertEqual([p["name"] for p in self.result("prompts/list")["prompts"]], ["explore", "answer_with_sources"])
@@ -268,7 +269,7 @@ class Stdio(Rules, PythiaTest):
         llm = Llm()
         self.addCleanup(llm.close)
         llm.faults = ["hang"]
-        self.start(NO_PROXY="127.0.0.1", PYTHIA_ASK_URL=llm.url, PYTHIA_ASK_MODEL="tiny", PYTHIA_SERVE_TOOL_DEADLINE="1s")
+        self.start(NO_PROXY="127.0.0.1", PYTHIA_ASK_URL=llm.url, PYTHIA_ASK_MODEL="tiny", PYTHIA_SERVE_TOOL_DEADLINE="4s")
         began = time.monotonic()
         answer = self.ask("tools/call", {"name": "ask", "arguments": {"question": "how many sheets does the paper tray take?"}})
         self.assertLess(time.monotonic() - began, 25)  # the service hangs for 30
