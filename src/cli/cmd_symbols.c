@@ -1,4 +1,4 @@
-/* cmd_symbols.c - `pythia symbols`: the outline of a file, the definitions of a name, its uses. */
+/* cmd_symbols.c - `pythia symbols`: the outline of a file, the definitions of a name, its uses and their patterns. */
 #include <stdio.h>
 
 #include "cli/hits.h"
@@ -65,23 +65,46 @@ static void symbols_text(Cli *cli, const PythiaSymbols *r) {
     }
 }
 
-static void references_text(Cli *cli, const PythiaSymbols *r) {
+static void reference_text(Cli *cli, const PythiaReference *ref) {
     Buf *b = &cli->out;
-    for (size_t i = 0; i < r->n_references; i++) {
-        const PythiaReference *ref = &r->references[i];
-        path_link(b, &cli->out_term, ref->uri, path_shown(cli, ref->file, ref->uri));
-        style_on(b, &cli->out_term, STYLE_LINE);
-        buf_printf(b, ":%d", ref->line);
+    path_link(b, &cli->out_term, ref->uri, path_shown(cli, ref->file, ref->uri));
+    style_on(b, &cli->out_term, STYLE_LINE);
+    buf_printf(b, ":%d", ref->line);
+    style_off(b, &cli->out_term);
+    buf_char(b, ':');
+    safe_text(b, ref->text);
+    buf_char(b, '\n');
+}
+
+static void references_text(Cli *cli, const PythiaSymbols *r) {
+    for (size_t i = 0; i < r->n_references; i++) reference_text(cli, &r->references[i]);
+}
+
+/* For eyes each pattern with examples below it, for pipes "COUNT<tab>PATTERN". */
+static void usages_text(Cli *cli, const PythiaSymbols *r) {
+    Buf *b = &cli->out;
+    const bool pretty = cli->out_term.tty || cli->out_term.color;
+    for (size_t i = 0; i < r->n_usages; i++) {
+        const PythiaUsage *u = &r->usages[i];
+        if (pretty && i) buf_char(b, '\n');
+        buf_printf(b, pretty ? "%6lld  " : "%lld\t", (long long)u->count);
+        style_on(b, &cli->out_term, STYLE_BOLD);
+        safe_text(b, u->shape);
         style_off(b, &cli->out_term);
-        buf_char(b, ':');
-        safe_text(b, ref->text);
         buf_char(b, '\n');
+        for (size_t k = 0; pretty && k < u->n; k++) {
+            buf_add_z(b, "        ");
+            reference_text(cli, &u->examples[k]);
+        }
     }
 }
 
-static void footer_say(Cli *cli, const PythiaSymbols *r, bool references) {
+static void footer_say(Cli *cli, const PythiaSymbolsRequest *rq, const PythiaSymbols *r) {
     if (r->stale) cli_warn(cli, "pythia: the file changed since it was indexed; run: pythia index");
-    if (references) {
+    if (rq->usages) {
+        cli_say(cli, "%zu of %lld patterns · %lld lines name it", r->n_usages, (long long)r->total_usages,
+                (long long)r->total_references);
+    } else if (rq->references) {
         cli_say(cli, "%zu of %lld places · %zu definitions", r->n_references, (long long)r->total_references, r->n);
     } else if (strcmp(r->how, "prefix") == 0 && r->n) {
         cli_say(cli, "nothing has exactly this name; %zu names begin so", r->n);
@@ -91,7 +114,9 @@ static void footer_say(Cli *cli, const PythiaSymbols *r, bool references) {
 static Err request_from_flags(Cli *cli, PythiaSymbolsRequest *rq) {
     const Args *args = &cli->args;
     int64_t limit = 0;
-    *rq = (PythiaSymbolsRequest){.what = args->words[0], .references = args_has(args, "refs")};
+    *rq = (PythiaSymbolsRequest){
+        .what = args->words[0], .references = args_has(args, "refs"), .usages = args_has(args, "usages")};
+    if (rq->references && rq->usages) return err_set(ERR_USAGE, "'--refs' and '--usages' exclude each other");
     TRY(args_i64(args, "limit", 1, LIMIT_MAX, &limit));
     rq->limit = (size_t)limit;
     rq->collections = args_list(args, "in", &rq->n_collections);
@@ -112,15 +137,22 @@ Err cmd_symbols(Cli *cli) {
         JsonOut j = cli_json_begin(cli);
         reply_symbols_members(&j, &rq, &reply);
         cli_json_end(cli, &j);
+    } else if (rq.usages) {
+        usages_text(cli, &reply);
     } else if (rq.references) {
         references_text(cli, &reply);
     } else {
         symbols_text(cli, &reply);
     }
     TRY(cli_flush(cli));
-    if (!cli->json) footer_say(cli, &reply, rq.references);
-    if (rq.references ? reply.n_references > 0 : reply.n > 0) return ERR_OK;
+    if (!cli->json) footer_say(cli, &rq, &reply);
+    const size_t found = rq.usages ? reply.n_usages : rq.references ? reply.n_references : reply.n;
+    if (found > 0) return ERR_OK;
     if (!cli->json)
         cli_say(cli, "%s", strcmp(reply.how, "file") == 0 ? "nothing is defined in it" : "nothing has this name");
-    return err_set(ERR_NOTHING, "nothing is %s '%.*s'", rq.references ? "named" : "defined as", STR_FMT(rq.what));
+    return err_set(ERR_NOTHING, "nothing is %s '%.*s'",
+                   rq.usages       ? "used as"
+                   : rq.references ? "named"
+                                   : "defined as",
+                   STR_FMT(rq.what));
 }

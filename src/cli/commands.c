@@ -122,13 +122,14 @@ const Command commands[] = {
      .text = "A file's functions, classes, constants and keys, or its headings; piped, as "
              "PATH:LINE:KIND:SYMBOL:SIGNATURE.\n"
              "A name may be qualified (Backoff.next, Backoff::next). When nothing has the name, those that begin so "
-             "are told.",
+             "are told. A signature, such as 'next(b, now)', asks for calls with as many arguments (--usages).",
      .flags = symbols_flags,
      .min_args = 1,
      .max_args = 1,
      .needs = NEEDS_CONFIG,
      .run = cmd_symbols,
-     .examples = "pythia symbols src/net/retry.c\npythia symbols Backoff.next\npythia symbols backoff_next --refs"},
+     .examples = "pythia symbols src/net/retry.c\npythia symbols Backoff.next\npythia symbols backoff_next --refs\n"
+                 "pythia symbols 'backoff_next(b, now)' --usages"},
     {.name = "index",
      .group = "index",
      .usage = "[PATH…]",

@@ -213,7 +213,8 @@ const Flag ask_flags[] = {
 const Flag get_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
 const Flag symbols_flags[] = {
     {.name = "refs", .help = "of a name: the lines that use it"},
-    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "at most N (1000)"},
+    {.name = "usages", .help = "of a name or a signature: the patterns of its uses, with examples"},
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "at most N (1000; of usages 50)"},
     {.name = "lang", .letter = 't', .type = FLAG_COMMAS, .arg = "LANG", .help = "only these languages; repeatable"},
     {.name = "kind",
      .type = FLAG_COMMAS,

@@ -388,6 +388,15 @@ typedef struct {
     int32_t line;
     Str text; /* the line as it is now, without indentation; "" when it no longer holds the name */
 } PythiaReference;
+enum { PYTHIA_USAGE_EXAMPLES = 3 };
+/* Uses of a name that are alike (chunk/usage.h): "if (!backoff_next(&_, _))". */
+typedef struct {
+    Str shape;
+    int arguments; /* of the call; below 0: it is named, not called */
+    int64_t count;
+    PythiaReference examples[PYTHIA_USAGE_EXAMPLES]; /* [n] the first by file and line */
+    size_t n;
+} PythiaUsage;
 typedef struct {
     Str what; /* a file of a collection, for its outline; else a name: "next", "Backoff.next", "Backoff::next" */
     const Str *collections; /* of a name; none: the one that covers cwd */
@@ -395,7 +404,9 @@ typedef struct {
     const Str *langs, *kinds;
     size_t n_langs, n_kinds;
     bool references; /* of a name: where it is used, beside its definitions */
-    size_t limit;    /* 0: 1,000 */
+    bool
+        usages; /* of a name: how it is used; `what` may be a signature, "next(b, now)": calls with as many arguments */
+    size_t limit; /* 0: 1,000; with usages: of those, 0: 50 */
 } PythiaSymbolsRequest;
 typedef struct {
     const char *how; /* "file"; "name"; "prefix": nothing has the name, these begin so */
@@ -405,7 +416,10 @@ typedef struct {
     PythiaReference *references; /* by file, then line */
     size_t n_references;
     int64_t total_references;
-    bool stale; /* the file changed since it was indexed */
+    PythiaUsage *usages; /* the most frequent first */
+    size_t n_usages;
+    int64_t total_usages; /* shapes there are */
+    bool stale;           /* the file changed since it was indexed */
     double took_ms;
 } PythiaSymbols;
 /* Nothing found is ERR_OK with n 0. ERR_NO_DOCUMENT: what is a path and no indexed file; ERR_NO_COLLECTION. */

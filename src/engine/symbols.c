@@ -1,11 +1,14 @@
 /* symbols.c - pythia_symbols: the outline of a file, the definitions of a name, and where it is used. */
 #include "base/file.h"
 #include "chunk/chunk.h"
+#include "chunk/usage.h"
 #include "engine/managed_job.h"
+#include "engine/usages.h"
 #include "ingest/read.h"
 #include "search/fresh.h"
 
-enum { SYMBOLS_LIMIT = 1000, REFERENCES_LIMIT = 1000 }; /* when the caller sets none */
+enum { SYMBOLS_LIMIT = 1000, REFERENCES_LIMIT = 1000, USAGES_LIMIT = 50 }; /* when the caller sets none */
+enum { USAGES_READ = 20000 }; /* lines that are looked at for usages, at most */
 
 typedef struct {
     Pythia *p;
@@ -15,6 +18,7 @@ typedef struct {
     StoreCollection *collections; /* [n] that are looked in */
     size_t n, limit;
     Filter filter;
+    Usages usages; /* where they are wanted */
     PythiaSymbols *out;
 } Look;
 
@@ -161,11 +165,13 @@ static Err look_named(Look *k, Str wanted, StoreSymbolMatch match) {
 
 /* ---- references ---- */
 
-/* The line as it is now, when it still holds the name. */
-static Str line_holding(Arena *a, Str text, int32_t number, Str name) {
-    Str line = {"", 0};
-    for (int32_t i = 0; i < number; i++)
-        if (!str_line(&text, &line)) return STR("");
+/* The line as it is now, when it still holds the name; *start: its first byte in the text. */
+static Str line_holding(Arena *a, Str text, int32_t number, Str name, size_t *start) {
+    Str line = {"", 0}, rest = text;
+    for (int32_t i = 0; i < number; i++) {
+        *start = text.n - rest.n;
+        if (!str_line(&rest, &line)) return STR("");
+    }
     line = str_trim(line);
     return str_find(line, name) >= 0 ? arena_str(a, line) : STR("");
 }
@@ -179,7 +185,8 @@ static Err lines_read(Look *k, const StoreCollection *c, const StoreReference *r
     TRY(store_chunks_of(k->store, k->a, refs[from].doc_id, &chunks, &n));
     Err err = n ? live_read(&scratch, k->store, c->root, &chunks[0], &live) : ERR_OK;
     for (size_t i = from; !err && i < to; i++) {
-        const Str line = live.readable ? line_holding(k->a, live.text, refs[i].line, name) : STR("");
+        size_t start = 0;
+        const Str line = live.readable ? line_holding(k->a, live.text, refs[i].line, name, &start) : STR("");
         if (!line.p) err = arena_error();
         k->out->references[k->out->n_references++] = (PythiaReference){.file = refs[i].doc_path,
                                                                        .uri = n ? chunks[0].uri : STR(""),
@@ -187,13 +194,15 @@ static Err lines_read(Look *k, const StoreCollection *c, const StoreReference *r
                                                                        .lang = refs[i].lang,
                                                                        .line = refs[i].line,
                                                                        .text = line};
+        const PythiaReference *ref = &k->out->references[k->out->n_references - 1];
+        if (!err && line.n && k->rq->usages) err = usages_add(&k->usages, live.text, start, ref);
     }
     arena_free(&scratch);
     return err;
 }
 
 static Err look_references(Look *k, Str name) {
-    const size_t most = k->rq->limit ? k->rq->limit : REFERENCES_LIMIT;
+    const size_t most = k->rq->usages ? USAGES_READ : k->rq->limit ? k->rq->limit : REFERENCES_LIMIT;
     k->out->references = arena_array(k->a, PythiaReference, most);
     if (!k->out->references) return arena_error();
     for (size_t i = 0; i < k->n; i++) {
@@ -210,17 +219,37 @@ static Err look_references(Look *k, Str name) {
     return ERR_OK;
 }
 
+/* The shapes in which a name is used, in the calls that a signature asks for. */
+static Err look_usages(Look *k, Str name, int args) {
+    const size_t most = k->rq->limit ? k->rq->limit : USAGES_LIMIT;
+    k->usages = (Usages){.a = k->a, .name = name, .args = args};
+    const Err err = look_references(k, name);
+    usages_end(&k->usages);
+    TRY(err);
+    k->out->usages = k->usages.usages;
+    k->out->total_usages = (int64_t)k->usages.n;
+    k->out->n_usages = k->usages.n < most ? k->usages.n : most;
+    k->out->n_references = 0; /* they are the examples */
+    return ERR_OK;
+}
+
 static Err look_name(Look *k) {
-    const Str wanted = engine_symbol_path(k->a, k->rq->what);
+    int args = USAGE_ARGS_NONE;
+    Str asked = k->rq->what;
+    if (k->rq->usages) usage_wanted(k->rq->what, &asked, &args);
+    if (asked.n == 0) return err_set(ERR_USAGE, "'%.*s' has no name before its brackets", STR_FMT(k->rq->what));
+    const Str wanted = engine_symbol_path(k->a, asked);
     if (!wanted.p) return arena_error();
     k->out->how = "name";
     TRY(look_named(k, wanted, SYMBOLS_NAMED));
     const bool qualified = last_part(wanted).n < wanted.n;
-    if (k->out->n == 0 && !k->rq->references && !qualified) {
+    const bool uses = k->rq->references || k->rq->usages;
+    if (k->out->n == 0 && !uses && !qualified) {
         k->out->how = "prefix";
         TRY(look_named(k, wanted, SYMBOLS_STARTING));
     }
-    return k->rq->references ? look_references(k, last_part(wanted)) : ERR_OK;
+    if (k->rq->usages) return look_usages(k, last_part(wanted), args);
+    return uses ? look_references(k, last_part(wanted)) : ERR_OK;
 }
 
 /* ---- which collections ---- */
@@ -248,10 +277,11 @@ static Err look(Look *k) {
     for (size_t i = 0; i < rq->n_langs; i++) TRY(lang_canonical(rq->langs[i], &langs[i]));
     k->filter = (Filter){.langs = langs, .n_langs = rq->n_langs, .kinds = rq->kinds, .n_kinds = rq->n_kinds};
     bool found = false;
-    if (!rq->references) TRY(look_managed(k, &found));
+    const bool uses = rq->references || rq->usages;
+    if (!uses) TRY(look_managed(k, &found));
     if (found) return ERR_OK;
     const Str in = rq->n_collections ? rq->collections[0] : STR("");
-    const Err err = rq->references ? ERR_NO_DOCUMENT : engine_find_file(k->p, k->a, in, rq->what, &c, &real);
+    const Err err = uses ? ERR_NO_DOCUMENT : engine_find_file(k->p, k->a, in, rq->what, &c, &real);
     if (!err) return look_file(k, &c, real);
     /* What looks like a file and is none is no name either. */
     if (err != ERR_NO_DOCUMENT || str_find_char(rq->what, '/') >= 0) return err;

@@ -234,11 +234,13 @@ Err op_symbols(Call *c, JsonOut *j) {
     const json_t *p = c->params;
     Str name = field_str(p, "name", ""), path = field_str(p, "path", ""), collection = {"", 0};
     PythiaSymbols reply;
-    PythiaSymbolsRequest rq = {
-        .what = name, .references = field_bool(p, "references", false), .limit = (size_t)field_i64(p, "limit", 0)};
+    PythiaSymbolsRequest rq = {.what = name,
+                               .references = field_bool(p, "references", false),
+                               .usages = field_bool(p, "usages", false),
+                               .limit = (size_t)field_i64(p, "limit", 0)};
     if ((name.n > 0) == (path.n > 0)) return err_set(ERR_USAGE, "give either 'name' or 'path'");
-    if (path.n && rq.references) return err_set(ERR_USAGE, "'references' are of a 'name'");
-    if (memchr(name.p, '/', name.n))
+    if (path.n && (rq.references || rq.usages)) return err_set(ERR_USAGE, "'references' and 'usages' are of a 'name'");
+    if (!rq.usages && memchr(name.p, '/', name.n))
         return err_set(ERR_USAGE, "'name' is a definition's, such as Backoff.next; give 'path'");
     TRY(field_strs(c->arena, p, "collections", &rq.collections, &rq.n_collections));
     TRY(field_strs(c->arena, p, "lang", &rq.langs, &rq.n_langs));

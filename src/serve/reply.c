@@ -355,6 +355,22 @@ static void reference_write(JsonOut *j, const PythiaReference *r) {
     jout_end(j, '}');
 }
 
+static void usage_write(JsonOut *j, const PythiaUsage *u) {
+    jout_begin(j, '{');
+    jout_kv_str(j, "pattern", u->shape);
+    jout_kv_i64(j, "count", u->count);
+    jout_key(j, "arguments");
+    if (u->arguments >= 0)
+        jout_i64(j, u->arguments);
+    else
+        jout_null(j);
+    jout_key(j, "examples");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < u->n; i++) reference_write(j, &u->examples[i]);
+    jout_end(j, ']');
+    jout_end(j, '}');
+}
+
 void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const PythiaSymbols *r) {
     jout_kv_str(j, "query", rq->what);
     jout_kv_z(j, "mode", r->how);
@@ -364,7 +380,14 @@ void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const Pyt
     jout_end(j, ']');
     jout_kv_i64(j, "total", r->total);
     jout_kv_bool(j, "stale", r->stale);
-    if (rq->references) {
+    if (rq->usages) {
+        jout_key(j, "usages");
+        jout_begin(j, '[');
+        for (size_t i = 0; i < r->n_usages; i++) usage_write(j, &r->usages[i]);
+        jout_end(j, ']');
+        jout_kv_i64(j, "total_usages", r->total_usages);
+        jout_kv_i64(j, "total_references", r->total_references);
+    } else if (rq->references) {
         jout_key(j, "references");
         jout_begin(j, '[');
         for (size_t i = 0; i < r->n_references; i++) reference_write(j, &r->references[i]);

@@ -106,6 +106,10 @@ class Served(Similar):
         self.assertEqual(outline["mode"], "file")
         reply = self.ok(self.post("/v1/symbols", {"name": "backoff_next", "references": True, "kind": "function"}))
         self.assertEqual((reply["total"], reply["total_references"], reply["references"][0]["line"]), (1, 1, 10))
+        reply = self.ok(self.post("/v1/symbols", {"name": "backoff_next(n)", "usages": True}))
+        self.assertEqual([(u["count"], u["arguments"], u["examples"][0]["line"]) for u in reply["usages"]], [(1, 1, 10)])
+        self.assertEqual(self.ok(self.post("/v1/symbols", {"name": "backoff_next()", "usages": True}))["total_usages"], 0)
+        self.refused(self.post("/v1/symbols", {"path": "retry.py", "usages": True}), 400, "'references' and 'usages' are of a 'name'")
         self.assertEqual(self.ok(self.post("/v1/symbols", {"name": "nowhere"}))["total"], 0)
         self.refused(self.post("/v1/symbols", {"name": "x", "path": "retry.py"}), 400, "either 'name' or 'path'")
         self.refused(self.post("/v1/symbols", {"path": "../outside.py"}), 404)
@@ -121,7 +125,7 @@ class Served(Similar):
 
         self.assertIn("recomputed", members("/v1/search"))
         self.assertIn("recomputed", members("/v1/similar"))
-        self.assertLessEqual({"results", "references", "total_references", "stale"}, set(members("/v1/symbols")))
+        self.assertLessEqual({"results", "references", "total_references", "usages", "total_usages", "stale"}, set(members("/v1/symbols")))
 
     def test_runs_are_shown_and_cancelled_by_their_rows(self):
         self.serve()

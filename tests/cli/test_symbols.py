@@ -90,6 +90,28 @@ class Symbols(PythiaTest):
         self.assertEqual(reply["references"][0]["content"], "stack.push_item(thing)")
         self.pythia("symbols", "LIMIT", "--refs", code=1)
 
+    def test_patterns_of_the_uses_of_a_name(self):
+        self.write("calls.c", "int f(void) {\n    if (!send(&a->b, 1)) return 0;\n    if (!send(&other, 22)) return 1;\n"
+                              "    int n = send(c, \"text\");\n    return send(x) + send(y);\n}\nint send_all(int send);\nvoid *p = send;\n")
+        self.index("--lex-only")
+        reply = self.symbols("send", "--usages")
+        self.assertEqual([(u["count"], u["pattern"], u["arguments"]) for u in reply["usages"]][:1], [(2, "if (!send(&_, 0))", 2)])
+        self.assertLessEqual({(2, "if (!send(&_, 0))", 2), (1, "_ = send(_, \"…\")", 2), (1, "return send(_)", 1), (1, "_ = send", None)},
+                             {(u["count"], u["pattern"], u["arguments"]) for u in reply["usages"]})
+        self.assertEqual([(e["path"], e["line"], e["content"]) for e in reply["usages"][0]["examples"]],
+                         [("calls.c", 2, "if (!send(&a->b, 1)) return 0;"), ("calls.c", 3, "if (!send(&other, 22)) return 1;")])
+        two = self.symbols("int send(struct thing *t, int n)", "--usages")
+        self.assertEqual({u["arguments"] for u in two["usages"]}, {2})
+        self.assertEqual((two["total_usages"], len(self.symbols("send", "--usages", "-m", "1")["usages"])), (2, 1))
+        run = self.pythia("symbols", "send(a, b)", "--usages", code=0)
+        self.assertEqual(run.out.splitlines(), ["2\tif (!send(&_, 0))", "1\t_ = send(_, \"…\")"])
+        self.assertIn("2 of 2 patterns", run.err)
+        _, drawn = self.on_terminal("symbols", "send(a, b)", "--usages")
+        self.assertIn("if (!send(&other, 22)) return 1;", drawn)
+        self.pythia("symbols", "send(a, b, c)", "--usages", code=1)
+        self.assertFails(self.pythia("symbols", "send", "--usages", "--refs"), 2, "exclude each other")
+        self.assertFails(self.pythia("symbols", "(a, b)", "--usages"), 2, "'(a, b)' has no name before its brackets")
+
     def test_get_a_symbol_whole(self):
         run = self.pythia("get", "src/stack.py#Stack.push_item", code=0)
         self.assertEqual(run.out, "".join(line + "\n" for line in STACK.splitlines()[12:17]).rstrip("\n"))
