@@ -12,10 +12,12 @@ static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c ==
 static bool is_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
 
 static bool is_keyword(Str s) {
-    static const char *const words[] = {"return", "if",   "while", "for",    "else",  "elif",  "switch", "await", "yield", "case",  "assert", "in",
-                                        "is",     "not",  "and",   "or",     "throw", "try",   "new",    "go",    "defer", "raise", "unless", "do",
-                                        "true",   "false", "True", "False",  "null",  "nil",   "None",   "NULL",  "nullptr", "self", "this",  "with",
-                                        "lambda", "func", "fn",    "function", "async", "match", "when", "except", "catch", "delete", "sizeof"};
+    static const char *const words[] = {
+        "return", "if",    "while",   "for",    "else",  "elif",   "switch", "await", "yield", "case",
+        "assert", "in",    "is",      "not",    "and",   "or",     "throw",  "try",   "new",   "go",
+        "defer",  "raise", "unless",  "do",     "true",  "false",  "True",   "False", "null",  "nil",
+        "None",   "NULL",  "nullptr", "self",   "this",  "with",   "lambda", "func",  "fn",    "function",
+        "async",  "match", "when",    "except", "catch", "delete", "sizeof"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (str_is(s, words[i])) return true;
     return false;
@@ -111,7 +113,8 @@ static void shape_add(Buf *b, Str s, bool deep) {
         } else if (is_name(c)) {
             const size_t before = b->n;
             at = chain_add(b, s, at);
-            const bool called = deep && at < s.n && s.p[at] == '(' && b->n > before && !is_keyword(str_from(buf_str(b), before));
+            const bool called =
+                deep && at < s.n && s.p[at] == '(' && b->n > before && !is_keyword(str_from(buf_str(b), before));
             if (!called) continue;
             at = bracket_end(s, at);
             buf_add_z(b, "(…)");

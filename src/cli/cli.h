@@ -110,6 +110,8 @@ Err cmd_config_trust(Cli *cli);
 Err cmd_doctor(Cli *cli);
 Err cmd_embed(Cli *cli);
 Err cmd_eval_gate(Cli *cli);
+Err cmd_eval_init(Cli *cli);
+Err cmd_eval_report(Cli *cli);
 Err cmd_eval_run(Cli *cli);
 Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);

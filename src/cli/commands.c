@@ -386,6 +386,22 @@ const Command commands[] = {
      .examples = "pythia rerank \"who closes the socket\" - < texts.jsonl\n"
                  "pythia rerank \"opening hours\" \"Open 9 to 5\" \"By the river\" --top 1\n"
                  "pythia rerank - < pairs.jsonl"},
+    {.name = "eval init",
+     .group = "check",
+     .usage = "DIR",
+     .summary = "an evaluation set made of a collection",
+     .text =
+         "Writes corpus.jsonl (the collection's chunks), queries.jsonl and qrels.tsv into DIR. Queries are the first "
+         "sentences of\n"
+         "comments (to find the definition), headings (the section) and subjects of git's commits (the files "
+         "changed).\n"
+         "What a query was made of is left out of the corpus; one that stands elsewhere, too, is none.",
+     .flags = eval_init_flags,
+     .min_args = 1,
+     .max_args = 1,
+     .needs = NEEDS_CONFIG,
+     .run = cmd_eval_init,
+     .examples = "pythia eval init ./set\npythia eval init ./set --from docstring,commit --queries 500 --seed 7"},
     {.name = "eval run",
      .group = "check",
      .usage = "DIR",
@@ -396,7 +412,19 @@ const Command commands[] = {
      .max_args = 1,
      .needs = NEEDS_CONFIG,
      .run = cmd_eval_run,
-     .examples = "pythia eval run ./scifact --mode hybrid --run-file run.trec"},
+     .examples = "pythia eval run ./scifact --mode hybrid --run-file run.trec\n"
+                 "pythia eval run ./set --report hybrid.json\n"
+                 "pythia eval run ./set --vectors 0.5"},
+    {.name = "eval report",
+     .group = "check",
+     .usage = "FILE…",
+     .summary = "runs as Markdown, with plots",
+     .text = "FILEs are written by `pythia eval run --report`. The first is what the others are compared with.",
+     .min_args = 1,
+     .max_args = 8,
+     .needs = NEEDS_NOTHING,
+     .run = cmd_eval_report,
+     .examples = "pythia eval report before.json after.json > report.md"},
     {.name = "eval gate",
      .group = "check",
      .usage = "DIR --baseline FILE",

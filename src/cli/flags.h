@@ -27,6 +27,7 @@ extern const Flag rerank_flags[];
 extern const Flag tokenize_flags[];
 extern const Flag eval_flags[];
 extern const Flag eval_gate_flags[];
+extern const Flag eval_init_flags[];
 extern const Flag bench_embed_flags[];
 extern const Flag bench_generate_flags[];
 extern const Flag bench_index_flags[];

@@ -1,9 +1,7 @@
-/* eval.c - retrieval quality on a folder in BEIR's layout: corpus.jsonl {id, title, text}, queries.jsonl {id, text},
- * qrels.tsv (query, document, grade; with or without header).
+/* eval.c - retrieval quality on a folder in BEIR's layout (eval_set.h).
  *
  * Code is put as `index` would put it: its path is a field of its own and no part of the text, and so are the names that it
- * defines. A document may say what it is ("path", "lang", "symbol"); else a title that is a path of source code is one, the
- * language is told by path or text, and the names by the syntax tree.
+ * defines, told by the syntax tree where the document does not tell them.
  *
  * The corpus becomes a managed collection of a store of its own under <home>/eval, one chunk a document, named by the
  * hash of corpus and model: a second run of the same indexes nothing. Searches go the way that every search goes.
@@ -11,38 +9,21 @@
  * relevant document; averaged over the queries that have a relevant document.
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/file.h"
-#include "base/json.h"
-#include "base/map.h"
 #include "chunk/chunk.h"
 #include "engine/eval_answers.h"
+#include "engine/eval_report.h"
+#include "engine/eval_set.h"
 #include "engine/words.h"
-#include "ingest/read.h"
 
 enum {
     EVAL_DEPTH = 100,
-    EVAL_FILE_MAX = 1 << 30,
     EVAL_BATCH = 256,
     EVAL_NAMES_MAX = 1000, /* bytes of a document's names, as of a chunk's */
     EVAL_LAYOUT = 2,       /* of what is put: another one is another collection */
 };
-
-typedef struct {
-    Str id, text;
-    Str path, symbol, lang; /* of code; "", "", "text" else */
-    const Str *answers;     /* [n_answers] of a question; NULL: it comes without */
-    size_t n_answers;
-    bool impossible;
-} EvalText;
-
-typedef struct {
-    Str query; /* id */
-    Str doc;
-    int grade;
-} Qrel;
 
 typedef struct {
     Pythia *p;
@@ -58,132 +39,14 @@ typedef struct {
     LexIndex *lex;
     Analyzer *analyzer;
     LexSettings lex_settings;
-    EvalText *docs, *queries;
-    size_t n_docs, n_queries;
-    Qrel *qrels; /* sorted by query */
-    size_t n_qrels;
-    double *latency; /* [n_queries] ms */
-    double *each;    /* [n_queries] nDCG@10 of those that were run */
-    Str *ids;        /* likewise */
+    Model *table; /* static, for documents without a vector; NULL: there is none, or all have one */
+    EvalSet set;
+    EvalQuery *each; /* [n_done] queries that were run, of set.n_queries */
     size_t n_done;
     Buf run;
-    double ndcg, recall10, recall100, mrr;
+    size_t embedded; /* documents that have a vector so far */
     int64_t start_ns;
 } Eval;
-
-/* ---- reading ---- */
-
-static size_t count_lines(Str text) {
-    size_t n = 0;
-    Str line;
-    while (str_line(&text, &line)) n++;
-    return n;
-}
-
-static Err members_read(const json_t *v, EvalText *t, Str *title) {
-    TRY(json_get_str(v, "_id", &t->id));
-    TRY(json_get_str(v, "id", &t->id));
-    TRY(json_get_str(v, "title", title));
-    TRY(json_get_str(v, "text", &t->text));
-    TRY(json_get_str(v, "path", &t->path));
-    TRY(json_get_str(v, "symbol", &t->symbol));
-    return json_get_str(v, "lang", &t->lang);
-}
-
-/* What of a document is code; the title of prose stands before its text. */
-static Err text_settle(Eval *e, EvalText *t, Str title) {
-    if (!t->path.n && lang_class(lang_of(title, STR(""))) == LANG_CODE) t->path = title;
-    if (!t->lang.n) t->lang = lang_of(t->path, t->text);
-    if (lang_class(t->lang) != LANG_CODE) t->lang = STR("text");
-    const bool before = title.n && !str_eq(title, t->path);
-    t->id = arena_str(e->a, t->id);
-    t->text = before ? arena_printf(e->a, "%.*s\n%.*s", (int)title.n, title.p, (int)t->text.n, t->text.p)
-                     : arena_str(e->a, t->text);
-    t->path = arena_str(e->a, t->path);
-    t->symbol = arena_str(e->a, t->symbol);
-    t->lang = arena_str(e->a, t->lang);
-    return t->id.p && t->text.p && t->path.p && t->symbol.p && t->lang.p ? ERR_OK : arena_error();
-}
-
-/* "answers" and "is_impossible" of a question. */
-static Err answers_read(Eval *e, const json_t *v, EvalText *t) {
-    const json_t *list = json_object_get(v, "answers"), *one;
-    size_t i;
-    TRY(json_get_bool(v, "is_impossible", &t->impossible));
-    if (!json_is_array(list)) return ERR_OK;
-    Str *answers = arena_array(e->a, Str, json_array_size(list));
-    if (!answers) return arena_error();
-    json_array_foreach(list, i, one) {
-        if (!json_is_string(one)) return err_set(ERR_INPUT, "'answers' of '%.*s' are not all texts", STR_FMT(t->id));
-        answers[t->n_answers] = arena_str(e->a, str_make(json_string_value(one), json_string_length(one)));
-        if (!answers[t->n_answers++].p) return arena_error();
-    }
-    t->answers = answers;
-    return ERR_OK;
-}
-
-/* {"id" or "_id", "title"?, "text", "path"?, "symbol"?, "lang"?, "answers"?, "is_impossible"?} a line. */
-static Err parse_text(Eval *e, Str line, const char *what, EvalText *out) {
-    json_t *v = NULL;
-    Str title = {"", 0};
-    *out = (EvalText){.path = STR(""), .symbol = STR(""), .lang = STR("")};
-    TRY(json_read(line, what, &v));
-    Err err = members_read(v, out, &title);
-    if (!err && (!out->id.p || !out->text.p)) err = err_set(ERR_INPUT, "'%s' wants \"id\" and \"text\"", what);
-    if (!err) err = text_settle(e, out, title);
-    if (!err) err = answers_read(e, v, out);
-    json_decref(v);
-    return err;
-}
-
-static Err read_texts(Eval *e, const char *name, EvalText **out, size_t *n, Sha256 *sha) {
-    Str text, line;
-    const char *dir = arena_cstr(e->a, e->rq->dir), *path = dir ? path_join(e->a, dir, name) : NULL;
-    if (!path) return arena_error();
-    Err err = file_read(e->a, path, EVAL_FILE_MAX, &text);
-    if (err) return err_fix(err, "an evaluation folder has corpus.jsonl, queries.jsonl and qrels.tsv");
-    if (sha) *sha = sha256_of(text);
-    *out = arena_array(e->a, EvalText, count_lines(text));
-    if (!*out) return arena_error();
-    *n = 0;
-    for (size_t number = 1; str_line(&text, &line); number++) {
-        char what[600];
-        if (str_trim(line).n == 0) continue;
-        (void)snprintf(what, sizeof what, "%s:%zu", path, number);
-        TRY(parse_text(e, line, what, &(*out)[(*n)++]));
-    }
-    return ERR_OK;
-}
-
-static int by_query(const void *x, const void *y) {
-    const Qrel *a = x, *b = y;
-    int c = str_cmp(a->query, b->query);
-    return c ? c : str_cmp(a->doc, b->doc);
-}
-
-static Err read_qrels(Eval *e) {
-    Str text, line;
-    const char *dir = arena_cstr(e->a, e->rq->dir), *path = dir ? path_join(e->a, dir, "qrels.tsv") : NULL;
-    if (!path) return arena_error();
-    TRY(file_read(e->a, path, EVAL_FILE_MAX, &text));
-    e->qrels = arena_array(e->a, Qrel, count_lines(text));
-    if (!e->qrels) return arena_error();
-    for (size_t number = 1; str_line(&text, &line); number++) {
-        Qrel q = {0};
-        Str rest = line, grade = {"", 0};
-        int64_t g = 0;
-        if (str_trim(line).n == 0) continue;
-        bool three = str_cut(&rest, '\t', &q.query) && str_cut(&rest, '\t', &q.doc) && str_cut(&rest, '\t', &grade);
-        if (!three || !str_to_i64(str_trim(grade), &g)) {
-            if (number == 1 && three) continue; /* a header */
-            return err_set(ERR_INPUT, "'%s:%zu' is not QUERY<tab>DOCUMENT<tab>GRADE", path, number);
-        }
-        q.grade = (int)g;
-        if (g > 0) e->qrels[e->n_qrels++] = q;
-    }
-    qsort(e->qrels, e->n_qrels, sizeof *e->qrels, by_query);
-    return ERR_OK;
-}
 
 /* ---- indexing ---- */
 
@@ -210,7 +73,7 @@ static Err names_of(Eval *e, const EvalText *t, const Doc *doc, Chunk *chunk) {
     DocChunks made = {0};
     Buf names = {0};
     chunk->symbol = t->symbol;
-    chunk->names = STR("");
+    chunk->names = t->names;
     if (t->symbol.n || lang_class(t->lang) != LANG_CODE) return ERR_OK;
     Err err = chunk_doc(&scratch, doc, &whole, &made);
     for (size_t i = 0; i < made.n_symbols && names.n < EVAL_NAMES_MAX; i++) {
@@ -242,7 +105,7 @@ static Err put_document(Eval *e, const EvalText *t) {
                    .start_line = 1,
                    .end_line = 1,
                    .kind = STR("document"),
-                   .heading = STR(""),
+                   .heading = t->heading,
                    .hash = chunk_hash_of(t->text)};
     if (!doc.uri.p) return arena_error();
     TRY(names_of(e, t, &doc, &chunk));
@@ -255,34 +118,53 @@ static Err put_document(Eval *e, const EvalText *t) {
 static Err put_documents(Eval *e) {
     StoreCounts n;
     TRY(store_counts(e->store, e->c.id, &e->c.model_id, &n));
-    if ((size_t)n.documents == e->n_docs) return ERR_OK;
-    for (size_t done = 0; done < e->n_docs;) {
+    if ((size_t)n.documents == e->set.n_docs) return ERR_OK;
+    for (size_t done = 0; done < e->set.n_docs;) {
         Err err = ERR_OK;
         TRY(store_begin(e->store));
-        for (size_t end = done + EVAL_BATCH; !err && done < e->n_docs && done < end; done++)
-            err = put_document(e, &e->docs[done]);
+        for (size_t end = done + EVAL_BATCH; !err && done < e->set.n_docs && done < end; done++)
+            err = put_document(e, &e->set.docs[done]);
         TRY(words_commit(e->words, err));
         TRY(words_tidy(e->words, false));
-        tell(e, "read", done, e->n_docs, false);
+        tell(e, "read", done, e->set.n_docs, false);
     }
     return ERR_OK;
 }
 
 static Err embed_beat(void *ctx, int64_t done, int64_t total, int64_t tokens) {
+    Eval *e = ctx;
     (void)tokens;
-    tell(ctx, "embed", (size_t)done, (size_t)total, false);
+    e->embedded = e->set.n_docs - (size_t)total + (size_t)done;
+    tell(e, "embed", (size_t)done, (size_t)total, false);
     return ERR_OK;
 }
 
+/* So many documents have a vector as are wanted to. */
+static bool embed_enough(void *ctx) {
+    const Eval *e = ctx;
+    return (double)e->embedded >= e->rq->vectors * (double)e->set.n_docs;
+}
+
+/* What judges documents without a vector in a search of the real collection. It lies in the real home, so it comes before open_eval. */
+static Err open_static(Eval *e) {
+    const ModelInfo *info = model_info(e->model);
+    if (e->rq->vectors >= 1) return ERR_OK;
+    const StoreCollection c = {
+        .name = STR("eval"), .model_name = info->name, .model_id = info->id, .dim = (int64_t)info->dim};
+    TRY(engine_table_make(e->p, &c, NULL, NULL));
+    return engine_table(e->p, &c, &e->table);
+}
+
 /* Index files lie beside this store, not in the Pythia's own home. */
-static Err open_eval(Eval *e, const Sha256 *corpus) {
+static Err open_eval(Eval *e) {
     const ModelInfo *info = model_info(e->model);
     char hex[33];
     Sha256 both;
     Buf key = {0};
-    buf_add_bytes(&key, corpus->bytes, sizeof corpus->bytes);
+    buf_add_bytes(&key, e->set.corpus.bytes, sizeof e->set.corpus.bytes);
     buf_add_bytes(&key, info->id.bytes, sizeof info->id.bytes);
     buf_printf(&key, "%zu %d", info->max_tokens, EVAL_LAYOUT);
+    if (e->rq->vectors < 1) buf_printf(&key, " %.4f", e->rq->vectors);
     TRY(buf_ok(&key));
     both = sha256_of(buf_str(&key));
     buf_free(&key);
@@ -300,7 +182,7 @@ static Err open_eval(Eval *e, const Sha256 *corpus) {
                              .model_name = info->name,
                              .model_id = info->id,
                              .dim = (int64_t)info->dim,
-                             .index_kind = engine_index_kind(e->p, e->n_docs),
+                             .index_kind = engine_index_kind(e->p, e->set.n_docs),
                              .generation = 1,
                              .lex_generation = 1,
                              .settings = STR("")};
@@ -317,8 +199,9 @@ static Err index_corpus(Eval *e, SearchMode mode) {
     words_close(e->words);
     e->words = NULL;
     TRY(engine_open_words(e->p, &e->c, false, &e->lex));
-    if (mode != MODE_LEXICAL) {
-        const EmbedHow how = {.beat = embed_beat, .ctx = e};
+    if (mode != MODE_LEXICAL && e->rq->vectors > 0) {
+        const bool all = e->rq->vectors >= 1;
+        const EmbedHow how = {.beat = embed_beat, .ctx = e, .pause = all ? NULL : embed_enough, .pause_ctx = e};
         TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, &how, &report));
         e->recompute = (Recompute){.store = e->store, .collection = &e->c, .model = e->model};
         TRY(engine_pool(e->p, &e->recompute.pool));
@@ -330,19 +213,6 @@ static Err index_corpus(Eval *e, SearchMode mode) {
 
 /* ---- measuring ---- */
 
-static const Qrel *qrels_of(const Eval *e, Str query, size_t *n) {
-    size_t lo = 0, hi = e->n_qrels;
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (str_cmp(e->qrels[mid].query, query) < 0)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    for (*n = 0; lo + *n < e->n_qrels && str_eq(e->qrels[lo + *n].query, query); (*n)++) {}
-    return e->qrels + lo;
-}
-
 static int grade_of(const Qrel *q, size_t n, Str doc) {
     for (size_t i = 0; i < n; i++)
         if (str_eq(q[i].doc, doc)) return q[i].grade;
@@ -351,28 +221,26 @@ static int grade_of(const Qrel *q, size_t n, Str doc) {
 
 static int grade_down(const void *x, const void *y) { return *(const int *)y - *(const int *)x; }
 
-static Err score(Eval *e, const Qrel *q, size_t n, const SearchReply *r) {
+/* The ranks of what is relevant, and nDCG@10. */
+static Err score(Eval *e, const Qrel *q, size_t n, const SearchReply *r, EvalQuery *out) {
     double dcg = 0, ideal = 0;
-    size_t in10 = 0, in100 = 0, first = 0;
     int *grades = arena_array(e->a, int, n);
-    if (!grades) return arena_error();
+    int32_t *ranks = arena_array(e->a, int32_t, n);
+    if (!grades || !ranks) return arena_error();
     for (size_t i = 0; i < n; i++) grades[i] = q[i].grade;
     qsort(grades, n, sizeof *grades, grade_down);
     for (size_t i = 0; i < n && i < 10; i++) ideal += grades[i] / log2((double)i + 2);
-    for (size_t i = 0; i < r->n; i++) {
-        int grade = grade_of(q, n, str_from(r->hits[i].chunk.uri, 5)); /* behind "eval:" */
+    for (size_t i = 0; i < r->n && out->n_ranks < n; i++) {
+        const int grade = grade_of(q, n, str_from(r->hits[i].chunk.uri, 5)); /* behind "eval:" */
         if (grade <= 0) continue;
-        if (i < 10) dcg += grade / log2((double)i + 2), in10++;
-        in100++;
-        if (!first) first = i + 1;
+        if (i < 10) dcg += grade / log2((double)i + 2);
+        ranks[out->n_ranks++] = (int32_t)i + 1;
     }
-    const double ndcg = ideal > 0 ? dcg / ideal : 0;
-    e->each[e->n_done - 1] = ndcg;
-    e->ndcg += ndcg;
-    e->recall10 += (double)in10 / (double)n;
-    e->recall100 += (double)in100 / (double)n;
-    e->mrr += first && first <= 10 ? 1.0 / (double)first : 0;
-    return ERR_OK;
+    out->relevant = (int64_t)n;
+    out->ranks = ranks;
+    out->ndcg_at_10 = ideal > 0 ? dcg / ideal : 0;
+    out->best = r->n ? arena_str(e->a, str_from(r->hits[0].chunk.uri, 5)) : STR("");
+    return out->best.p ? ERR_OK : arena_error();
 }
 
 static SearchSource source_of(const Eval *e, Pool *pool) {
@@ -382,6 +250,7 @@ static SearchSource source_of(const Eval *e, Pool *pool) {
                           .analyzer = e->analyzer,
                           .index = e->index,
                           .model = e->index ? e->model : NULL,
+                          .table = e->table,
                           .pool = pool};
 }
 
@@ -389,16 +258,17 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
     Arena scratch = {0};
     SearchReply reply;
     size_t n = 0;
-    const Qrel *q = qrels_of(e, query->id, &n);
+    const Qrel *q = eval_set_qrels(&e->set, query->id, &n);
+    EvalQuery *out = &e->each[e->n_done];
     if (n == 0) return ERR_OK;
     const SearchSource source = source_of(e, pool);
     SearchRequest rq = *base;
     rq.query = query->text;
     int64_t start = clock_mono_ns();
     Err err = search(&scratch, &source, 1, &rq, &reply);
-    e->ids[e->n_done] = query->id;
-    e->latency[e->n_done++] = clock_ms_since(start);
-    if (!err) err = score(e, q, n, &reply);
+    *out = (EvalQuery){.id = query->id, .text = query->text, .kind = query->kind, .ms = clock_ms_since(start)};
+    e->n_done++;
+    if (!err) err = score(e, q, n, &reply, out);
     for (size_t i = 0; !err && e->rq->run_file && i < reply.n; i++) {
         Str doc = str_from(reply.hits[i].chunk.uri, 5);
         buf_printf(&e->run, "%.*s Q0 %.*s %zu %.6f pythia\n", STR_FMT(query->id), STR_FMT(doc), i + 1,
@@ -410,12 +280,12 @@ static Err run_query(Eval *e, const EvalText *query, const SearchRequest *base, 
 
 /* The first rq->answers questions of each kind, where the set has answers. */
 static Err run_questions(Eval *e, const SearchRequest *base, Pool *pool) {
-    EvalQuestion *questions = arena_array(e->a, EvalQuestion, e->n_queries + 1);
+    EvalQuestion *questions = arena_array(e->a, EvalQuestion, e->set.n_queries + 1);
     size_t n = 0, kinds[2] = {0};
     EvalAnswers answers;
     if (!questions) return arena_error();
-    for (size_t i = 0; i < e->n_queries; i++) {
-        const EvalText *t = &e->queries[i];
+    for (size_t i = 0; i < e->set.n_queries; i++) {
+        const EvalText *t = &e->set.queries[i];
         if ((!t->n_answers && !t->impossible) || kinds[t->impossible]++ >= (size_t)e->rq->answers) continue;
         questions[n++] = (EvalQuestion){t->text, t->answers, t->n_answers, t->impossible};
     }
@@ -434,33 +304,22 @@ static Err run_questions(Eval *e, const SearchRequest *base, Pool *pool) {
     return ERR_OK;
 }
 
-static int ascending(const void *x, const void *y) {
-    double a = *(const double *)x, b = *(const double *)y;
-    return (a > b) - (a < b);
-}
-
-static void fill_report(Eval *e) {
-    double n = e->n_done ? (double)e->n_done : 1;
-    qsort(e->latency, e->n_done, sizeof *e->latency, ascending);
-    e->out->queries = (int64_t)e->n_done;
-    e->out->query_ids = e->ids;
-    e->out->query_ndcg = e->each;
-    e->out->model = arena_str(e->a, e->c.model_name);
-    e->out->documents = (int64_t)e->n_docs;
-    e->out->ndcg_at_10 = e->ndcg / n;
-    e->out->recall_at_10 = e->recall10 / n;
-    e->out->recall_at_100 = e->recall100 / n;
-    e->out->mrr_at_10 = e->mrr / n;
-    if (e->n_done) {
-        e->out->p50_ms = e->latency[e->n_done / 2];
-        e->out->p95_ms = e->latency[e->n_done * 95 / 100];
-    }
+static Err fill_report(Eval *e) {
+    EvalReport *out = e->out;
+    out->set = e->rq->dir;
+    out->model = arena_str(e->a, e->c.model_name);
+    out->documents = (int64_t)e->set.n_docs;
+    out->vectors = e->rq->vectors;
+    out->each = e->each;
+    out->queries = (int64_t)e->n_done;
+    return out->model.p ? eval_report_sum(e->a, out) : arena_error();
 }
 
 static Err eval_all(Eval *e) {
-    Sha256 corpus;
     Pool *pool = NULL;
     Config *c = e->p->opts.config;
+    const char *dir = arena_cstr(e->a, e->rq->dir);
+    if (!dir) return arena_error();
     Deadline stop = engine_deadline(e->p, 0);
     if (e->rq->mode) TRY(config_set(c, CONF_SEARCH_MODE, str_of(e->rq->mode), "mode"));
     if (e->rq->fusion) TRY(config_set(c, CONF_SEARCH_FUSION, str_of(e->rq->fusion), "fusion"));
@@ -473,28 +332,26 @@ static Err eval_all(Eval *e) {
     TRY(engine_recompute_most(e->p, &base.recompute));
     e->lex_settings = engine_lex_settings(e->p);
     TRY(engine_analyzer(e->p, &e->analyzer));
-    TRY(read_texts(e, "corpus.jsonl", &e->docs, &e->n_docs, &corpus));
-    TRY(read_texts(e, "queries.jsonl", &e->queries, &e->n_queries, NULL));
-    TRY(read_qrels(e));
+    TRY(eval_set_read(e->a, dir, &e->set));
     TRY(engine_model_to_index(e->p, e->rq->model, NULL, &e->model));
     TRY(engine_pool(e->p, &pool));
     e->out->mode = arena_cstr(e->a, config_text(c, CONF_SEARCH_MODE));
-    if (!e->out->mode) return arena_error();
-    TRY(open_eval(e, &corpus));
+    e->out->fusion = arena_cstr(e->a, config_text(c, CONF_SEARCH_FUSION));
+    if (!e->out->mode || !e->out->fusion) return arena_error();
+    TRY(open_static(e));
+    TRY(open_eval(e));
     TRY(index_corpus(e, base.mode));
-    e->latency = arena_array(e->a, double, e->n_queries);
-    e->each = arena_array(e->a, double, e->n_queries);
-    e->ids = arena_array(e->a, Str, e->n_queries);
-    if (!e->latency || !e->each || !e->ids) return arena_error();
-    for (size_t i = 0; i < e->n_queries; i++) {
+    e->each = arena_array(e->a, EvalQuery, e->set.n_queries);
+    if (!e->each) return arena_error();
+    for (size_t i = 0; i < e->set.n_queries; i++) {
         TRY(deadline_check(&stop));
-        TRY(run_query(e, &e->queries[i], &base, pool));
-        if (i % 16 == 0) tell(e, "search", i, e->n_queries, false);
+        TRY(run_query(e, &e->set.queries[i], &base, pool));
+        if (i % 16 == 0) tell(e, "search", i, e->set.n_queries, false);
     }
-    tell(e, "search", e->n_queries, e->n_queries, true);
+    tell(e, "search", e->set.n_queries, e->set.n_queries, true);
     if (e->n_done == 0)
         return err_set(ERR_INPUT, "no query of '%.*s' has a relevant document in qrels.tsv", STR_FMT(e->rq->dir));
-    fill_report(e);
+    TRY(fill_report(e));
     TRY(run_questions(e, &base, pool));
     if (!e->rq->run_file) return ERR_OK;
     TRY(buf_ok(&e->run));

@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/map.h"
 #include "engine/engine.h"
 #include "index/random.h"
 
@@ -29,10 +30,10 @@ static Err baseline_write(const EvalReport *r, const char *path) {
     for (int64_t i = 0; i < r->queries; i++) {
         buf_add_z(&b, i ? ",\n" : "\n");
         Buf key = {0};
-        buf_add(&key, r->query_ids[i]);
+        buf_add(&key, r->each[i].id);
         const Err err = buf_ok(&key);
         JsonOut member = jout_to(&b);
-        if (!err) jout_kv_f64(&member, key.p ? key.p : "", r->query_ndcg[i]);
+        if (!err) jout_kv_f64(&member, key.p ? key.p : "", r->each[i].ndcg_at_10);
         buf_free(&key);
         if (err) return buf_free(&b), err;
     }
@@ -57,11 +58,11 @@ static Err differences_read(const EvalReport *r, const json_t *v, const char *pa
     if (!json_is_object(queries)) return differs(path, "has no queries");
     if (json_object_size(queries) != (size_t)r->queries) return differs(path, "was made of other queries");
     for (int64_t i = 0; i < r->queries; i++) {
-        const Str id = r->query_ids[i];
+        const Str id = r->each[i].id;
         const json_t *one = json_object_getn(queries, id.p, id.n);
         if (!json_is_number(one)) return differs(path, "was made of other queries");
         *then += json_number_value(one);
-        differences[i] = r->query_ndcg[i] - json_number_value(one);
+        differences[i] = r->each[i].ndcg_at_10 - json_number_value(one);
     }
     *then /= (double)r->queries;
     return ERR_OK;
@@ -85,6 +86,17 @@ static double chance_of_loss(const double *differences, size_t n) {
     return (double)(as_low + 1) / (GATE_ROUNDS + 1);
 }
 
+static void judge(const double *differences, const EvalReport *now, EvalGate *out) {
+    for (int64_t i = 0; i < now->queries; i++) {
+        out->better += differences[i] > 1e-9;
+        out->worse += differences[i] < -1e-9;
+    }
+    out->now = now->ndcg_at_10;
+    const double loss = out->before - out->now;
+    out->p = loss > 0 ? chance_of_loss(differences, (size_t)now->queries) : 1;
+    out->failed = loss > GATE_MOST || (loss > GATE_LEAST && out->p < GATE_P);
+}
+
 static Err compare(Arena *a, const EvalReport *r, const char *path, EvalGate *out) {
     Str text;
     json_t *v = NULL;
@@ -96,15 +108,26 @@ static Err compare(Arena *a, const EvalReport *r, const char *path, EvalGate *ou
     err = differences_read(r, v, path, differences, &out->before);
     json_decref(v);
     TRY(err);
-    for (int64_t i = 0; i < r->queries; i++) {
-        out->better += differences[i] > 1e-9;
-        out->worse += differences[i] < -1e-9;
-    }
-    out->now = r->ndcg_at_10;
-    const double loss = out->before - out->now;
-    out->p = loss > 0 ? chance_of_loss(differences, (size_t)r->queries) : 1;
-    out->failed = loss > GATE_MOST || (loss > GATE_LEAST && out->p < GATE_P);
+    judge(differences, r, out);
     return ERR_OK;
+}
+
+Err pythia_eval_compare(Arena *a, const EvalReport *before, const EvalReport *now, EvalGate *out) {
+    Map places = {0};
+    double *differences = arena_array(a, double, (size_t)now->queries);
+    Err err = differences ? ERR_OK : arena_error();
+    *out = (EvalGate){.before = before->ndcg_at_10};
+    for (int64_t i = 0; !err && i < before->queries; i++) err = map_put(&places, before->each[i].id, (uint64_t)i);
+    for (int64_t i = 0; !err && i < now->queries; i++) {
+        const uint64_t *at = map_get(&places, now->each[i].id);
+        if (!at || before->queries != now->queries)
+            err = err_set(ERR_INPUT, "'%.*s' and '%.*s' are of other queries", STR_FMT(before->set), STR_FMT(now->set));
+        else
+            differences[i] = now->each[i].ndcg_at_10 - before->each[*at].ndcg_at_10;
+    }
+    if (!err) judge(differences, now, out);
+    map_free(&places);
+    return err;
 }
 
 Err pythia_eval_gate(Pythia *p, Arena *a, const EvalRequest *rq, const char *baseline, bool update, EvalReport *report,

@@ -624,7 +624,18 @@ typedef struct {
     IndexProgressFn progress;
     void *progress_ctx;
     int64_t answers; /* questions of each kind to ask, those with an answer and those without; 0: none */
+    double
+        vectors; /* share of the documents that get one, 0..1: what a search finds while a collection is still being indexed */
 } EvalRequest;
+/* A query that was run. */
+typedef struct {
+    Str id, text, kind;   /* kind: "docstring" and others of `eval init`; "" */
+    int64_t relevant;     /* documents that are */
+    const int32_t *ranks; /* [n_ranks] of those that were found among the first 100, rising, from 1 */
+    size_t n_ranks;
+    Str best; /* the document found first; "" */
+    double ndcg_at_10, ms;
+} EvalQuery;
 typedef struct {
     double ndcg_at_10, recall_at_10, recall_at_100, mrr_at_10, p50_ms, p95_ms;
     int64_t queries, documents;
@@ -632,10 +643,10 @@ typedef struct {
     /* of sets whose queries have "answers" or "is_impossible" (engine/eval_answers.h); questions 0: this one has not */
     int64_t questions;
     double abstain_auroc, answer_em, answer_f1, answer_holds, citation_precision, ask_p50_ms;
-    const Str *query_ids;     /* [queries] */
-    const double *query_ndcg; /* [queries] nDCG@10 of each */
-    Str model;
-    const char *mode;
+    const EvalQuery *each; /* [queries] */
+    double vectors;        /* EvalRequest's */
+    Str set, model;        /* the folder; the model's name */
+    const char *mode, *fusion;
 } EvalReport;
 /* The corpus is indexed as a managed collection under <home>/eval (kept: a second run of the same corpus and model indexes
  * nothing), one chunk a document. */
@@ -647,10 +658,49 @@ typedef struct {
     double p;              /* how probable a loss like this is by chance; 1 when there is none */
     bool failed;           /* worse, beyond noise */
 } EvalGate;
+/* Are the same queries answered worse now? p and failed as the gate has them. ERR_INPUT: the two are of other queries. */
+MUST_USE Err pythia_eval_compare(Arena *a, const EvalReport *before, const EvalReport *now, EvalGate *out);
+/* A report as a file, of all its queries, and back again; what a file says is checked: ERR_INPUT names it. */
+MUST_USE Err pythia_eval_report_write(const EvalReport *report, const char *path);
+MUST_USE Err pythia_eval_report_read(Arena *a, const char *path, EvalReport *out);
+/* recall of so many first places, averaged over queries. */
+double pythia_eval_recall(const EvalReport *report, size_t places);
 /* pythia_eval, compared with a baseline file query by query (eval_gate.c says how); update: the file is written instead.
  * A failed gate is ERR_OK. ERR_INPUT: the baseline is of other queries. */
 MUST_USE Err pythia_eval_gate(Pythia *p, Arena *a, const EvalRequest *rq, const char *baseline, bool update,
                               EvalReport *report, EvalGate *out);
+
+/* What queries are made of. */
+typedef enum {
+    EVAL_DOCSTRING, /* the first sentence of a definition's comment: the definition */
+    EVAL_HEADING,   /* a section's heading: the section */
+    EVAL_COMMIT,    /* a commit's subject: the files it changed */
+    EVAL_QUERY_KINDS
+} EvalQueryKind;
+extern const char *const eval_query_kind_names[EVAL_QUERY_KINDS]; /* "docstring", "heading", "commit" */
+typedef struct {
+    Str dir;                  /* gets corpus.jsonl, queries.jsonl, qrels.tsv and meta.json */
+    Str collection;           /* "": the one that covers cwd */
+    size_t queries;           /* at most, of all kinds alike as far as there are some */
+    uint64_t seed;            /* which of those that could be asked are */
+    unsigned kinds;           /* a bit for each EvalQueryKind */
+    bool force;               /* replaces a set that is there */
+    IndexProgressFn progress; /* stages "read", "write": documents */
+    void *progress_ctx;
+} EvalInitRequest;
+typedef struct {
+    Str collection;
+    int64_t documents, chunks;          /* of the collection that became the corpus */
+    int64_t stale;                      /* documents left out: they are not as they were indexed */
+    int64_t possible[EVAL_QUERY_KINDS]; /* queries that could be asked, of each kind */
+    int64_t elsewhere;                  /* more that could have been, but for standing in other places, too, or twice */
+    int64_t asked[EVAL_QUERY_KINDS];
+    Str no_commits; /* why no commit could be read; "" */
+} EvalInitReport;
+/* Makes an evaluation set of a collection: its chunks are the corpus; engine/eval_init.h tells how queries are kept from finding
+ * nothing but themselves. The same collection and seed give the same set. ERR_NO_COLLECTION; ERR_USAGE: dir holds something;
+ * ERR_INPUT: nothing can be asked; ERR_LIMIT: over 1 GB of text. */
+MUST_USE Err pythia_eval_init(Pythia *p, Arena *a, const EvalInitRequest *rq, EvalInitReport *out);
 
 /* ---- bench ---- */
 typedef struct {

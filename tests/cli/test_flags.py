@@ -80,7 +80,7 @@ class Mistakes(PythiaTest):
 
     def test_an_unknown_subcommand_lists_the_valid_ones(self):
         self.assertFails(self.pythia("model", "lst"), 2, "'lst'", "did you mean 'list'", "list, import, pull, distill, verify")
-        self.assertFails(self.pythia("eval"), 2, "needs a subcommand", "valid: run")
+        self.assertFails(self.pythia("eval"), 2, "needs a subcommand", "valid: init, run, report, gate")
 
     def test_an_unknown_flag_lists_the_valid_ones_of_that_command(self):
         run = self.pythia("search", "--lmit", "3", "x")

@@ -2,7 +2,9 @@
  * true of the text. The first byte chooses the language, the second the budget. */
 #include "fuzz/chunk_promises.h"
 
+#include "chunk/docstring.h"
 #include "chunk/outline.h"
+#include "chunk/usage.h"
 
 static void check_symbols(Str text, const DocChunks *d) {
     for (size_t i = 0; i < d->n_symbols; i++) {
@@ -21,6 +23,27 @@ static void check_symbols(Str text, const DocChunks *d) {
     }
 }
 
+/* What comments say is of the definition; shapes are short. */
+static void check_meaning(Arena *a, const Doc *doc, const DocChunks *d) {
+    for (size_t i = 0; i < d->n_symbols && i < 100; i++) {
+        Docstring said;
+        bool found = false;
+        if (docstring_of(a, doc->text, doc->lang, &d->symbols[i], &found, &said)) abort();
+        if (found && (said.start < d->symbols[i].start || said.end <= said.start || said.end > d->symbols[i].end))
+            abort();
+        Str name;
+        int args = 0;
+        usage_wanted(d->symbols[i].signature, &name, &args);
+        if (args < USAGE_ARGS_NONE) abort();
+    }
+    for (size_t i = 0; i < d->n_references && i < 100; i++) {
+        Usage use;
+        const Str name = d->references[i].name;
+        if (usage_of(a, doc->text, (size_t)(name.p - doc->text.p), name.n, &use)) abort();
+        if (use.shape.n > USAGE_SHAPE_MAX || use.args < USAGE_ARGS_NONE) abort();
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const char *const *langs;
@@ -34,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (chunk_doc(&a, &doc, &opts, &out)) abort();
     check_chunks(doc.text, &opts, out.chunks, out.n);
     check_symbols(doc.text, &out);
+    check_meaning(&a, &doc, &out);
     arena_free(&a);
     return 0;
 }
