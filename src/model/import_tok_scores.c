@@ -5,6 +5,7 @@
  * a token of two others, the highest score first. So a token's score is the negative rank of its first merge. That holds
  * only if the merges are all there are, which is checked; a list that was trained otherwise is refused.
  */
+#include "base/base64.h"
 #include "base/utf8.h"
 #include "model/import_tok.h"
 
@@ -172,31 +173,15 @@ Err import_tok_merges(const Import *im, ImportVocab *v) {
 
 /* ---- Unigram ---- */
 
-static int base64_digit(char c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-static Err base64_read(const Import *im, Str text, Str *out) {
-    while (text.n && text.p[text.n - 1] == '=') text.n--;
-    uint8_t *bytes = arena_alloc(im->arena, text.n + 1);
-    uint32_t bits = 0, n_bits = 0;
-    size_t n = 0;
-    if (!bytes) return arena_error();
-    for (size_t i = 0; i < text.n; i++) {
-        int digit = base64_digit(text.p[i]);
-        if (digit < 0)
-            return err_set(ERR_INPUT, TOKENIZER ": 'precompiled_charsmap' has a letter at byte %zu that is not base64",
-                           i);
-        bits = bits << 6 | (uint32_t)digit;
-        if ((n_bits += 6) < 8) continue;
-        n_bits -= 8;
-        bytes[n++] = (uint8_t)(bits >> n_bits);
-    }
-    *out = str_make((const char *)bytes, n);
-    return ERR_OK;
+static Err charsmap_read(const Import *im, Str text, Str *out) {
+    Buf bytes = {0};
+    Err err = base64_decode(text, BASE64_LOOSE, &bytes)
+                  ? buf_ok(&bytes)
+                  : err_set(ERR_INPUT, TOKENIZER ": 'precompiled_charsmap' is no base64");
+    if (!err) *out = arena_str(im->arena, buf_str(&bytes));
+    if (!err && !out->p) err = arena_error();
+    buf_free(&bytes);
+    return err;
 }
 
 /* A map, and steps that leave runs of spaces one space: cutting into words at white space does the same. */
@@ -209,7 +194,7 @@ static Err map_read(const Import *im, const ImportVocab *v, Str *map) {
         TRY(vocab_part_type(step, &type));
         if (str_is(type, "Precompiled") && !map->p) {
             TRY(import_str(TOKENIZER, step, "precompiled_charsmap", &text));
-            TRY(base64_read(im, text, map));
+            TRY(charsmap_read(im, text, map));
         } else if (!str_is(type, "Strip") && !is_replace(step, " {2,}", " ") && !is_replace(step, " {2,}", TOK_BLANK)) {
             return err_set(ERR_UNSUPPORTED,
                            TOKENIZER ": the normalizer has a '%.*s'; known: Precompiled, Strip, "

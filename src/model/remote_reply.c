@@ -5,51 +5,23 @@
  */
 #include <math.h>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "model/remote.h"
 
 enum { DIM_MAX = 65536 };
 
-static int base64_digit(char c) {
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    if (c == '+' || c == '-') return 62; /* both alphabets of RFC 4648 */
-    if (c == '/' || c == '_') return 63;
-    return -1;
-}
-
-/* How many bytes; -1: it is none, or more than cap. Padding may be missing. */
-static ptrdiff_t base64_read(Str text, uint8_t *out, size_t cap) {
-    uint32_t bits = 0;
-    unsigned n_bits = 0;
-    size_t n = 0;
-    for (int pads = 0; text.n && pads < 2 && text.p[text.n - 1] == '='; pads++) text.n--;
-    if (text.n % 4 == 1) return -1;
-    for (size_t i = 0; i < text.n; i++) {
-        int digit = base64_digit(text.p[i]);
-        if (digit < 0) return -1;
-        bits = bits << 6 | (uint32_t)digit;
-        n_bits += 6;
-        if (n_bits < 8) continue;
-        n_bits -= 8;
-        if (n == cap) return -1;
-        out[n++] = (uint8_t)(bits >> n_bits);
-    }
-    return (ptrdiff_t)n;
-}
-
-static Err read_base64(Arena *a, Str text, size_t dim, float *out /* [dim] */) {
-    uint8_t *bytes = arena_array(a, uint8_t, dim * 4);
-    if (!bytes) return arena_error();
-    ptrdiff_t n = base64_read(text, bytes, dim * 4);
-    if (n != (ptrdiff_t)(dim * 4)) return err_set(ERR_NETWORK, "an embedding is no base64 of %zu floats", dim);
-    for (size_t i = 0; i < dim; i++) {
-        const uint8_t *b = bytes + 4 * i;
+static Err read_base64(Str text, size_t dim, float *out /* [dim] */) {
+    Buf bytes = {0};
+    bool fits = base64_decode(text, BASE64_LOOSE, &bytes) && (bytes.failed || bytes.n == dim * sizeof *out);
+    Err err = fits ? buf_ok(&bytes) : err_set(ERR_NETWORK, "an embedding is no base64 of %zu floats", dim);
+    for (size_t i = 0; !err && i < dim; i++) {
+        const uint8_t *b = (const uint8_t *)bytes.p + 4 * i;
         uint32_t word = (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
         memcpy(&out[i], &word, sizeof word);
     }
-    return ERR_OK;
+    buf_free(&bytes);
+    return err;
 }
 
 static Err read_floats(const json_t *list, size_t dim, float *out) {
@@ -81,7 +53,7 @@ static size_t dimension_of(const json_t *embedding) {
     return bytes % 4 == 0 ? bytes / 4 : 0;
 }
 
-static Err read_item(Arena *a, const json_t *item, size_t at, size_t n, size_t dim, bool *seen, float *out) {
+static Err read_item(const json_t *item, size_t at, size_t n, size_t dim, bool *seen, float *out) {
     int64_t index = (int64_t)at;
     const json_t *embedding = json_object_get(item, "embedding");
     if (json_get_i64(item, "index", &index) || index < 0 || (uint64_t)index >= n || seen[index])
@@ -94,7 +66,7 @@ static Err read_item(Arena *a, const json_t *item, size_t at, size_t n, size_t d
     float *row = out + (size_t)index * dim;
     TRY(json_is_array(embedding)
             ? read_floats(embedding, dim, row)
-            : read_base64(a, str_make(json_string_value(embedding), json_string_length(embedding)), dim, row));
+            : read_base64(str_make(json_string_value(embedding), json_string_length(embedding)), dim, row));
     return normalize(row, dim);
 }
 
@@ -108,7 +80,7 @@ static Err read_all(Arena *a, const json_t *root, size_t n, size_t *dim, float *
     bool *seen = arena_array(a, bool, n);
     *out = arena_alloc_array(a, n, *dim * sizeof **out);
     if (!seen || !*out) return arena_error();
-    for (size_t i = 0; i < n; i++) TRY(read_item(a, json_array_get(data, i), i, n, *dim, seen, *out));
+    for (size_t i = 0; i < n; i++) TRY(read_item(json_array_get(data, i), i, n, *dim, seen, *out));
     return ERR_OK;
 }
 

@@ -408,8 +408,8 @@ static bool header_repeats(Str header, Str text) {
     Str value = str_trim(header);
     if (!str_starts(value, open) || !str_ends(value, end) || value.n < open.n + end.n) return str_eq(value, text);
     Buf plain = {0};
-    const bool same = base64_decode(str_make(value.p + open.n, value.n - open.n - end.n), &plain) && !plain.failed &&
-                      str_eq(buf_str(&plain), text);
+    const bool same = base64_decode(str_make(value.p + open.n, value.n - open.n - end.n), BASE64_STRICT, &plain) &&
+                      !plain.failed && str_eq(buf_str(&plain), text);
     buf_free(&plain);
     return same;
 }

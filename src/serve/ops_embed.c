@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/base64.h"
 #include "serve/desk.h"
 #include "serve/reply.h"
 
@@ -106,22 +107,20 @@ Err op_embed(Call *c, JsonOut *j) {
     return ERR_OK;
 }
 
-/* RFC 4648. Little-endian bytes of the floats, whatever this machine's order. */
+/* In base64: little-endian bytes of the floats, whatever this machine's order. */
 static void base64_floats(Buf *b, const float *v, size_t n) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    uint32_t hold = 0;
-    unsigned bits = 0;
-    size_t bytes = 0;
+    char *bytes = malloc(n * sizeof *v);
+    if (!bytes) {
+        b->failed = true;
+        return;
+    }
     for (size_t i = 0; i < n; i++) {
         uint32_t word;
         memcpy(&word, &v[i], sizeof word);
-        for (unsigned k = 0; k < 4; k++, bytes++) {
-            hold = hold << 8 | (word >> 8 * k & 0xFF);
-            for (bits += 8; bits >= 6; bits -= 6) buf_char(b, letters[hold >> (bits - 6) & 63]);
-        }
+        for (size_t k = 0; k < sizeof word; k++) bytes[i * sizeof word + k] = (char)(word >> 8 * k);
     }
-    if (bits) buf_char(b, letters[hold << (6 - bits) & 63]);
-    for (; bytes % 3; bytes++) buf_char(b, '=');
+    base64_encode(str_make(bytes, n * sizeof *v), b);
+    free(bytes);
 }
 
 static Err ids_of(Call *c, const json_t *list, TokenIds *out) {

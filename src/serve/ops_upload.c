@@ -16,7 +16,7 @@ static Err content_take(Call *c) {
     Buf bytes = {0};
     const char *dir = path_join(c->arena, o->home, "tmp");
     Err err = dir ? ERR_OK : arena_error();
-    if (!err && !base64_decode(content, &bytes)) err = err_set(ERR_USAGE, "'content' is no base64");
+    if (!err && !base64_decode(content, BASE64_STRICT, &bytes)) err = err_set(ERR_USAGE, "'content' is no base64");
     if (!err) err = buf_ok(&bytes);
     c->files = calloc(1, sizeof *c->files);
     c->n_files = c->files ? 1 : 0;

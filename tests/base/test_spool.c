@@ -82,7 +82,7 @@ static void spool_drains_a_pipe_to_its_end(void **state) {
     (void)close(ends[0]);
 }
 
-static void base64_reads_what_rfc_4648_shows(void **state) {
+static void base64_reads_and_writes_what_rfc_4648_shows(void **state) {
     (void)state;
     static const char *const pairs[][2] = {{"", ""},
                                            {"Zg==", "f"},
@@ -94,8 +94,29 @@ static void base64_reads_what_rfc_4648_shows(void **state) {
                                            {"+/+/", "\xfb\xff\xbf"}};
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
         Buf out = {0};
-        assert_true(base64_decode(str_of(pairs[i][0]), &out));
+        assert_true(base64_decode(str_of(pairs[i][0]), BASE64_STRICT, &out));
         assert_true(str_is(buf_str(&out), pairs[i][1]));
+        out.n = 0;
+        base64_encode(str_of(pairs[i][1]), &out);
+        assert_true(str_is(buf_str(&out), pairs[i][0]));
+        buf_free(&out);
+    }
+}
+
+static void base64_that_others_write_is_read_without_padding_and_in_both_alphabets(void **state) {
+    (void)state;
+    static const char *const good[][2] = {
+        {"Zg", "f"}, {"Zg=", "f"}, {"Zm8", "fo"}, {"-_-/", "\xfb\xff\xbf"}, {"Zh==", "f"}};
+    static const char *const bad[] = {"Z", "Zm9v\n", "Zm 9", "Zg==Zg==", "===="};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        Buf out = {0};
+        assert_true(base64_decode(str_of(good[i][0]), BASE64_LOOSE, &out));
+        assert_true(str_is(buf_str(&out), good[i][1]));
+        buf_free(&out);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        Buf out = {0};
+        assert_false(base64_decode(str_of(bad[i]), BASE64_LOOSE, &out));
         buf_free(&out);
     }
 }
@@ -106,7 +127,7 @@ static void base64_refuses_what_is_none(void **state) {
                                       "Zm 9", "Zh==", "Zm9=", "Zg==Zg==", "Zm-_"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         Buf out = {0};
-        assert_false(base64_decode(str_of(bad[i]), &out));
+        assert_false(base64_decode(str_of(bad[i]), BASE64_STRICT, &out));
         buf_free(&out);
     }
 }
@@ -116,7 +137,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(spool_keeps_and_hashes_what_comes_in_pieces, folder_make, folder_drop),
         cmocka_unit_test_setup_teardown(spool_refuses_more_than_its_limit, folder_make, folder_drop),
         cmocka_unit_test_setup_teardown(spool_drains_a_pipe_to_its_end, folder_make, folder_drop),
-        cmocka_unit_test(base64_reads_what_rfc_4648_shows),
+        cmocka_unit_test(base64_reads_and_writes_what_rfc_4648_shows),
+        cmocka_unit_test(base64_that_others_write_is_read_without_padding_and_in_both_alphabets),
         cmocka_unit_test(base64_refuses_what_is_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
