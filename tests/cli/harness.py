@@ -110,6 +110,23 @@ class PythiaTest(unittest.TestCase):
             if name.endswith("SAN_OPTIONS"):
                 self.env[name] = value
 
+    # ---- one set-up for all tests of a class, which then leave everything as it is ----
+
+    world = None
+
+    def in_world(self):
+        """True: an earlier test of the class has made the set-up, and it is this one's now."""
+        self.__dict__.update(type(self).world or {})
+        return type(self).world is not None
+
+    def keep_world(self):
+        """What was set up so far is for all tests of the class, and goes with the last of them."""
+        kind = type(self)
+        kind.world = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
+        for function, args, kwargs in self._cleanups:
+            kind.addClassCleanup(function, *args, **kwargs)
+        self._cleanups.clear()
+
     def new_home(self, home):
         (home / "models").mkdir(parents=True)
         if self.needs_model:

@@ -26,12 +26,9 @@ class ServeTest(PythiaTest):
     """One server a test, on a free port."""
     indexed = True
     shared = None  # flags of one server for all tests of the class, which then leave everything as it is
-    world = None
 
     def setUp(self):
-        kind = type(self)
-        if kind.world:
-            self.__dict__.update(kind.world)
+        if self.in_world():
             return
         super().setUp()
         if self.indexed:
@@ -40,10 +37,7 @@ class ServeTest(PythiaTest):
         if self.shared is not None:
             self.serve(*self.shared)
             self.wait_ready()
-            kind.world = {k: v for k, v in self.__dict__.items() if not k.startswith("_")}
-            for function, args, kwargs in self._cleanups:
-                kind.addClassCleanup(function, *args, **kwargs)
-            self._cleanups.clear()
+            self.keep_world()
 
     def serve(self, *flags, env=None, cwd=None):
         """Starts a server; its ready line is in self.ready."""

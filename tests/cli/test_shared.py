@@ -59,8 +59,18 @@ class SharedTest(PythiaTest):
         self.assertEqual(shared.code, alone.code)
         return shared
 
-    def test_searches_are_the_same_bytes(self):
+
+class Same(SharedTest):
+    """One server for all: calls change nothing."""
+
+    def setUp(self):
+        if self.in_world():
+            return
+        super().setUp()
         self.serve()
+        self.keep_world()
+
+    def test_searches_are_the_same_bytes(self):
         question = "wait longer after each failed attempt"
         for mode in ("semantic", "lexical"):
             self.same("search", question, "--mode", mode, "--json", "--explain")
@@ -74,6 +84,48 @@ class SharedTest(PythiaTest):
         self.same("search", 'retry lang:c -soup "failed attempt"', "--json")
         self.same("similar", "src/net/retry.c:5", "--json")
         self.assertEqual(self.same("search", "zzzzqqqq", "--mode", "lexical", "--json").code, 1)
+
+    def test_embeddings_are_the_same_bytes(self):
+        self.same("embed", "a lighthouse")
+        self.same("embed", "a lighthouse", "--kind", "query", "--json")
+        lines = b"".join(json.dumps({"id": i, "text": "text %d " % i * (200 if i % 30 == 7 else i % 9 * 4 + 1), "kind": "query" if i % 3 else "document"}).encode() + b"\n"
+                         for i in range(90)) + b'{"id":"empty","text":""}\n{"id":"nul","text":"a\\u0000b"}\n'
+        self.same("embed", "-", stdin=lines)
+        self.assertEqual(self.same("embed", "-", stdin=b'{"text": 1}\n{"text":"a"}\n').code, 9)
+        self.same("embed", "a", "--model", MODEL_NAME)
+        self.by_itself("embed", "a", "--model", "../home/models/%s.gguf" % MODEL_NAME)
+
+    def test_answers_are_the_same_bytes(self):
+        for args in (["--json"], ["--json", "--explain"], [], ["--sources-only"], ["--quotes", "1", "--sources", "2"], ["--no-stream"]):
+            self.same("ask", "What does the printer's paper tray take?", *args)
+        told = self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99", "--json")
+        self.assertEqual((told.code, json.loads(told.out)["abstained"]), (1, True))
+        self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99")
+        run = self.by_itself("ask", "What does the paper tray take?", "-s", "new")
+        self.assertNotIn("answered by", run.err)
+
+    def test_errors_are_the_caller_s_own(self):
+        for args in (["search", "a", "--in", "nowhere"], ["embed", "a", "--model", "nowhere"], ["similar", "#k99999999"],
+                     ["search", "(", "--mode", "regex"], ["search", "lang:klingon a"], ["search", "a", "/"]):
+            shared, alone = self.pythia(*args, env=PATIENT), self.pythia(*args, "--in-process")
+            self.assertIn("(process ", shared.err)
+            self.assertEqual((shared.code, shared.out), (alone.code, alone.out))
+            self.assertEqual([line for line in shared.err.splitlines() if line.startswith("pythia: ")], alone.err.splitlines())
+            self.assertNotEqual(shared.code, 0)
+
+    def test_nobody_is_asked_when_it_is_switched_off(self):
+        self.by_itself("search", "soup", "--in-process", code=0)
+        self.by_itself("search", "soup", "--config", "serve.shared=false", code=0)
+
+    def test_another_configuration_is_answered_by_the_caller(self):
+        for pair in ("search.alpha=0.2", "lexical.k1=2", "model.max_tokens=20"):
+            self.by_itself("search", "soup", "--config", pair, code=0,
+                           why="the server at '%s' (process " % self.path)
+        self.same("search", "soup", "--json", "--config", "index.jobs=1", "--config", "search.limit=2")
+
+
+class Others(SharedTest):
+    """A tree and servers of their own: what changes, who is asked, and servers that are not well."""
 
     def test_a_search_stands_where_its_caller_does(self):
         other = self.dir / "other"
@@ -111,37 +163,6 @@ class SharedTest(PythiaTest):
         self.pythia("index", cwd=folder, code=0)
         self.same("search", "soup", "--json", cwd=folder)
 
-    def test_embeddings_are_the_same_bytes(self):
-        self.serve()
-        self.same("embed", "a lighthouse")
-        self.same("embed", "a lighthouse", "--kind", "query", "--json")
-        lines = b"".join(json.dumps({"id": i, "text": "text %d " % i * (i * 40 + 1), "kind": "query" if i % 3 else "document"}).encode() + b"\n"
-                         for i in range(90)) + b'{"id":"empty","text":""}\n{"id":"nul","text":"a\\u0000b"}\n'
-        self.same("embed", "-", stdin=lines)
-        self.assertEqual(self.same("embed", "-", stdin=b'{"text": 1}\n{"text":"a"}\n').code, 9)
-        self.same("embed", "a", "--model", MODEL_NAME)
-        self.by_itself("embed", "a", "--model", "../home/models/%s.gguf" % MODEL_NAME)
-
-    def test_answers_are_the_same_bytes(self):
-        self.serve()
-        for args in (["--json"], ["--json", "--explain"], [], ["--sources-only"], ["--quotes", "1", "--sources", "2"], ["--no-stream"]):
-            self.same("ask", "What does the printer's paper tray take?", *args)
-        told = self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99", "--json")
-        self.assertEqual((told.code, json.loads(told.out)["abstained"]), (1, True))
-        self.same("ask", "Who won the chess game in Reykjavik?", "--abstain", "0.99")
-        run = self.by_itself("ask", "What does the paper tray take?", "-s", "new")
-        self.assertNotIn("answered by", run.err)
-
-    def test_errors_are_the_caller_s_own(self):
-        self.serve()
-        for args in (["search", "a", "--in", "nowhere"], ["embed", "a", "--model", "nowhere"], ["similar", "#k99999999"],
-                     ["search", "(", "--mode", "regex"], ["search", "lang:klingon a"], ["search", "a", "/"]):
-            shared, alone = self.pythia(*args, env=PATIENT), self.pythia(*args, "--in-process")
-            self.assertIn("(process ", shared.err)
-            self.assertEqual((shared.code, shared.out), (alone.code, alone.out))
-            self.assertEqual([line for line in shared.err.splitlines() if line.startswith("pythia: ")], alone.err.splitlines())
-            self.assertNotEqual(shared.code, 0)
-
     # ---- who is asked ----
 
     def test_who_answered_is_told_by_explain(self):
@@ -150,11 +171,6 @@ class SharedTest(PythiaTest):
         self.serve()
         told = self.pythia("search", "soup", "--explain", env={"PYTHIA_SERVE_SHARED_WAIT": "1m"}, code=0).err
         self.assertIn("answered by the server at '%s' (process " % self.path, told)
-
-    def test_nobody_is_asked_when_it_is_switched_off(self):
-        self.serve()
-        self.by_itself("search", "soup", "--in-process", code=0)
-        self.by_itself("search", "soup", "--config", "serve.shared=false", code=0)
 
     def test_a_server_may_be_switched_off(self):
         self.serve(env={"PYTHIA_SERVE_SHARED": "false"})
@@ -185,13 +201,6 @@ class SharedTest(PythiaTest):
         server.terminate()
         server.wait()
         self.assertFalse(self.path.exists())
-
-    def test_another_configuration_is_answered_by_the_caller(self):
-        self.serve()
-        for pair in ("search.alpha=0.2", "lexical.k1=2", "model.max_tokens=20"):
-            self.by_itself("search", "soup", "--config", pair, code=0,
-                           why="the server at '%s' (process " % self.path)
-        self.same("search", "soup", "--json", "--config", "index.jobs=1", "--config", "search.limit=2")
 
     # ---- servers that are not well ----
 
