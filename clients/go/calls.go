@@ -57,6 +57,18 @@ type Hit struct {
 	Score     float64           `json:"score"`
 	Freshness string            `json:"freshness"`
 	Content   string            `json:"content"`
+	Copies    []Copy            `json:"copies"`
+}
+
+// Copy is another place of a hit's text, or of one that is nearly the same: Likeness is 0.8 to 1.
+type Copy struct {
+	ID         string  `json:"id"`
+	URI        string  `json:"uri"`
+	Path       string  `json:"path"`
+	Collection string  `json:"collection"`
+	StartLine  int     `json:"start_line"`
+	EndLine    int     `json:"end_line"`
+	Likeness   float64 `json:"likeness"`
 }
 
 // Found is the reply of a search.

@@ -30,7 +30,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0,                                                   \
       "embedding model: a name from `pythia model list` or a GGUF file")                                               \
     X(MODEL_RERANK, "model", "rerank", STR, "ms-marco-minilm-l6-v2", "", 0,                                            \
-      "reranker: a name from `pythia model list` or a GGUF file")                                                      \
+      "reranker: a name from `pythia model list`, a GGUF file, or remote:NAME")                                        \
     X(MODEL_THREADS, "model", "threads", INT, "0", "", 0, "threads of the engine (0: one a core)")                     \
     X(MODEL_PRECISION, "model", "precision", ENUM, "auto", "auto|exact|fast|f32", 0,                                   \
       "numbers of the engine: exact (bfloat16 where the CPU has it), fast (int8), f32; auto: fast for new "            \
@@ -92,6 +92,14 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "weight of the vectors in convex fusion, 0..1")                                                                  \
     X(SEARCH_STATIC, "search", "static", BOOL, "true", "", CONFIG_PROJECT,                                             \
       "chunks that have no vector yet are also judged by a static table of their model, where there is one")           \
+    X(SEARCH_COLLAPSE, "search", "collapse", BOOL, "true", "", CONFIG_PROJECT,                                         \
+      "hits of the same text, or nearly the same, are one, with their other places")                                   \
+    X(SEARCH_RERANK, "search", "rerank", BOOL, "false", "", CONFIG_PROJECT,                                            \
+      "read the first hits once more with the reranker (model.rerank), which takes its time")                          \
+    X(SEARCH_RERANK_DEPTH, "search", "rerank_depth", INT, "50", "", CONFIG_PROJECT,                                    \
+      "so many of the first hits are read, 1..1000")                                                                   \
+    X(SEARCH_RERANK_WEIGHT, "search", "rerank_weight", FLOAT, "0.7", "", CONFIG_PROJECT,                               \
+      "weight of what the reranker says in a hit's score, 0..1")                                                       \
     X(SEARCH_MIN_SCORE, "search", "min_score", FLOAT, "0", "", CONFIG_PROJECT, "hits below are not shown, 0..1")       \
     X(SEARCH_DEADLINE, "search", "deadline", DURATION, "0", "", CONFIG_PROJECT,                                        \
       "answer with what is found by then (0: none)")                                                                   \
@@ -129,6 +137,12 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(EMBED_REMOTE_QUERY_PREFIX, "embed_remote", "query_prefix", STR, "", "", 0,                                       \
       "what the service's model wants before a query, in double quotes if it ends in a blank")                         \
     X(EMBED_REMOTE_DOCUMENT_PREFIX, "embed_remote", "document_prefix", STR, "", "", 0, "likewise before a document")   \
+    X(RERANK_REMOTE_URL, "rerank_remote", "url", STR, "", "", 0,                                                       \
+      "service for rerankers called remote:NAME, with Cohere's API, such as http://127.0.0.1:8081/v1")                 \
+    X(RERANK_REMOTE_MODEL, "rerank_remote", "model", STR, "", "", 0,                                                   \
+      "the service's model when model.rerank is just `remote`")                                                        \
+    X(RERANK_REMOTE_KEY_ENV, "rerank_remote", "key_env", STR, "", "", 0,                                               \
+      "environment variable that holds the service's key")                                                             \
     X(NETWORK_CONNECT, "network", "connect_timeout", DURATION, "10s", "", 0, "give up connecting after")               \
     X(NETWORK_STALL, "network", "stall_timeout", DURATION, "60s", "", 0, "give up when no byte moved for so long")     \
     X(NETWORK_ATTEMPTS, "network", "attempts", INT, "5", "", 0, "attempts before a failure that may pass is told")     \

@@ -68,6 +68,7 @@ Err cmd_eval_run(Cli *cli) {
     EvalRequest rq;
     TRY(request_from_flags(cli, &progress, &rq));
     rq.answers = ANSWERS;
+    rq.rerank = args_has(args, "rerank");
     TRY(args_i64(args, "answers", 0, ANSWERS_MAX, &rq.answers));
     TRY(args_f64(args, "vectors", 0, 1, &rq.vectors));
     if (args_has(args, "run-file")) rq.run_file = args_str(args, "run-file").p;

@@ -46,6 +46,7 @@ static Err view_from_flags(Cli *cli, HitView *v) {
     v->fusion = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_FUSION));
     v->mode = arena_cstr(&cli->arena, config_text(cli->config, CONF_SEARCH_MODE));
     v->alpha = config_float(cli->config, CONF_SEARCH_ALPHA);
+    v->weight = config_float(cli->config, CONF_SEARCH_RERANK_WEIGHT);
     int64_t before = -1, after = -1, tokens = 0;
     TRY(args_i64(&cli->args, "context", 0, CONTEXT_MAX, &before));
     after = before;
@@ -80,7 +81,7 @@ static Err paths_check(Cli *cli) {
     return ERR_OK;
 }
 
-static Err request_from_flags(Cli *cli, bool like, PythiaSearch *rq) {
+static Err request_from_flags(Cli *cli, const HitView *v, bool like, PythiaSearch *rq) {
     const Args *args = &cli->args;
     if (!str_trim(args->words[0]).n) return err_fix(err_set(ERR_USAGE, "the query is empty"), "pythia help search");
     TRY(paths_check(cli));
@@ -93,6 +94,11 @@ static Err request_from_flags(Cli *cli, bool like, PythiaSearch *rq) {
     rq->limit = (size_t)limit;
     rq->full = args_has(args, "full");
     rq->min_score = config_float(cli->config, CONF_SEARCH_MIN_SCORE);
+    if (like) return ERR_OK;
+    rq->rerank = args_has(args, "rerank");
+    /* A list of places has them all. */
+    const bool places = v->format == FORMAT_FILES || v->format == FORMAT_VIMGREP;
+    rq->collapse = places || args_has(args, "no-collapse") ? -1 : 0;
     return ERR_OK;
 }
 
@@ -102,6 +108,24 @@ static void skimmed_add(Buf *b, const PythiaReply *r) {
     buf_add_z(b, " · ");
     number_add(b, r->coverage.skimmed);
     buf_add_z(b, r->coverage.skimmed == 1 ? " file skimmed so far" : " files skimmed so far");
+}
+
+/* Places that stand with their hits, not as hits. */
+static void copies_say(Buf *b, const PythiaReply *r, size_t shown) {
+    int64_t n = 0;
+    for (size_t i = 0; i < shown; i++) n += (int64_t)r->hits[i].n_copies + r->hits[i].more_copies;
+    if (n == 0) return;
+    buf_add_z(b, " · ");
+    number_add(b, n);
+    buf_add_z(b, n == 1 ? " copy elsewhere" : " copies elsewhere");
+}
+
+/* How far a reranker came. */
+static void reranked_say(Buf *b, const PythiaReranked *r) {
+    if (!r->any) return;
+    buf_printf(b, " · %lld", (long long)r->scored);
+    if (r->scored < r->wanted) buf_printf(b, " of %lld", (long long)r->wanted);
+    buf_add_z(b, " reranked");
 }
 
 /* "3 of 41 hits · 8 ms · index 100 % (2 files pending)" */
@@ -121,6 +145,8 @@ static void footer_say(Cli *cli, const PythiaReply *r, size_t shown) {
     if (r->coverage.statics) buf_add_z(&b, ", judged by static vectors so far");
     skimmed_add(&b, r);
     if (r->coverage.stale > 0) buf_printf(&b, " · %lld out of date: run pythia index", (long long)r->coverage.stale);
+    copies_say(&b, r, shown);
+    reranked_say(&b, &r->reranked);
     if (r->deadline_hit) buf_add_z(&b, " · deadline reached: what was found by then");
     cli_say(cli, "%s", b.p ? b.p : "");
     buf_free(&b);
@@ -133,6 +159,9 @@ static void timing_say(Cli *cli, const PythiaReply *r) {
         r->timing.open_ms, r->timing.model_ms, r->timing.embed_ms, r->timing.lexical_ms, r->timing.vector_ms,
         r->timing.fuse_ms, r->timing.fresh_ms, r->took_ms);
     if (cli->answered_by.n) cli_say(cli, "answered by %.*s", STR_FMT(cli->answered_by));
+    if (r->reranked.any)
+        cli_say(cli, "reranked by %.*s: %lld of %lld hits in %.1f ms", STR_FMT(r->reranked.model),
+                (long long)r->reranked.scored, (long long)r->reranked.wanted, r->reranked.ms);
     const PythiaRecomputed *c = &r->recomputed;
     if (!c->any) return;
     cli_say(cli, "vectors computed anew: %lld in %.1f ms, %lld known from before, %lld lost (text changed) · %s",
@@ -155,7 +184,7 @@ static Err find_and_show(Cli *cli, bool like) {
     HitView view;
     PythiaSearch rq;
     TRY(view_from_flags(cli, &view));
-    TRY(request_from_flags(cli, like, &rq));
+    TRY(request_from_flags(cli, &view, like, &rq));
     PythiaReply reply = {0};
     TRY(cli_search(cli, &rq, &reply));
     if (reply.n == 0 && reply.deadline_hit) return nothing_found(cli, &reply);

@@ -98,6 +98,8 @@ const Flag watch_flags[] = {
 const Flag search_flags[] = {
     {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
     {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    {.name = "no-collapse", .help = "show copies of a hit's text as hits, too, not as its other places"},
+    {.name = "rerank", .help = "read the first hits once more with the reranker (model.rerank), which takes its time"},
     {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_SEARCH_LIMIT)},
     {.name = "lang",
      .letter = 't',
@@ -314,6 +316,7 @@ const Flag tokenize_flags[] = {FLAG_MODEL, FLAG_JSON, {0}};
 const Flag eval_flags[] = {
     {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
     {.name = "fusion", .type = FLAG_VALUE, .arg = "HOW", .key = KEY(CONF_SEARCH_FUSION)},
+    {.name = "rerank", .help = "with the reranker (model.rerank), as `search --rerank`"},
     FLAG_MODEL,
     {.name = "run-file",
      .type = FLAG_VALUE,

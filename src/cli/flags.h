@@ -38,7 +38,7 @@ extern const Flag token_create_flags[];
 extern const Flag help_flags[];
 
 enum {
-    SEARCH_ONLY = 2
+    SEARCH_ONLY = 4
 }; /* so many of search_flags, the first ones, are of searches alone; the others are of `similar`, too */
 
 #endif

@@ -240,6 +240,13 @@ static void header_add(Cli *cli, Buf *b, const Term *t, const HitView *v, const 
     buf_char(b, '\n');
 }
 
+/* What a reranker made of the place and score that the arms gave it. */
+static void reranked_add(Buf *b, const HitView *v, const PythiaHit *h, double prior) {
+    const double gives = v->weight * prior * (double)h->relevance, kept = (1 - v->weight) * (double)h->first_score;
+    buf_printf(b, "%*sreranker was %4d  relevance %6.4f  gives %7.4f, the score before %.4f: score %.4f\n",
+               EXPLAIN_INDENT, "", h->first_rank, (double)h->relevance, gives, kept, (double)h->score);
+}
+
 /* What each arm gave to the fused score, so that the lines add up. A hit that only the words found may still have had
  * its cosine computed: it then has one without a rank. */
 static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
@@ -270,7 +277,27 @@ static void explain_add(Buf *b, const HitView *v, const PythiaHit *h) {
     if (h->named > 0)
         buf_printf(b, "%*sname     defines what is asked for  gives %7.4f\n", EXPLAIN_INDENT, "", (double)h->named);
     if (prior < 1) buf_printf(b, "%*sprior    noise: all of it times %.2f\n", EXPLAIN_INDENT, "", prior);
-    buf_printf(b, "%*sfused %.4f  score %.4f\n", EXPLAIN_INDENT, "", (double)h->fused, (double)h->score);
+    const double score = (double)(h->first_rank > 0 ? h->first_score : h->score);
+    buf_printf(b, "%*sfused %.4f  score %.4f\n", EXPLAIN_INDENT, "", (double)h->fused, score);
+    if (h->first_rank > 0) reranked_add(b, v, h, prior);
+}
+
+/* The other places of the hit's text, after `before`; those over COPIES_SHOWN are counted. */
+static void copies_add(Cli *cli, Buf *b, const Term *t, const char *before, const PythiaHit *h) {
+    enum { COPIES_SHOWN = 3 };
+    const size_t shown = h->n_copies < COPIES_SHOWN ? h->n_copies : COPIES_SHOWN;
+    const int64_t more = (int64_t)(h->n_copies - shown) + h->more_copies;
+    if (shown == 0) return;
+    buf_add_z(b, before);
+    for (size_t i = 0; i < shown; i++) {
+        const PythiaCopy *c = &h->copies[i];
+        if (i) buf_add_z(b, ", ");
+        path_link(b, t, c->uri, path_shown(cli, c->path, c->uri));
+        lines_range_add(b, c->start_line, c->end_line);
+        if (c->likeness < 1) buf_printf(b, " (%d %% alike)", (int)(c->likeness * 100));
+    }
+    if (more) buf_printf(b, " and %lld more", (long long)more);
+    buf_char(b, '\n');
 }
 
 static void pretty_add(Cli *cli, Buf *b, const HitView *v, const HitText *x, const QueryWords *words) {
@@ -280,6 +307,7 @@ static void pretty_add(Cli *cli, Buf *b, const HitView *v, const HitText *x, con
         buf_add_z(b, "   (the file is gone; the next `pythia index` forgets it)\n");
     } else {
         excerpt_add(b, t, v, x, words);
+        copies_add(cli, b, t, "   also in ", x->hit);
     }
     if (v->explain) explain_add(b, v, x->hit);
 }
@@ -373,6 +401,10 @@ static void markdown_add(Cli *cli, Buf *b, const HitView *v, const HitText *x) {
     if (!str_ends(x->content, STR("\n"))) buf_char(b, '\n');
     for (size_t i = 0; i < fence; i++) buf_char(b, '`');
     buf_add_z(b, "\n\n");
+    if (x->hit->n_copies) {
+        copies_add(cli, b, &cli->out_term, "also in ", x->hit);
+        buf_char(b, '\n');
+    }
     if (v->explain) {
         explain_add(b, v, h);
         buf_char(b, '\n');

@@ -18,6 +18,7 @@ typedef struct {
     const char *mode;      /* "hybrid"…, for explaining; with it: */
     const char *fusion;    /* "convex" or "rrf" */
     double alpha;
+    double weight; /* of a reranker's relevance */
 } HitView;
 
 /* Words of a query that are worth marking in a hit: lower case, cut to a stem, in the arena. */

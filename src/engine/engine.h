@@ -54,6 +54,8 @@ bool engine_precision_is_auto(const Pythia *p); /* model.precision leaves the ch
 MUST_USE Err engine_model_to_index(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 /* The reranker called name; "": the configured one. In exact precision, whatever embeds; cut at its own limit. */
 MUST_USE Err engine_reranker(Pythia *p, Str name, Model **out);
+/* How a search is to be reranked. wish: 1 yes, -1 no, 0 as configured (search.rerank); out->model NULL: not. */
+MUST_USE Err engine_search_rerank(Pythia *p, int wish, SearchRerank *out);
 /* The model of that name, opened to write. */
 MUST_USE Err engine_generator(Pythia *p, Str name, Model **out);
 const char *engine_models_dir(Pythia *p, Arena *a);
@@ -79,6 +81,7 @@ MUST_USE Err engine_pool_under(Pythia *p, SchedClass line, MemoryLevel level, Po
 bool engine_is_remote(Str name);
 /* dim: of its vectors where that is known, else 0: the service is asked. */
 MUST_USE Err engine_remote_model(Pythia *p, Str name, size_t dim, Model **out);
+MUST_USE Err engine_remote_reranker(Pythia *p, Str name, Model **out); /* opening asks nothing of the service */
 
 /* ---- writer.c ---- */
 /* The kind that ask.url means, and one of it, of ask.model; closed by writer_close. ERR_USAGE: the configuration. */

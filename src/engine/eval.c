@@ -330,6 +330,7 @@ static Err eval_all(Eval *e) {
                           .lex = &e->lex_settings,
                           .deadline = &stop};
     TRY(engine_recompute_most(e->p, &base.recompute));
+    TRY(engine_search_rerank(e->p, e->rq->rerank, &base.rerank));
     e->lex_settings = engine_lex_settings(e->p);
     TRY(engine_analyzer(e->p, &e->analyzer));
     TRY(eval_set_read(e->a, dir, &e->set));

@@ -3,6 +3,7 @@
 #include "engine/engine.h"
 #include "engine/shown.h"
 #include "ingest/read.h"
+#include "search/rerank.h"
 
 enum { FIND_COLLECTIONS_MAX = 64, OPEN_TRIES = 8 };
 
@@ -223,12 +224,35 @@ static void close_sources(Find *f) {
 
 /* ---- the reply ---- */
 
-static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
-    const StoreChunk *c = &h->chunk;
+static Err public_id(Arena *a, const StoreChunk *c, Str *out) {
     char id[24];
     chunk_id_write(c->chunk_id, id);
-    *out = (PythiaHit){.id = arena_str(a, str_of(id)),
-                       .uri = c->uri,
+    *out = arena_str(a, str_of(id));
+    return out->p ? ERR_OK : arena_error();
+}
+
+static Err fill_copies(Arena *a, const SearchHit *h, PythiaHit *out) {
+    out->more_copies = (int64_t)h->more_copies;
+    out->n_copies = h->n_copies;
+    if (h->n_copies) out->copies = arena_array(a, PythiaCopy, h->n_copies);
+    if (h->n_copies && !out->copies) return arena_error();
+    for (size_t i = 0; i < h->n_copies; i++) {
+        const StoreChunk *c = &h->copies[i].chunk;
+        out->copies[i] = (PythiaCopy){.uri = c->uri,
+                                      .path = c->path,
+                                      .collection = h->copies[i].collection->name,
+                                      .root = h->copies[i].collection->root,
+                                      .start_line = c->start_line,
+                                      .end_line = c->end_line,
+                                      .likeness = h->copies[i].likeness};
+        TRY(public_id(a, c, &out->copies[i].id));
+    }
+    return ERR_OK;
+}
+
+static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
+    const StoreChunk *c = &h->chunk;
+    *out = (PythiaHit){.uri = c->uri,
                        .path = c->path,
                        .collection = h->collection->name,
                        .root = h->collection->root,
@@ -251,8 +275,12 @@ static Err fill_hit(Arena *a, const SearchHit *h, PythiaHit *out) {
                        .named = h->named,
                        .prior = h->prior,
                        .fused = h->fused,
-                       .estimated = h->estimated};
-    return out->id.p ? ERR_OK : arena_error();
+                       .estimated = h->estimated,
+                       .first_rank = h->first_rank,
+                       .first_score = h->first_score,
+                       .relevance = h->first_rank ? (float)rerank_relevance(h->logit) : 0};
+    TRY(public_id(a, c, &out->id));
+    return fill_copies(a, h, out);
 }
 
 /* Documents of hits that wait for a vector are embedded next. A failure here is none of the search. */
@@ -304,6 +332,16 @@ static void fill_recomputed(Find *f, const SearchRefined *r) {
         out->cached += f->recompute[i].cached;
         out->lost += f->recompute[i].lost;
     }
+}
+
+static void fill_reranked(Find *f, const SearchReranked *r, const Model *by) {
+    if (!r->any) return;
+    f->out->reranked = (PythiaReranked){.any = true,
+                                        .model = model_info(by)->name,
+                                        .wanted = (int64_t)r->wanted,
+                                        .scored = (int64_t)r->scored,
+                                        .weight = config_float(f->p->opts.config, CONF_SEARCH_RERANK_WEIGHT),
+                                        .ms = r->ms};
 }
 
 static Err fill_reply(Find *f, const SearchReply *r) {
@@ -358,6 +396,17 @@ static void drop_itself(const Find *f, SearchReply *r, size_t limit) {
     r->n = n < limit ? n : limit;
 }
 
+/* Names, expressions and places are no questions that a reranker could read. */
+static Err rerank_wanted(Find *f, SearchRequest *sr) {
+    const bool question = !f->rq->like.n && f->mode != MODE_SYMBOL && f->mode != MODE_REGEX;
+    const int64_t start = clock_mono_ns();
+    if (!question && f->rq->rerank > 0)
+        return err_set(ERR_USAGE, "what '%s' finds cannot be reranked; valid: hybrid, semantic, lexical", f->out->mode);
+    if (question) TRY(engine_search_rerank(f->p, f->rq->rerank, &sr->rerank));
+    f->out->timing.model_ms += clock_ms_since(start);
+    return ERR_OK;
+}
+
 static Err find_all(Find *f, SearchRequest *sr, FoundFn then, void *ctx) {
     SearchReply reply;
     Err err = ERR_OK;
@@ -369,6 +418,7 @@ static Err find_all(Find *f, SearchRequest *sr, FoundFn then, void *ctx) {
     if (!err) err = search(f->a, f->sources, f->n, sr, &reply);
     if (!err && f->like.vector) drop_itself(f, &reply, limit);
     if (!err) err = fill_reply(f, &reply);
+    if (!err) fill_reranked(f, &reply.reranked, sr->rerank.model);
     if (!err && then) err = then(ctx, &(FindView){f->sources, f->n, &f->query, &reply});
     close_sources(f);
     return err;
@@ -398,19 +448,21 @@ Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void 
     TRY(engine_store(p, false, &f.store));
     out->timing.open_ms = clock_ms_since(start);
     TRY(choose_collections(&f));
-    SearchRequest sr = {.query = rq->query,
-                        .parsed = &f.query,
-                        .mode = f.mode,
-                        .fusion = (Fusion)fusion,
-                        .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
-                        .limit = rq->limit ? rq->limit : (size_t)config_int(c, CONF_SEARCH_LIMIT),
-                        .min_score =
-                            (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
-                        .lex = &lex,
-                        .freshness = true,
-                        .full = rq->full,
-                        .deadline = &stop};
+    SearchRequest sr = {
+        .query = rq->query,
+        .parsed = &f.query,
+        .mode = f.mode,
+        .fusion = (Fusion)fusion,
+        .alpha = (float)config_float(c, CONF_SEARCH_ALPHA),
+        .limit = rq->limit ? rq->limit : (size_t)config_int(c, CONF_SEARCH_LIMIT),
+        .min_score = (float)(rq->min_score < 0 ? config_float(c, CONF_SEARCH_MIN_SCORE) : rq->min_score),
+        .lex = &lex,
+        .freshness = true,
+        .full = rq->full,
+        .collapse = !rq->like.n && rq->collapse >= 0 && (rq->collapse > 0 || config_bool(c, CONF_SEARCH_COLLAPSE)),
+        .deadline = &stop};
     TRY(engine_recompute_most(p, &sr.recompute));
+    TRY(rerank_wanted(&f, &sr));
     TRY(find_all(&f, &sr, then, ctx));
     out->took_ms = clock_ms_since(start);
     return ERR_OK;

@@ -150,6 +150,10 @@ Err engine_reranker(Pythia *p, Str name, Model **out) {
     const char *path = NULL, *dir = engine_models_dir(p, &a);
     *out = NULL;
     if (name.n == 0) name = config_text(p->opts.config, CONF_MODEL_RERANK);
+    if (engine_is_remote(name)) {
+        arena_free(&a);
+        return engine_remote_reranker(p, name, out);
+    }
     Err err = dir ? model_resolve(&a, dir, name, &path) : arena_error();
     if (!err) err = model_of_path(p, path, &(ModelOpts){.precision = MODEL_EXACT, .reranker = true}, out);
     if (err == ERR_NO_MODEL || err == ERR_UNSUPPORTED) {

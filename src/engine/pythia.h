@@ -211,6 +211,13 @@ typedef struct {
     double ratio;    /* share of chunks with vectors, 0..1 */
 } Coverage;
 
+/* Another place of a hit's text, or of one that is nearly the same. */
+typedef struct {
+    Str id, uri, path, collection, root;
+    int32_t start_line, end_line;
+    float likeness; /* 1: the same; 0.8 at least */
+} PythiaCopy;
+
 typedef struct {
     Str id; /* "k3f9a2" */
     Str uri, path, collection, root;
@@ -222,10 +229,25 @@ typedef struct {
     Str content;
     int32_t lex_rank, vec_rank; /* explain; 0: not in that arm */
     float bm25, cosine, fused;
-    float named;    /* what fused has more because it defines the name that is asked for; 0: it does not */
-    float prior;    /* what fused was multiplied by: less than 1 for generated, vendored and other noise */
-    bool estimated; /* cosine is what a code says, within some hundredths: no vector was computed */
+    float named;        /* what fused has more because it defines the name that is asked for; 0: it does not */
+    float prior;        /* what fused was multiplied by: less than 1 for generated, vendored and other noise */
+    bool estimated;     /* cosine is what a code says, within some hundredths: no vector was computed */
+    int32_t first_rank; /* explain, of a hit that was reranked: its place before; 0: it was not */
+    float first_score;  /* likewise, its score before */
+    float relevance;    /* likewise, 0..1: what the reranker says of it */
+    PythiaCopy *copies; /* [n_copies] best first, at most 16 */
+    size_t n_copies;
+    int64_t more_copies; /* seen, and not listed */
 } PythiaHit;
+
+/* Of searches whose first hits were to be reranked. */
+typedef struct {
+    bool any;
+    Str model;
+    int64_t wanted, scored; /* hits to be read, and those that were: fewer when the deadline came first */
+    double weight;          /* of relevance in score */
+    double ms;
+} PythiaReranked;
 
 /* Of indexes that keep no vectors (compact): what a search computed anew. */
 typedef struct {
@@ -257,6 +279,8 @@ typedef struct {
     double min_score;    /* < 0: configuration */
     int64_t deadline_ms; /* < 0: configuration; 0: none */
     bool full;           /* of each hit all that it is a part of: its symbol or section */
+    int32_t rerank;      /* read the first hits once more with the reranker: 1 yes, -1 no, 0 as configured */
+    int32_t collapse;    /* hits of the same or nearly the same text are one: likewise; never of `like` */
 } PythiaSearch;
 
 typedef struct {
@@ -267,6 +291,7 @@ typedef struct {
     int64_t total;
     bool has_more, deadline_hit;
     PythiaRecomputed recomputed;
+    PythiaReranked reranked;
     double took_ms;
     struct {
         double open_ms, model_ms, embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
@@ -274,7 +299,9 @@ typedef struct {
     Coverage coverage;
 } PythiaReply;
 
-/* Nothing found is ERR_OK with n 0. ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
+/* Nothing found is ERR_OK with n 0. A reranker that is missing or fails is an error (ERR_NO_MODEL, ERR_NETWORK), one that the deadline
+ * stops is not; in the modes symbol and regex and of `like` asking for one is ERR_USAGE, a configured one is not asked.
+ * ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
 MUST_USE Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out);
 
 /* ---- ask ---- */
@@ -623,6 +650,7 @@ typedef struct {
     const char *run_file; /* TREC run; NULL: none */
     IndexProgressFn progress;
     void *progress_ctx;
+    int32_t rerank;  /* as PythiaSearch has it */
     int64_t answers; /* questions of each kind to ask, those with an answer and those without; 0: none */
     double
         vectors; /* share of the documents that get one, 0..1: what a search finds while a collection is still being indexed */

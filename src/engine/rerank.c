@@ -1,10 +1,9 @@
-/* rerank.c - texts scored against a query by a cross-encoder.
+/* rerank.c - texts scored against a query by a cross-encoder, and searches that are to be.
  *
  * A reranker has one label, and what it gives is that label's logit. The logistic function makes 0..1 of it, as
  * sentence-transformers does: the order is the same, and a score reads like those of a search.
  */
-#include <math.h>
-
+#include "search/rerank.h"
 #include "engine/engine.h"
 
 typedef struct {
@@ -17,7 +16,7 @@ typedef struct {
     EmbedInfo *info; /* [n] */
 } Rerank;
 
-static Err rerank(void *ctx, const Deadline *stop) {
+static Err texts_score(void *ctx, const Deadline *stop) {
     const Rerank *r = ctx;
     return model_rerank(r->m, r->pool, r->query, r->texts, r->n, &(EmbedOpts){.deadline = stop}, r->logits, r->info);
 }
@@ -33,11 +32,27 @@ Err pythia_rerank(Pythia *p, Arena *a, const PythiaRerank *rq, const Str *texts,
     if (!*out || !logits || !info) return arena_error();
     Deadline stop = engine_deadline(p, 0);
     Rerank r = {m, pool, rq->query, texts, n, logits, info};
-    TRY(sched_run(core_sched(p->core), SCHED_INTERACTIVE, &stop, rerank, &r));
+    const bool service = str_is(model_info(m)->arch, "remote"); /* uses none of our cores: it takes no turn */
+    TRY(service ? texts_score(&r, &stop) : sched_run(core_sched(p->core), SCHED_INTERACTIVE, &stop, texts_score, &r));
     for (size_t i = 0; i < n; i++)
-        (*out)[i] = (PythiaRanked){.score = 1.0 / (1.0 + exp(-(double)logits[i])),
+        (*out)[i] = (PythiaRanked){.score = rerank_relevance(logits[i]),
                                    .logit = logits[i],
                                    .tokens = info[i].tokens,
                                    .truncated = info[i].truncated};
+    return ERR_OK;
+}
+
+Err engine_search_rerank(Pythia *p, int wish, SearchRerank *out) {
+    const Config *c = p->opts.config;
+    Model *m = NULL;
+    *out = (SearchRerank){0};
+    if (wish < 0 || (wish == 0 && !config_bool(c, CONF_SEARCH_RERANK))) return ERR_OK;
+    const int64_t depth = config_int(c, CONF_SEARCH_RERANK_DEPTH);
+    TRY(engine_reranker(p, STR(""), &m));
+    TRY(engine_pool_under(p, SCHED_INTERACTIVE, engine_pressure(p), &out->pool));
+    out->model = m;
+    out->sched = core_sched(p->core);
+    out->depth = depth > 0 ? (size_t)depth : 0; /* which search() refuses */
+    out->weight = (float)config_float(c, CONF_SEARCH_RERANK_WEIGHT);
     return ERR_OK;
 }

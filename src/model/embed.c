@@ -264,7 +264,7 @@ static const EmbedOpts no_opts;
 static Err embed_check(EmbedJob *j) {
     const Model *m = j->m;
     if (m->info.pooling == POOL_RANK)
-        return err_set(ERR_UNSUPPORTED, "model '%s' is a reranker, it cannot embed", gguf_name(m->gguf));
+        return err_set(ERR_UNSUPPORTED, "model '%.*s' is a reranker, it cannot embed", STR_FMT(m->info.name));
     if (m->info.pooling == POOL_NONE)
         return err_set(ERR_UNSUPPORTED, "model '%s' was opened to generate, it cannot embed", gguf_name(m->gguf));
     j->width = m->info.dim;
@@ -278,7 +278,8 @@ static Err embed_check(EmbedJob *j) {
 Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
                 EmbedInfo *info) {
     EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts};
-    if (n && m->remote) return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
+    if (n && m->remote && m->info.pooling != POOL_RANK)
+        return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
     TRY(embed_check(&j));
     return n ? embed_all(&j, pool, texts, NULL, n, out, info) : ERR_OK;
 }
@@ -296,10 +297,10 @@ Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t 
     Pair pair;
     Arena a = {0};
     EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .width = 1, .pair = &pair};
-    if (m->remote) return err_set(ERR_UNSUPPORTED, "model '%.*s' cannot rerank", STR_FMT(m->info.name));
     if (m->info.pooling != POOL_RANK)
-        return err_set(ERR_UNSUPPORTED, "model '%s' is not a reranker", gguf_name(m->gguf));
+        return err_set(ERR_UNSUPPORTED, "model '%.*s' is not a reranker", STR_FMT(m->info.name));
     if (n == 0) return ERR_OK;
+    if (m->remote) return remote_rerank(m->remote, query, docs, n, j.opts, scores, info);
     Err err = pair_open(&pair, &a, m->gguf, m->tok, m->max_tokens, query);
     if (!err) err = embed_all(&j, pool, docs, NULL, n, scores, info);
     arena_free(&a);

@@ -69,14 +69,15 @@ MUST_USE Err model_open(Model **out, const char *path, const ModelOpts *opts);
 void model_close(Model *m); /* NULL is fine */
 
 typedef struct {
-    const char *url;              /* "http://127.0.0.1:8081/v1", or that of /embeddings itself */
-    const char *model;            /* what the service calls it */
-    const char *key, *key_env;    /* NULL: none; key_env is named in messages, the key never */
-    const char *tokenizer;        /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
-    size_t max_tokens;            /* 0: 512 */
-    size_t dim;                   /* 0: asked for */
-    size_t dimensions;            /* wanted of the service, which must give them ("dimensions"); 0: its own */
-    const char *prefix[2];        /* by EmbedKind, what goes before a text; NULL: nothing */
+    const char *url;           /* "http://127.0.0.1:8081/v1", or that of /embeddings itself */
+    const char *model;         /* what the service calls it */
+    const char *key, *key_env; /* NULL: none; key_env is named in messages, the key never */
+    const char *tokenizer;     /* a GGUF whose vocabulary counts tokens; NULL: they are estimated */
+    size_t max_tokens;         /* 0: 512 */
+    size_t dim;                /* 0: asked for */
+    size_t dimensions;         /* wanted of the service, which must give them ("dimensions"); 0: its own */
+    bool reranker;             /* url is of a service that ranks (or that of /rerank itself); dim means nothing then */
+    const char *prefix[2];     /* by EmbedKind, what goes before a text; NULL: nothing */
     int64_t connect_ms, stall_ms; /* 0: http.h's */
     unsigned attempts;            /* 0: 5 */
     int64_t pause_ms;             /* after the first failure; 0: 500 */
@@ -84,7 +85,7 @@ typedef struct {
     const Deadline *deadline;     /* for opening; NULL: none */
 } ModelRemoteOpts;
 
-/* A model that a service holds (any with OpenAI's /v1/embeddings), called "remote:<model>"; info.id is the SHA-256 of URL and
+/* A model that a service holds (any with OpenAI's /v1/embeddings, or for a reranker Cohere's /rerank), called "remote:<model>"; info.id is the SHA-256 of URL and
  * model. Embedding it may fail with ERR_NETWORK. What remote.h says holds. */
 MUST_USE Err model_open_remote(Model **out, const ModelRemoteOpts *opts);
 const ModelInfo *model_info(const Model *m);

@@ -1,37 +1,22 @@
-/* remote.c - asking the service: requests, batches, trying again; see remote.h. What it answers is read in
- * remote_reply.c.
+/* remote.c - a service's model: opening, connections, embeddings in batches; see remote.h. What it answers is read in
+ * remote_reply.c; reranking is in remote_rank.c.
  *
  * A batch is BATCH_TEXTS texts or BATCH_BYTES, whichever comes first; batches go out in parallel, one a worker of the pool.
  * A service that finds a batch too large (413) gets it in halves.
  */
-#include "model/remote.h"
+#include "model/remote_impl.h"
 
 #include <math.h>
-#include <pthread.h>
 #include <stdlib.h>
 
-#include "base/http.h"
 #include "base/json.h"
-#include "model/gguf.h"
-#include "model/tok.h"
 
 enum {
     BATCH_TEXTS = 32, /* a service on a slow CPU must be through with one before it seems stalled */
     BATCH_BYTES = 96 << 10,
-    CONNECTIONS = 16, /* kept; more are opened and closed again */
     TOKENS_DEFAULT = 512,
     ATTEMPTS_DEFAULT = 5,
     REPLY_MAX = 256 << 20,
-};
-
-struct Remote {
-    const char *url, *model, *key, *key_env; /* in the Model's arena */
-    ModelRemoteOpts opts;
-    Gguf *vocabulary; /* of the tokenizer; NULL: tokens are estimated */
-    Tok *tok;
-    pthread_mutex_t lock; /* guards idle, n_idle */
-    Http *idle[CONNECTIONS];
-    size_t n_idle;
 };
 
 /* ---- connections ---- */
@@ -46,7 +31,7 @@ static Err connection_take(Remote *r, Http **out) {
 
 static void connection_give(Remote *r, Http *h) {
     (void)pthread_mutex_lock(&r->lock);
-    if (r->n_idle < CONNECTIONS) {
+    if (r->n_idle < REMOTE_CONNECTIONS) {
         r->idle[r->n_idle++] = h;
         h = NULL;
     }
@@ -56,8 +41,36 @@ static void connection_give(Remote *r, Http *h) {
 
 /* ---- one request ---- */
 
+Err remote_post(Remote *r, Arena *a, Str body, const Deadline *deadline, uint64_t salt, HttpReply *reply) {
+    Http *h = NULL;
+    HttpRetry retry = {.attempts_max = r->opts.attempts ? r->opts.attempts : ATTEMPTS_DEFAULT,
+                       .base_ms = r->opts.pause_ms ? r->opts.pause_ms : 500,
+                       .max_ms = 60000,
+                       .seed = r->opts.seed + salt};
+    const HttpRequest rq = {.method = "POST",
+                            .url = r->url,
+                            .bearer = r->key,
+                            .body = body,
+                            .content_type = "application/json",
+                            .connect_ms = r->opts.connect_ms,
+                            .stall_ms = r->opts.stall_ms,
+                            .max_bytes = REPLY_MAX,
+                            .deadline = deadline};
+    TRY(connection_take(r, &h));
+    const Err err = http_send_retry(h, a, &rq, &retry, reply);
+    connection_give(r, h);
+    return err;
+}
+
+Err remote_accept(const Remote *r, const HttpReply *reply) {
+    return reply->status == 200 ? ERR_OK : http_service_error(reply, r->key, r->key_env, remote_section(r));
+}
+
+const char *remote_section(const Remote *r) { return r->opts.reranker ? "rerank_remote" : "embed_remote"; }
+
 /* Another dimension than before: the service has put another model behind the same name. */
 static Err answer_bad(const Remote *r, Err err) {
+    if (!err) return ERR_OK;
     err = err_prefix(err, "'%s'", r->url);
     return err == ERR_MODEL_MISMATCH ? err_fix(err, "pythia index --model 'remote:%s' --force", r->model) : err;
 }
@@ -86,37 +99,16 @@ typedef struct {
 
 /* *dim 0: learnt. too_large: the service wants fewer texts at once. */
 static Err ask_once(const Ask *ask, Arena *a, const Str *texts, size_t n, size_t *dim, float **out, bool *too_large) {
-    Remote *r = ask->r;
-    Http *h = NULL;
     HttpReply reply;
     Buf body = {0};
-    HttpRetry retry = {.attempts_max = r->opts.attempts ? r->opts.attempts : ATTEMPTS_DEFAULT,
-                       .base_ms = r->opts.pause_ms ? r->opts.pause_ms : 500,
-                       .max_ms = 60000,
-                       .seed = r->opts.seed + ask->first};
-    Err err = request_body(r, texts, n, &body);
-    if (!err) err = connection_take(r, &h);
-    if (err) goto done;
-    HttpRequest rq = {.method = "POST",
-                      .url = r->url,
-                      .bearer = r->key,
-                      .body = buf_str(&body),
-                      .content_type = "application/json",
-                      .connect_ms = r->opts.connect_ms,
-                      .stall_ms = r->opts.stall_ms,
-                      .max_bytes = REPLY_MAX,
-                      .deadline = ask->opts->deadline};
-    if ((err = http_send_retry(h, a, &rq, &retry, &reply))) goto done;
-    *too_large = reply.status == 413 && n > 1;
-    if (*too_large) goto done;
-    if (reply.status != 200)
-        err = http_service_error(&reply, r->key, r->key_env, "embed_remote");
-    else if ((err = remote_reply_read(a, reply.body, n, dim, out)))
-        err = answer_bad(r, err);
-done:
-    if (h) connection_give(r, h);
+    Err err = request_body(ask->r, texts, n, &body);
+    if (!err) err = remote_post(ask->r, a, buf_str(&body), ask->opts->deadline, ask->first, &reply);
     buf_free(&body);
-    return err;
+    if (err) return err;
+    *too_large = reply.status == 413 && n > 1;
+    if (*too_large) return ERR_OK;
+    TRY(remote_accept(ask->r, &reply));
+    return answer_bad(ask->r, remote_reply_read(a, reply.body, n, dim, out));
 }
 
 /* The first width of dim floats, of length 1 again. */
@@ -289,14 +281,14 @@ static Err dimension_ask(Remote *r, size_t *dim) {
 }
 
 static Err fill(Remote *r, Arena *a, const ModelRemoteOpts *opts, ModelInfo *info) {
-    TRY(remote_url(a, str_of(opts->url), &r->url));
+    TRY(opts->reranker ? remote_rank_url(a, str_of(opts->url), &r->url) : remote_url(a, str_of(opts->url), &r->url));
     r->model = arena_cstr(a, str_of(opts->model));
     r->key = opts->key && opts->key[0] ? arena_cstr(a, str_of(opts->key)) : NULL;
     r->key_env = opts->key_env ? arena_cstr(a, str_of(opts->key_env)) : NULL;
     info->name = arena_printf(a, "remote:%s", opts->model);
     info->arch = STR("remote");
     info->path = info->name;
-    info->pooling = POOL_NONE;
+    info->pooling = opts->reranker ? POOL_RANK : POOL_NONE;
     info->normalize = true;
     info->tensor_types = STR("");
     info->max_tokens = opts->max_tokens ? opts->max_tokens : TOKENS_DEFAULT;
@@ -313,7 +305,7 @@ static Err fill(Remote *r, Arena *a, const ModelRemoteOpts *opts, ModelInfo *inf
         info->n_vocab = tok_vocab_size(r->tok);
     }
     http_warn_open("model", r->url, r->key);
-    return info->dim ? ERR_OK : dimension_ask(r, &info->dim);
+    return info->dim || opts->reranker ? ERR_OK : dimension_ask(r, &info->dim);
 }
 
 Err remote_open(Remote **out, Arena *a, const ModelRemoteOpts *opts, ModelInfo *info) {

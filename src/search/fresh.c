@@ -275,13 +275,17 @@ static Err doc_of(LiveDocs *d, const StoreChunk *c, LiveText **out) {
     return ERR_OK;
 }
 
-Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out) {
+Err live_docs_place(LiveDocs *d, StoreChunk *c, Freshness *fresh, Str *out) {
     LiveText *live;
+    TRY(doc_of(d, c, &live));
+    return live_place(d->arena, live, c, fresh, out);
+}
+
+Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out) {
     Freshness fresh;
     Str content;
     *out = (Str){NULL, 0};
-    TRY(doc_of(d, c, &live));
-    TRY(live_place(d->arena, live, c, &fresh, &content));
+    TRY(live_docs_place(d, c, &fresh, &content));
     if (fresh == FRESH || fresh == FRESH_MOVED) *out = content;
     return ERR_OK;
 }

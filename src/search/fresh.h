@@ -42,7 +42,9 @@ typedef struct {
 
 /* room: documents that may be asked for, at most. */
 MUST_USE Err live_docs_begin(LiveDocs *d, Arena *arena, Store *s, Str root, size_t room);
-/* The chunk's text, {NULL, 0} when it is not what was indexed any more. Errors as live_read's. */
+/* The chunk's text as it is now, where it is (live_place). Errors as live_read's. */
+MUST_USE Err live_docs_place(LiveDocs *d, StoreChunk *c, Freshness *fresh, Str *out);
+/* The chunk's text, {NULL, 0} when it is not what was indexed any more. */
 MUST_USE Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out);
 
 /* What of a hit is shown: its chunk; the chunk and all of the symbol or section that it is a part of; exactly its symbol. */

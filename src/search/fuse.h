@@ -53,7 +53,9 @@ typedef struct {
     float shift;     /* what that adds to what its words stand in for (standin.h) */
     float
         named; /* a definition of exactly the name that is asked for: what that adds to fused; 0: it is none (named.h) */
-    float prior; /* of its document, 0..1; 0: nothing was taken off */
+    float prior;              /* of its document, 0..1; 0: nothing was taken off */
+    int32_t first_rank;       /* place before a reranker looked at it; 0: none has */
+    float logit, first_score; /* what it said; the score before */
     float fused, score;
 } Candidate;
 

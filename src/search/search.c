@@ -13,7 +13,7 @@
  * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h). Chunks that have no
  * vector yet are judged by their words, and by a static table where there is one (standin.h).
  *
- * Deadline. It cuts both arms and that computing; fusion and reading the hits' files go on: they take a few milliseconds, and
+ * Deadline. It cuts both arms, that computing and reranking (rerank.h); fusion and reading the hits' files go on: they take a few milliseconds, and
  * there would be no answer without them.
  */
 #include "search/search.h"
@@ -22,10 +22,12 @@
 #include <stdlib.h>
 
 #include "search/arms.h"
+#include "search/copies.h"
 #include "search/fresh.h"
 #include "search/named.h"
 #include "search/refine.h"
 #include "search/regex.h"
+#include "search/rerank.h"
 #include "search/standin.h"
 #include "search/strict.h"
 #include "search/symbol.h"
@@ -37,6 +39,7 @@ enum {
     LEXICAL_DEPTH = 1000, /* candidates of the lexical arm at least: they cost 16 bytes each */
     LEXICAL_PER_HIT = 10,
     LOOK_UP_BATCH = 64, /* chunks whose vectors are looked up at a time */
+    COPIES_READ = 256,  /* hits read beyond the limit because others turned out to be copies */
     SPARE_HITS = 16, /* ranked exactly beyond the limit: some may turn out to be the same text of the same document */
 };
 
@@ -55,7 +58,21 @@ typedef struct {
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
 
+/* So many candidates are ranked exactly: who may be shown, and who a reranker is to look at. */
+static size_t exact_depth(const Search *s) {
+    return larger(s->rq->limit, s->rq->rerank.model ? s->rq->rerank.depth : 0) + SPARE_HITS;
+}
+
 /* ---- before ---- */
+
+static Err rerank_check(const SearchRerank *r) {
+    if (!r->model) return ERR_OK;
+    if (r->depth == 0 || r->depth > SEARCH_LIMIT_MAX)
+        return err_set(ERR_USAGE, "search.rerank_depth %zu: it must be 1 to %d", r->depth, SEARCH_LIMIT_MAX);
+    if (!(r->weight >= 0.0f && r->weight <= 1.0f))
+        return err_set(ERR_USAGE, "search.rerank_weight %g: it must be 0 to 1", (double)r->weight);
+    return ERR_OK;
+}
 
 static Err request_check(const Search *s) {
     const SearchRequest *rq = s->rq;
@@ -65,6 +82,7 @@ static Err request_check(const Search *s) {
         return err_set(ERR_USAGE, "alpha %g: it must be 0 to 1", (double)rq->alpha);
     if (!(rq->min_score >= 0.0f && rq->min_score <= 1.0f))
         return err_set(ERR_USAGE, "min-score %g: it must be 0 to 1", (double)rq->min_score);
+    TRY(rerank_check(&rq->rerank));
     if (rq->mode != MODE_SEMANTIC) return ERR_OK;
     for (size_t i = 0; i < s->n_sources; i++)
         if (s->sources[i].index && s->sources[i].model) return ERR_OK;
@@ -159,7 +177,7 @@ static int by_falling_bm25(const void *pa, const void *pb) {
 
 /* The fused value that the last hit has at least. */
 static float entry_bar(const Search *s, Completion *c) {
-    size_t place = s->rq->limit + SPARE_HITS;
+    const size_t place = exact_depth(s);
     if (c->n_settled < place) return -INFINITY;
     for (size_t i = 0; i < c->n_settled; i++) {
         const Candidate *of = c->settled[i];
@@ -220,7 +238,7 @@ static Err cosines_complete(Search *s) {
 /* Candidates whose documents rank lower are put in their place. A prior only lowers, so who may still be among the hits is
  * known without asking for all: it ends when the last hit stands above the next one's undiminished value. */
 static Err priors_apply(Search *s) {
-    const size_t want = s->rq->limit + SPARE_HITS;
+    const size_t want = exact_depth(s);
     bool any = false;
     for (size_t done = 0, end; done < s->n_all; done = end) {
         if (done >= want && s->all[want - 1].fused >= s->all[done].fused) break;
@@ -244,13 +262,21 @@ static Err fuse(Search *s) {
         TRY(refine(&r, &s->out->refined, &s->out->deadline_hit));
     }
     if (s->rq->mode == MODE_HYBRID && s->rq->fusion == FUSION_CONVEX)
-        TRY(standin_fill(s->sources, s->n_sources, s->query.meaning, &s->rule, s->rq->limit + SPARE_HITS,
-                         s->rq->deadline, s->all, s->n_all, &s->out->deadline_hit));
+        TRY(standin_fill(s->sources, s->n_sources, s->query.meaning, &s->rule, exact_depth(s), s->rq->deadline, s->all,
+                         s->n_all, &s->out->deadline_hit));
     TRY(fuse_all(s->a, &s->rule, s->all, s->n_all));
     TRY(priors_apply(s));
+    s->out->fuse_ms = clock_ms_since(start);
+    return ERR_OK;
+}
+
+/* A reranker's look at the first, and then the end of what is good enough. */
+static Err settle_order(Search *s) {
+    if (s->rq->rerank.model)
+        TRY(rerank_candidates(s->a, s->sources, s->n_sources, s->rq, s->query.meaning, s->all, s->n_all,
+                              &s->out->reranked, &s->out->deadline_hit));
     while (s->n_all && s->all[s->n_all - 1].score < s->rq->min_score) s->n_all--;
     s->out->total = s->n_all;
-    s->out->fuse_ms = clock_ms_since(start);
     return ERR_OK;
 }
 
@@ -266,15 +292,22 @@ static bool shown_already(const Search *s, const StoreChunk *chunk, uint32_t sou
     return false;
 }
 
+/* What is there already, and need not be read to be seen so. */
+static bool is_another(const Search *s, const StoreChunk *chunk, uint32_t source, const uint32_t *source_of) {
+    SearchHit *full = s->rq->collapse ? copies_full(s->out->hits, s->out->n, chunk) : NULL;
+    if (full) full->more_copies++;
+    return full || shown_already(s, chunk, source, source_of);
+}
+
 /* A chunk that another process removed since the arms ran is left out, as is a second chunk of the same text in the
- * same document; the same text in another document is another hit. */
+ * same document; the same text in another document is another hit, or a copy (copies.h). */
 static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
     const SearchSource *from = &s->sources[c->source];
     int64_t collection;
     StoreChunk chunk;
     Err err = store_chunk(from->store, s->a, c->chunk, &collection, &chunk);
     if (err && err != ERR_NO_DOCUMENT) return err;
-    if (err || shown_already(s, &chunk, c->source, source_of)) {
+    if (err || is_another(s, &chunk, c->source, source_of)) {
         s->out->total--;
         return ERR_OK;
     }
@@ -290,6 +323,9 @@ static Err hit_take(Search *s, const Candidate *c, uint32_t *source_of) {
                                             .named = c->named,
                                             .prior = c->prior > 0 ? c->prior : 1.0f,
                                             .fused = c->fused,
+                                            .first_rank = c->first_rank,
+                                            .logit = c->logit,
+                                            .first_score = c->first_score,
                                             .estimated = c->has_cosine && (c->error > 0 || c->lost)};
     return ERR_OK;
 }
@@ -310,17 +346,44 @@ static void hits_unite(SearchReply *r) {
     r->n = n;
 }
 
+/* Reads the hits from `first` on and takes copies out of them; sketches NULL: copies stay. */
+static Err hits_read(Search *s, uint32_t *source_of, CopiesSketch *sketches, size_t first) {
+    SearchReply *out = s->out;
+    const size_t taken = out->n;
+    TRY(fresh_fill(s->a, s->sources, source_of + first, out->hits + first, taken - first,
+                   s->rq->full ? FILL_WHOLE : FILL_CHUNK));
+    if (sketches) TRY(copies_collapse(s->a, out->hits, source_of, sketches, first, &out->n));
+    out->total -= taken - out->n;
+    return ERR_OK;
+}
+
+/* Copies leave places, which the next candidates get, as long as there is time. */
+static Err hits_take_read(Search *s, size_t most, uint32_t *source_of) {
+    const int64_t start = clock_mono_ns();
+    CopiesSketch *sketches = s->rq->collapse ? arena_array(s->a, CopiesSketch, most + 1) : NULL;
+    if (s->rq->collapse && !sketches) return arena_error();
+    for (size_t at = 0, read = 0; at < s->n_all && s->out->n < most;) {
+        const size_t first = s->out->n;
+        const Err err = at ? deadline_check(s->rq->deadline) : ERR_OK;
+        s->out->deadline_hit |= err == ERR_DEADLINE;
+        if (err == ERR_DEADLINE) break;
+        TRY(err);
+        while (at < s->n_all && s->out->n < most) TRY(hit_take(s, &s->all[at++], source_of));
+        read += s->out->n - first;
+        TRY(hits_read(s, source_of, read <= most + COPIES_READ ? sketches : NULL, first));
+    }
+    if (s->rq->full) hits_unite(s->out);
+    s->out->fresh_ms = clock_ms_since(start);
+    return ERR_OK;
+}
+
 static Err hits_take(Search *s) {
-    size_t most = s->rq->limit < s->n_all ? s->rq->limit : s->n_all;
+    const size_t most = s->rq->limit < s->n_all ? s->rq->limit : s->n_all;
     uint32_t *source_of = arena_array(s->a, uint32_t, most + 1);
     s->out->hits = arena_array(s->a, SearchHit, most + 1);
     if (!source_of || !s->out->hits) return arena_error();
+    if (s->rq->freshness) return hits_take_read(s, most, source_of);
     for (size_t i = 0; i < s->n_all && s->out->n < most; i++) TRY(hit_take(s, &s->all[i], source_of));
-    if (!s->rq->freshness) return ERR_OK;
-    int64_t start = clock_mono_ns();
-    TRY(fresh_fill(s->a, s->sources, source_of, s->out->hits, s->out->n, s->rq->full ? FILL_WHOLE : FILL_CHUNK));
-    if (s->rq->full) hits_unite(s->out);
-    s->out->fresh_ms = clock_ms_since(start);
     return ERR_OK;
 }
 
@@ -336,5 +399,6 @@ Err search(Arena *a, const SearchSource *sources, size_t n_sources, const Search
     if (rq->mode == MODE_SYMBOL) return search_symbols(a, sources, n_sources, rq, s.query.meaning, out);
     TRY(arms_run(&s));
     TRY(fuse(&s));
+    TRY(settle_order(&s));
     return hits_take(&s);
 }

@@ -38,6 +38,15 @@ typedef struct {
     float effort;          /* of searches in the index (VecQuery.effort); 0: the kind's default */
 } SearchSource;
 
+/* A second, slower look at the first candidates: rerank.h. */
+typedef struct {
+    const Model *model; /* opened as a reranker; NULL: fusion has the last word */
+    Pool *pool;         /* NULL: this thread */
+    Sched *sched;       /* NULL: nobody else is there */
+    size_t depth;       /* 1..SEARCH_LIMIT_MAX candidates are looked at */
+    float weight;       /* 0..1: of what it says in the score */
+} SearchRerank;
+
 typedef struct {
     Str query;           /* text: only "phrases" in it are operators */
     const Query *parsed; /* what query_parse made of it; NULL: query is all there is */
@@ -50,11 +59,21 @@ typedef struct {
     float min_score;        /* 0..1 */
     const LexSettings *lex; /* of BM25F; NULL: the defaults */
     Filter filter;
-    size_t recompute; /* vectors computed anew at most, by indexes that keep none; 0: no bound */
-    bool freshness;   /* check each hit against the live file and read its content */
-    bool full;        /* with it: of each hit all that it is a part of, its symbol or section; each once */
+    size_t recompute;    /* vectors computed anew at most, by indexes that keep none; 0: no bound */
+    bool freshness;      /* check each hit against the live file and read its content */
+    SearchRerank rerank; /* not in the modes symbol and regex */
+    bool collapse;       /* with freshness: hits of the same or nearly the same text are one (copies.h) */
+    bool full;           /* with it: of each hit all that it is a part of, its symbol or section; each once */
     const Deadline *deadline;
 } SearchRequest;
+
+/* Another place of a hit's text: copies.h. */
+typedef struct {
+    const StoreCollection *collection;
+    StoreChunk chunk; /* as it is now, as a hit's */
+    float likeness;   /* 1: the same text */
+} SearchCopy;
+enum { SEARCH_COPIES_MAX = 16 }; /* of a hit, that are listed */
 
 typedef struct {
     const StoreCollection *collection;
@@ -65,7 +84,11 @@ typedef struct {
     /* explain: rank 0 means: not among the candidates of that arm */
     int32_t lex_rank, vec_rank;
     float bm25, cosine, named, prior, fused; /* as Candidate has them (fuse.h) */
-    bool estimated; /* cosine is an estimate: the deadline or the bound came first, or the text is gone */
+    bool estimated;               /* cosine is an estimate: the deadline or the bound came first, or the text is gone */
+    int32_t first_rank;           /* of a hit that was reranked: its place before; 0: it was not */
+    float logit, first_score;     /* likewise, what the reranker says of it, and its score before */
+    SearchCopy *copies;           /* [n_copies] best first; NULL: none */
+    size_t n_copies, more_copies; /* the latter were seen and are not listed */
 } SearchHit;
 
 /* What indexes that keep no vectors had to do (refine.h). */
@@ -76,21 +99,31 @@ typedef struct {
     double ms;
 } SearchRefined;
 
+/* What a second look came to (rerank.h). */
+typedef struct {
+    bool any;      /* there was to be one */
+    size_t wanted; /* candidates to look at */
+    size_t scored; /* those that were: fewer when the deadline came first, or their text is gone */
+    double ms;
+} SearchReranked;
+
 typedef struct {
     SearchHit *hits; /* [n] best first */
     size_t n;
-    size_t total; /* candidates that passed filter and min_score */
+    size_t total; /* candidates that passed filter and min_score, but for copies of a hit */
     bool deadline_hit;
     SearchRefined refined;
+    SearchReranked reranked;
     double embed_ms, lexical_ms, vector_ms, fuse_ms, fresh_ms;
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
  * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed; more for a
- * definition whose exact name is asked for; times the prior of the hit's document.
+ * definition whose exact name is asked for; times the prior of the hit's document. Where a reranker is given, the first of these
+ * are ranked anew by their score and what it says.
  * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. Hits hold
  * every "phrase" and +word of the query and no -word, in every mode. Nothing found is ERR_OK with n 0. A
- * deadline cuts both arms and the computing of vectors that no index keeps: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
+ * deadline cuts both arms, the computing of vectors that no index keeps, and reranking: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
  * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX
  * for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);

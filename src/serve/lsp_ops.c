@@ -301,9 +301,11 @@ Err lsp_workspace_symbol(Call *c, JsonOut *j) {
     if (query.n && !memchr(query.p, '/', query.n))
         TRY(symbols_or_none(&v, &(PythiaSymbolsRequest){.what = query, .limit = NAMED_MAX}, &named));
     if (query.n)
-        TRY(pythia_search(c->engine, c->arena,
-                          &(PythiaSearch){.query = query, .limit = MEANT_MAX, .min_score = -1, .deadline_ms = -1},
-                          &meant));
+        TRY(pythia_search(
+            c->engine, c->arena,
+            &(PythiaSearch){
+                .query = query, .limit = MEANT_MAX, .min_score = -1, .deadline_ms = -1, .rerank = -1, .collapse = -1},
+            &meant));
     jout_begin(j, '[');
     for (size_t i = 0; i < named.n; i++) {
         const PythiaSymbol *s = &named.symbols[i];

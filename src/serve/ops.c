@@ -10,8 +10,6 @@
         .name = "model", .types = FIELD_STR, .max_bytes = 200,                                                         \
         .help = "a name from /v1/models (default: the configured one)"                                                 \
     }
-#define COLLECTION_FIELD(more)                                                                                         \
-    { .name = "collection", .types = FIELD_STR, .flags = (more), .max_bytes = 200, .help = "name of a collection" }
 
 static const Field no_fields[] = {{0}};
 
@@ -69,86 +67,6 @@ static const Field rerank_fields[] = {
 static const Field tokenize_fields[] = {
     {.name = "text", .types = FIELD_STR, .flags = FIELD_REQUIRED | FIELD_BLANK_OK, .help = "what to cut into tokens"},
     MODEL_FIELD,
-    {0}};
-
-static const Field search_fields[] = {
-    {.name = "query",
-     .types = FIELD_STR,
-     .flags = FIELD_REQUIRED | FIELD_TOOL,
-     .alias = "q",
-     .max_bytes = 64 << 10,
-     .help = "what to find, in words or as a question"},
-    {.name = "limit",
-     .types = FIELD_INT,
-     .flags = FIELD_TOOL,
-     .min = 1,
-     .max = 1000,
-     .standard = "10",
-     .help = "hits at most"},
-    {.name = "min_score",
-     .types = FIELD_NUM,
-     .alias = "threshold",
-     .min = 0,
-     .max = 1,
-     .standard = "0",
-     .help = "hits below are left out"},
-    {.name = "mode",
-     .types = FIELD_STR,
-     .flags = FIELD_TOOL,
-     .values = "hybrid|semantic|lexical|symbol|regex",
-     .standard = "\"hybrid\"",
-     .help = "how: by both, by meaning, by words, by names of definitions"},
-    {.name = "collections",
-     .types = FIELD_STR | FIELD_STRS,
-     .flags = FIELD_TOOL,
-     .alias = "collection",
-     .max_items = 64,
-     .help = "names; default: all"},
-    {.name = "path",
-     .types = FIELD_STR | FIELD_STRS,
-     .flags = FIELD_TOOL,
-     .max_items = 64,
-     .help = "only these folders or files"},
-    {.name = "lang",
-     .types = FIELD_STR | FIELD_STRS,
-     .flags = FIELD_TOOL,
-     .max_items = 64,
-     .help = "only these languages"},
-    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
-    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
-    DEADLINE_FIELD,
-    {0}};
-
-static const Field similar_fields[] = {
-    {.name = "id", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 64, .help = "a hit's id"},
-    {.name = "path",
-     .types = FIELD_STR,
-     .flags = FIELD_TOOL,
-     .max_bytes = 4096,
-     .help = "instead of id: a document's path"},
-    {.name = "line",
-     .types = FIELD_INT,
-     .flags = FIELD_TOOL,
-     .min = 1,
-     .max = 1e9,
-     .help = "with path: the place in it"},
-    COLLECTION_FIELD(0),
-    {.name = "limit",
-     .types = FIELD_INT,
-     .flags = FIELD_TOOL,
-     .min = 1,
-     .max = 1000,
-     .standard = "10",
-     .help = "hits at most"},
-    {.name = "min_score",
-     .types = FIELD_NUM,
-     .alias = "threshold",
-     .min = 0,
-     .max = 1,
-     .standard = "0",
-     .help = "hits below are left out"},
-    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
-    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
     {0}};
 
 static const Field symbols_fields[] = {
@@ -338,6 +256,8 @@ const Field hit_reply[] = {STR_FIELD("id"),
                            {.name = "score", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
                            STR_OR_NULL("freshness"),
                            STR_FIELD("content"),
+                           {.name = "copies", .types = FIELD_OBJECTS}, /* other places of its text */
+                           {.name = "more_copies", .types = FIELD_INT},
                            {.name = "explain", .types = FIELD_ANY},
                            {0}};
 static const Field search_reply[] = {OK_FIELD,
@@ -350,6 +270,7 @@ static const Field search_reply[] = {OK_FIELD,
                                      {.name = "deadline_hit", .types = FIELD_BOOL},
                                      {.name = "coverage", .types = FIELD_ANY, .flags = FIELD_REQUIRED},
                                      {.name = "recomputed", .types = FIELD_ANY}, /* of an index without vectors */
+                                     {.name = "reranked", .types = FIELD_ANY},
                                      {0}};
 static const Field symbol_item[] = {STR_FIELD("symbol"),      STR_FIELD("name"),     STR_FIELD("kind"),
                                     STR_OR_NULL("signature"), STR_FIELD("uri"),      STR_FIELD("path"),

@@ -18,11 +18,13 @@
     { .name = field, .types = FIELD_STR, .flags = FIELD_REQUIRED | FIELD_BLANK_OK }
 #define DEADLINE_FIELD                                                                                                 \
     { .name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then" }
+#define COLLECTION_FIELD(more)                                                                                         \
+    { .name = "collection", .types = FIELD_STR, .flags = (more), .max_bytes = 200, .help = "name of a collection" }
 
 /* ops.c */
 extern const Field hit_reply[];
 /* ops_search.c */
-extern const Field filter_fields[];
+extern const Field filter_fields[], search_fields[], similar_fields[];
 /* ops_ask.c */
 extern const Field ask_fields[], ask_reply[], citation_reply[];
 /* ops_chats.c */

@@ -7,7 +7,7 @@
 
 enum { READ_BYTES_MAX = 1 << 20, COLLECTIONS_MAX = 64 };
 
-/* ---- search ---- */
+/* ---- what may be asked ---- */
 
 const Field filter_fields[] = {
     {.name = "path",
@@ -26,6 +26,95 @@ const Field filter_fields[] = {
      .types = FIELD_ANY,
      .help = "what documents say of themselves: {\"author\": \"berg\"} or several of a name in an array"},
     {0}};
+const Field search_fields[] = {
+    {.name = "query",
+     .types = FIELD_STR,
+     .flags = FIELD_REQUIRED | FIELD_TOOL,
+     .alias = "q",
+     .max_bytes = 64 << 10,
+     .help = "what to find, in words or as a question"},
+    {.name = "limit",
+     .types = FIELD_INT,
+     .flags = FIELD_TOOL,
+     .min = 1,
+     .max = 1000,
+     .standard = "10",
+     .help = "hits at most"},
+    {.name = "min_score",
+     .types = FIELD_NUM,
+     .alias = "threshold",
+     .min = 0,
+     .max = 1,
+     .standard = "0",
+     .help = "hits below are left out"},
+    {.name = "mode",
+     .types = FIELD_STR,
+     .flags = FIELD_TOOL,
+     .values = "hybrid|semantic|lexical|symbol|regex",
+     .standard = "\"hybrid\"",
+     .help = "how: by both, by meaning, by words, by names of definitions"},
+    {.name = "collections",
+     .types = FIELD_STR | FIELD_STRS,
+     .flags = FIELD_TOOL,
+     .alias = "collection",
+     .max_items = 64,
+     .help = "names; default: all"},
+    {.name = "path",
+     .types = FIELD_STR | FIELD_STRS,
+     .flags = FIELD_TOOL,
+     .max_items = 64,
+     .help = "only these folders or files"},
+    {.name = "lang",
+     .types = FIELD_STR | FIELD_STRS,
+     .flags = FIELD_TOOL,
+     .max_items = 64,
+     .help = "only these languages"},
+    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
+    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
+    {.name = "rerank",
+     .types = FIELD_BOOL,
+     .flags = FIELD_TOOL,
+     .help = "read the first hits once more with the reranker: slower; default: as configured"},
+    {.name = "collapse",
+     .types = FIELD_BOOL,
+     .flags = FIELD_TOOL,
+     .help = "false: copies of a hit's text are hits, too; default: as configured"},
+    DEADLINE_FIELD,
+    {0}};
+
+const Field similar_fields[] = {
+    {.name = "id", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 64, .help = "a hit's id"},
+    {.name = "path",
+     .types = FIELD_STR,
+     .flags = FIELD_TOOL,
+     .max_bytes = 4096,
+     .help = "instead of id: a document's path"},
+    {.name = "line",
+     .types = FIELD_INT,
+     .flags = FIELD_TOOL,
+     .min = 1,
+     .max = 1e9,
+     .help = "with path: the place in it"},
+    COLLECTION_FIELD(0),
+    {.name = "limit",
+     .types = FIELD_INT,
+     .flags = FIELD_TOOL,
+     .min = 1,
+     .max = 1000,
+     .standard = "10",
+     .help = "hits at most"},
+    {.name = "min_score",
+     .types = FIELD_NUM,
+     .alias = "threshold",
+     .min = 0,
+     .max = 1,
+     .standard = "0",
+     .help = "hits below are left out"},
+    {.name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = "what the search is narrowed to"},
+    {.name = "explain", .types = FIELD_BOOL, .standard = "false", .help = "how each score came about"},
+    {0}};
+
+/* ---- search ---- */
 
 /* Lists of the request itself and of its filters, one behind the other. */
 static Err list_of(Call *c, const char *outer, const char *inner, const Str **out, size_t *n) {
@@ -82,13 +171,20 @@ static Err all_collections(Call *c, const Str **out, size_t *n) {
     return ERR_OK;
 }
 
+/* 1 true, -1 false, 0 not said. */
+static int32_t field_wish(const json_t *p, const char *name) {
+    return field_bool(p, name, false) ? 1 : field_bool(p, name, true) ? 0 : -1;
+}
+
 Err call_search(Call *c, const char *query, PythiaSearch *rq) {
     const json_t *p = c->params, *filters = json_object_get(p, "filters");
     const Config *config = desk_opts(c->desk)->config;
     *rq = (PythiaSearch){.query = field_str(p, query, ""),
                          .limit = (size_t)field_i64(p, "limit", config_int(config, CONF_SEARCH_LIMIT)),
                          .min_score = field_f64(p, "min_score", -1),
-                         .deadline_ms = field_i64(p, "deadline_ms", -1)};
+                         .deadline_ms = field_i64(p, "deadline_ms", -1),
+                         .rerank = field_wish(p, "rerank"),
+                         .collapse = field_wish(p, "collapse")};
     rq->mode = arena_cstr(c->arena, field_str(p, "mode", config_text(config, CONF_SEARCH_MODE).p));
     if (!rq->mode) return arena_error();
     TRY(field_strs(c->arena, p, "collections", &rq->collections, &rq->n_collections));

@@ -282,22 +282,48 @@ static const ParcelMember search_members[] = {HAS(PythiaSearch, STR, query),
                                               HAS(PythiaSearch, F64, min_score),
                                               HAS(PythiaSearch, I64, deadline_ms),
                                               HAS(PythiaSearch, BOOL, full),
+                                              HAS(PythiaSearch, I32, rerank),
+                                              HAS(PythiaSearch, I32, collapse),
                                               {0}};
 const ParcelShape parcel_search = {sizeof(PythiaSearch), search_members};
 
-static const ParcelMember hit_members[] = {HAS(PythiaHit, STR, id),         HAS(PythiaHit, STR, uri),
-                                           HAS(PythiaHit, STR, path),       HAS(PythiaHit, STR, collection),
-                                           HAS(PythiaHit, STR, root),       HAS(PythiaHit, I32, start_line),
-                                           HAS(PythiaHit, I32, end_line),   HAS(PythiaHit, I32, page),
-                                           HAS(PythiaHit, STR, symbol),     HAS(PythiaHit, STR, kind),
-                                           HAS(PythiaHit, STR, lang),       HAS(PythiaHit, STR, heading),
-                                           HAS(PythiaHit, STR, title),      HAS(PythiaHit, STR, meta),
-                                           HAS(PythiaHit, F32, score),      HAS(PythiaHit, TEXT, freshness),
-                                           HAS(PythiaHit, STR, content),    HAS(PythiaHit, I32, lex_rank),
-                                           HAS(PythiaHit, I32, vec_rank),   HAS(PythiaHit, F32, bm25),
-                                           HAS(PythiaHit, F32, cosine),     HAS(PythiaHit, F32, fused),
-                                           HAS(PythiaHit, F32, named),      HAS(PythiaHit, F32, prior),
-                                           HAS(PythiaHit, BOOL, estimated), {0}};
+static const ParcelMember copy_members[] = {
+    HAS(PythiaCopy, STR, id),         HAS(PythiaCopy, STR, uri),      HAS(PythiaCopy, STR, path),
+    HAS(PythiaCopy, STR, collection), HAS(PythiaCopy, STR, root),     HAS(PythiaCopy, I32, start_line),
+    HAS(PythiaCopy, I32, end_line),   HAS(PythiaCopy, F32, likeness), {0}};
+static const ParcelShape copy_shape = {sizeof(PythiaCopy), copy_members};
+
+static const ParcelMember hit_members[] = {HAS(PythiaHit, STR, id),
+                                           HAS(PythiaHit, STR, uri),
+                                           HAS(PythiaHit, STR, path),
+                                           HAS(PythiaHit, STR, collection),
+                                           HAS(PythiaHit, STR, root),
+                                           HAS(PythiaHit, I32, start_line),
+                                           HAS(PythiaHit, I32, end_line),
+                                           HAS(PythiaHit, I32, page),
+                                           HAS(PythiaHit, STR, symbol),
+                                           HAS(PythiaHit, STR, kind),
+                                           HAS(PythiaHit, STR, lang),
+                                           HAS(PythiaHit, STR, heading),
+                                           HAS(PythiaHit, STR, title),
+                                           HAS(PythiaHit, STR, meta),
+                                           HAS(PythiaHit, F32, score),
+                                           HAS(PythiaHit, TEXT, freshness),
+                                           HAS(PythiaHit, STR, content),
+                                           HAS(PythiaHit, I32, lex_rank),
+                                           HAS(PythiaHit, I32, vec_rank),
+                                           HAS(PythiaHit, F32, bm25),
+                                           HAS(PythiaHit, F32, cosine),
+                                           HAS(PythiaHit, F32, fused),
+                                           HAS(PythiaHit, F32, named),
+                                           HAS(PythiaHit, F32, prior),
+                                           HAS(PythiaHit, BOOL, estimated),
+                                           HAS(PythiaHit, I32, first_rank),
+                                           HAS(PythiaHit, F32, first_score),
+                                           HAS(PythiaHit, F32, relevance),
+                                           HAS_MANY(PythiaHit, PARTS, copies, n_copies, &copy_shape),
+                                           HAS(PythiaHit, I64, more_copies),
+                                           {0}};
 static const ParcelShape hit_shape = {sizeof(PythiaHit), hit_members};
 
 static const ParcelMember recomputed_members[] = {HAS(PythiaRecomputed, BOOL, any),
@@ -308,6 +334,15 @@ static const ParcelMember recomputed_members[] = {HAS(PythiaRecomputed, BOOL, an
                                                   HAS(PythiaRecomputed, F64, ms),
                                                   {0}};
 static const ParcelShape recomputed_shape = {sizeof(PythiaRecomputed), recomputed_members};
+
+static const ParcelMember reranked_members[] = {HAS(PythiaReranked, BOOL, any),
+                                                HAS(PythiaReranked, STR, model),
+                                                HAS(PythiaReranked, I64, wanted),
+                                                HAS(PythiaReranked, I64, scored),
+                                                HAS(PythiaReranked, F64, weight),
+                                                HAS(PythiaReranked, F64, ms),
+                                                {0}};
+static const ParcelShape reranked_shape = {sizeof(PythiaReranked), reranked_members};
 
 static const ParcelMember coverage_members[] = {
     HAS(Coverage, I64, indexed), HAS(Coverage, I64, pending), HAS(Coverage, I64, skipped), HAS(Coverage, I64, stale),
@@ -321,6 +356,7 @@ static const ParcelMember reply_members[] = {HAS(PythiaReply, STR, query),
                                              HAS(PythiaReply, BOOL, has_more),
                                              HAS(PythiaReply, BOOL, deadline_hit),
                                              HAS_PART(PythiaReply, recomputed, &recomputed_shape),
+                                             HAS_PART(PythiaReply, reranked, &reranked_shape),
                                              HAS(PythiaReply, F64, took_ms),
                                              HAS(PythiaReply, F64, timing.open_ms),
                                              HAS(PythiaReply, F64, timing.model_ms),

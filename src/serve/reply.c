@@ -69,7 +69,36 @@ static void explain_add(JsonOut *j, const PythiaHit *h) {
     if (h->named > 0) kv_f32(j, "named", h->named);
     if (h->prior > 0 && h->prior < 1) kv_f32(j, "prior", h->prior);
     kv_f32(j, "fused", h->fused);
+    if (h->first_rank > 0) {
+        jout_key(j, "rerank");
+        jout_begin(j, '{');
+        jout_kv_i64(j, "rank_before", h->first_rank);
+        kv_f32(j, "score_before", h->first_score);
+        kv_f32(j, "relevance", h->relevance);
+        jout_end(j, '}');
+    }
     jout_end(j, '}');
+}
+
+/* Only of hits that have some. */
+static void copies_add(JsonOut *j, const PythiaHit *h) {
+    if (h->n_copies == 0) return;
+    jout_key(j, "copies");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < h->n_copies; i++) {
+        const PythiaCopy *c = &h->copies[i];
+        jout_begin(j, '{');
+        jout_kv_str(j, "id", c->id);
+        jout_kv_str(j, "uri", c->uri);
+        jout_kv_str(j, "path", c->path);
+        jout_kv_str(j, "collection", c->collection);
+        jout_kv_positive(j, "start_line", c->start_line);
+        jout_kv_positive(j, "end_line", c->end_line);
+        kv_f32(j, "likeness", c->likeness);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+    if (h->more_copies) jout_kv_i64(j, "more_copies", h->more_copies);
 }
 
 void reply_hit(JsonOut *j, const ReplyHit *x) {
@@ -90,6 +119,7 @@ void reply_hit(JsonOut *j, const ReplyHit *x) {
     kv_f32(j, "score", h->score);
     jout_kv_z(j, "freshness", h->freshness);
     jout_kv_str(j, "content", x->content.p ? x->content : STR(""));
+    copies_add(j, h);
     if (x->explain) explain_add(j, h);
     jout_end(j, '}');
 }
@@ -103,6 +133,19 @@ static void recomputed_add(JsonOut *j, const PythiaRecomputed *r) {
     jout_kv_i64(j, "cached", r->cached);
     jout_kv_i64(j, "lost", r->lost);
     jout_kv_bool(j, "proven", r->proven);
+    jout_end(j, '}');
+}
+
+/* Only of searches whose first hits were to be reranked. */
+static void reranked_add(JsonOut *j, const PythiaReranked *r) {
+    if (!r->any) return;
+    jout_key(j, "reranked");
+    jout_begin(j, '{');
+    jout_kv_str(j, "model", r->model);
+    jout_kv_i64(j, "wanted", r->wanted);
+    jout_kv_i64(j, "scored", r->scored);
+    jout_kv_f64(j, "weight", r->weight);
+    jout_kv_f64(j, "ms", (double)(int64_t)(r->ms * 1000 + 0.5) / 1000);
     jout_end(j, '}');
 }
 
@@ -136,6 +179,7 @@ void reply_search_members(JsonOut *j, const PythiaReply *reply, Str results, siz
     deadline_add(j, reply);
     coverage_add(j, &reply->coverage);
     recomputed_add(j, &reply->recomputed);
+    reranked_add(j, &reply->reranked);
 }
 
 Err reply_search(JsonOut *j, const PythiaReply *reply, bool explain) {

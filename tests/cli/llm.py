@@ -1,4 +1,5 @@
-"""A service with OpenAI's /v1/chat/completions on the loopback, that says what it is told to and fails in all the ways."""
+"""A service with OpenAI's /v1/chat/completions and Cohere's /v1/rerank on the loopback, that says what it is told to and fails in all
+the ways."""
 import http.server
 import json
 import threading
@@ -30,6 +31,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if kind == "close":
             self.close_connection = True
             return self.connection.close()
+        if self.path.endswith("/rerank"):
+            scores = [llm.rank(asked["query"], text) for text in asked["documents"]]
+            results = [{"index": i, "relevance_score": s} for i, s in enumerate(scores)]
+            body = json.dumps({"id": "r", "results": sorted(results, key=lambda r: -r["relevance_score"])})
+            if kind == "cut":
+                self.close_connection = True
+                return self.whole(200, body[:len(body) // 2], headers={"Content-Length": str(len(body))})
+            return self.whole(200, body)
         text = llm.answer(asked) if callable(llm.answer) else llm.answer
         if not asked.get("stream"):
             return self.whole(200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}))
@@ -79,7 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Llm:
-    """answer: a text, or a function of the request. faults: one for each coming request. gate: an event waited for once the text
+    """answer: a text, or a function of the request. rank: a function of query and text. faults: one for each coming request. gate: an event waited for once the text
     holds `after`."""
 
     def __init__(self):
@@ -93,6 +102,7 @@ class Llm:
 
     def reset(self):
         self.seen, self.faults, self.answer, self.after, self.gate = [], [], "", "", None
+        self.rank = lambda query, text: 0.5
 
     def prompt(self, at=-1):
         """What the user's message of a request said."""

@@ -26,7 +26,7 @@ LETTER = docx(
 
 class Documents(PythiaTest):
     def hits(self, query, **how):
-        return self.search(query, "--mode", "lexical", **how)["results"]
+        return self.search(query, "--mode", "lexical", "--no-collapse", **how)["results"]
 
     def reason(self, name):
         """Why the file is left out, as `why` and `status` tell it."""
@@ -266,7 +266,7 @@ class OfItself(Documents):
         return {h["path"]: (h.get("title"), h.get("metadata")) for h in self.hits("needle", limit=20)}
 
     def hits(self, query, *args, limit=20, code=0):
-        return self.search(query, "--mode", "lexical", "-m", str(limit), *args, code=code)["results"]
+        return self.search(query, "--mode", "lexical", "--no-collapse", "-m", str(limit), *args, code=code)["results"]
 
     def found(self, query, *args, code=0):
         return "".join(sorted(h["path"][0] for h in self.hits(query, *args, code=code)))

@@ -359,7 +359,7 @@ class Changes(ServeTest):
 
     def test_documents_are_found_by_what_is_told_of_them(self):
         def paths(query="needle", **metadata):
-            reply = self.ok(self.post("/v1/search", {"query": query, "collections": ["documents"], "mode": "lexical",
+            reply = self.ok(self.post("/v1/search", {"query": query, "collections": ["documents"], "mode": "lexical", "collapse": False,
                                                      "filters": {"metadata": metadata}}))
             return sorted(hit["path"] for hit in reply["results"])
         self.ok(self.post("/v1/index", {"documents": [

@@ -1,5 +1,5 @@
-/* Any bytes as a service's answer: vectors that are finite and of length 1, or an error. The first byte is the number of
- * texts, the second the dimension (0: to be learnt). */
+/* Any bytes as a service's answer: vectors that are finite and of length 1, ranks that are finite, or an error. The first byte is
+ * the number of texts, the second the dimension (0: to be learnt). */
 #include <math.h>
 #include <stdlib.h>
 
@@ -18,6 +18,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             for (size_t d = 0; d < dim; d++) sum += (double)v[i * dim + d] * (double)v[i * dim + d];
             if (!(fabs(sum - 1) < 1e-3)) abort();
         }
+    float ranks[8];
+    if (remote_ranks_read(&a, str_make((const char *)data + 2, size - 2), n, ranks) == ERR_OK) {
+        remote_ranks_logits(ranks, n);
+        for (size_t i = 0; i < n; i++)
+            if (!isfinite(ranks[i])) abort();
+    }
     arena_free(&a);
     return 0;
 }

@@ -85,6 +85,68 @@ static void answers_that_cannot_be_are_refused(void **state) {
     }
 }
 
+static void ranks_come_by_index_as_probabilities_or_logits(void **state) {
+    (void)state;
+    Arena a = {0};
+    const char *url;
+    float s[3];
+    CHECK_OK(remote_rank_url(&a, STR("https://h"), &url));
+    CHECK_STR(str_of(url), "https://h/v1/rerank");
+    CHECK_OK(remote_rank_url(&a, STR("https://api.h.com/v2/"), &url));
+    CHECK_STR(str_of(url), "https://api.h.com/v2/rerank");
+    CHECK_ERR(remote_rank_url(&a, STR("h"), &url), ERR_USAGE, "no URL of a service (rerank_remote.url)");
+    CHECK_OK(remote_ranks_read(&a,
+                               STR("{\"results\":[{\"index\":2,\"relevance_score\":1},{\"index\":0,"
+                                   "\"relevance_score\":0.75},{\"index\":1,\"relevance_score\":0}]}"),
+                               3, s));
+    CHECK_NEAR(s[0], 0.75, 0);
+    remote_ranks_logits(s, 3);
+    CHECK_NEAR(s[0], log(3), 1e-6);
+    CHECK_NEAR(s[1], -16.118, 1e-3);
+    CHECK_NEAR(s[2], 16.118, 1e-3);
+    float logits[3] = {0.5f, -3.0f, 0.75f}; /* one outside of 0..1: they are logits, and stay */
+    remote_ranks_logits(logits, 3);
+    CHECK_NEAR(logits[0], 0.5, 0);
+    CHECK_NEAR(logits[1], -3, 0);
+    arena_free(&a);
+}
+
+static void ranks_that_cannot_be_are_refused(void **state) {
+    static const struct {
+        const char *body, *text;
+    } cases[] = {
+        {"", "no JSON"},
+        {"<html>", "no JSON"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":0.5}", "no JSON"}, /* cut */
+        {"[]", "no list 'results'"},
+        {"{\"results\":5}", "no list 'results'"},
+        {"{\"results\":[]}", "0 results for 2 texts"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":1}]}", "1 results for 2 texts"},
+        {"{\"results\":[1,2]}", "result 0 of the answer has an index that cannot be"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":1},{\"index\":0,\"relevance_score\":1}]}",
+         "result 1 of the answer has an index that cannot be"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":1},{\"index\":2,\"relevance_score\":1}]}",
+         "index that cannot be"},
+        {"{\"results\":[{\"index\":-1,\"relevance_score\":1},{\"index\":1,\"relevance_score\":1}]}",
+         "index that cannot be"},
+        {"{\"results\":[{\"relevance_score\":1},{\"index\":1,\"relevance_score\":1}]}", "index that cannot be"},
+        {"{\"results\":[{\"index\":0},{\"index\":1,\"relevance_score\":1}]}", "result 0 of the answer has no"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":\"1\"},{\"index\":1,\"relevance_score\":1}]}",
+         "no 'relevance_score'"},
+        {"{\"results\":[{\"index\":0,\"relevance_score\":1e300},{\"index\":1,\"relevance_score\":1}]}",
+         "the score of result 0 is not finite"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Arena a = {0};
+        float s[2];
+        const Err err = remote_ranks_read(&a, str_of(cases[i].body), 2, s);
+        if (err != ERR_NETWORK) fail_msg("case %zu: %d", i, (int)err);
+        if (!strstr(err_text(), cases[i].text)) fail_msg("case %zu: %s", i, err_text());
+        arena_free(&a);
+    }
+}
+
 static void tokens_are_estimated_upwards(void **state) {
     (void)state;
     CHECK_INT(remote_rough_tokens(STR("")), 0);
@@ -99,6 +161,8 @@ int main(void) {
         cmocka_unit_test(the_url_of_embeddings_is_made_of_what_was_configured),
         cmocka_unit_test(vectors_come_by_index_as_floats_or_base64_and_normalised),
         cmocka_unit_test(answers_that_cannot_be_are_refused),
+        cmocka_unit_test(ranks_come_by_index_as_probabilities_or_logits),
+        cmocka_unit_test(ranks_that_cannot_be_are_refused),
         cmocka_unit_test(tokens_are_estimated_upwards),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* search() over the real local store, the real analyser, the real lexical index and a real vector index; only the model is a stand-in: a text's
  * vector counts its words by hash, so that texts that share words are near. Files lie in a temporary folder. */
 #include <math.h>
+#include <stdio.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -14,8 +15,11 @@
 
 struct Model {
     ModelInfo info;
+    Err fails; /* of a reranker, once it has scored so many texts */
+    size_t budget, scored;
+    Str query;
 };
-static Model model = {{.name = STR("words"), .path = STR("/words.gguf"), .dim = DIM, .id = {{7}}}};
+static Model model = {.info = {.name = STR("words"), .path = STR("/words.gguf"), .dim = DIM, .id = {{7}}}};
 
 const ModelInfo *model_info(const Model *m) { return &m->info; }
 
@@ -45,6 +49,20 @@ Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const Em
     (void)opts;
     (void)info;
     for (size_t i = 0; i < n; i++) vector_of(texts[i], out + i * DIM);
+    return ERR_OK;
+}
+
+/* What has a calendar in it is what was wanted, whatever was asked. */
+static Model reranker = {.info = {.name = STR("judge"), .arch = STR("bert"), .pooling = POOL_RANK}};
+
+Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs, size_t n, const EmbedOpts *opts, float *scores,
+                 EmbedInfo *info) {
+    Model *self = (Model *)(uintptr_t)m;
+    (void)pool, (void)opts, (void)info;
+    self->query = query;
+    if (m->fails && self->scored + n > m->budget) return err_set(m->fails, "the judge is gone");
+    self->scored += n;
+    for (size_t i = 0; i < n; i++) scores[i] = str_find(docs[i], STR("calendar")) >= 0 ? 2.0f : -2.0f;
     return ERR_OK;
 }
 
@@ -187,8 +205,8 @@ static int teardown(void **state) {
     return err != ERR_OK;
 }
 
-static SearchReply find(const char *query, SearchMode mode, const Filter *filter) {
-    SearchReply r;
+/* *r is of the fixture's arena. */
+static Err find_by(const SearchRequest *rq, const Filter *filter, SearchReply *r) {
     VecIndex *ix;
     VecSpec spec = {.kind = "exact",
                     .dir = fix.data,
@@ -206,10 +224,20 @@ static SearchReply find(const char *query, SearchMode mode, const Filter *filter
                            .index = ix,
                            .model = &model,
                            .filter = filter};
-    SearchRequest rq = {.query = str_of(query), .mode = mode, .alpha = 0.7f, .limit = 5, .freshness = true};
-    CHECK_OK(search(&fix.arena, &source, 1, &rq, &r));
+    const Err err = search(&fix.arena, &source, 1, rq, r);
     vec_close(ix);
     lex_close(words);
+    return err;
+}
+
+static SearchRequest request(const char *query, SearchMode mode) {
+    return (SearchRequest){.query = str_of(query), .mode = mode, .alpha = 0.7f, .limit = 5, .freshness = true};
+}
+
+static SearchReply find(const char *query, SearchMode mode, const Filter *filter) {
+    SearchReply r;
+    const SearchRequest rq = request(query, mode);
+    CHECK_OK(find_by(&rq, filter, &r));
     return r;
 }
 
@@ -316,6 +344,233 @@ static void what_is_not_embedded_yet_is_found_by_its_words(void **state) {
     CHECK_INT(r.hits[0].vec_rank, 0);
 }
 
+static SearchRequest reranked(const char *query, SearchMode mode, size_t depth) {
+    SearchRequest rq = request(query, mode);
+    rq.rerank = (SearchRerank){.model = &reranker, .depth = depth, .weight = 0.7f};
+    reranker.fails = ERR_OK;
+    reranker.scored = 0;
+    return rq;
+}
+
+static void a_reranker_has_its_say_and_the_shares_add_up(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        SearchReply before, r;
+        SearchRequest plain = request("year month day parse", modes[i]);
+        plain.limit = 50;
+        CHECK_OK(find_by(&plain, NULL, &before));
+        CHECK(!str_eq(before.hits[0].content, STR("def parse_iso_date(text): the calendar")));
+        CHECK(!before.reranked.any);
+        const SearchRequest rq = reranked("year month day parse", modes[i], 50);
+        CHECK_OK(find_by(&rq, NULL, &r));
+        CHECK_STR(reranker.query, "year month day parse");
+        CHECK_STR(r.hits[0].content, "def parse_iso_date(text): the calendar");
+        CHECK_INT(r.total, before.total);
+        CHECK(r.reranked.any && r.reranked.scored == r.reranked.wanted && r.reranked.wanted == before.total);
+        for (size_t k = 0; k < r.n; k++) {
+            const SearchHit *h = &r.hits[k];
+            const double says = k == 0 ? 1 / (1 + exp(-2.0)) : 1 / (1 + exp(2.0));
+            CHECK_NEAR(h->score, 0.7 * says + 0.3 * (double)h->first_score, 1e-6);
+            CHECK(h->first_rank > 0);
+            if (k) CHECK(h->score <= r.hits[k - 1].score);
+        }
+        CHECK_NEAR(r.hits[0].first_score, before.hits[r.hits[0].first_rank - 1].score, 1e-6);
+    }
+}
+
+static void only_the_first_are_reranked_and_the_rest_stays_behind(void **state) {
+    (void)state;
+    SearchReply before = find("year month day parse", MODE_HYBRID, NULL), r;
+    const SearchRequest rq = reranked("year month day parse", MODE_HYBRID, 2);
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK_INT(r.reranked.wanted, 2);
+    for (size_t k = 0; k < r.n; k++) {
+        CHECK_INT(r.hits[k].first_rank > 0, k < 2);
+        if (k >= 2) CHECK_INT(r.hits[k].chunk.chunk_id, before.hits[k].chunk.chunk_id);
+        if (k) CHECK(r.hits[k].score <= r.hits[k - 1].score);
+    }
+}
+
+static void the_same_text_is_judged_once(void **state) {
+    (void)state;
+    SearchReply r;
+    const SearchRequest rq = reranked("dates are written as year month day", MODE_LEXICAL, 50);
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK(r.reranked.scored > reranker.scored);
+    size_t same = 0;
+    for (size_t i = 0; i < r.n; i++) {
+        if (!str_eq(r.hits[i].content, STR("Dates are written as year month day"))) continue;
+        CHECK(r.hits[i].first_rank > 0);
+        CHECK_NEAR(r.hits[i].logit, -2, 0);
+        same++;
+    }
+    CHECK_INT(same, 2);
+}
+
+static void a_deadline_leaves_the_order_that_was_there_by_then(void **state) {
+    (void)state;
+    SearchReply before = find("year month day parse", MODE_HYBRID, NULL), r;
+    SearchRequest rq = reranked("year month day parse", MODE_HYBRID, 50);
+    reranker.fails = ERR_DEADLINE; /* within the first texts, as a model does that the deadline meets */
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK(r.deadline_hit && r.reranked.any && r.reranked.scored == 0);
+    CHECK_INT(r.n, before.n);
+    for (size_t k = 0; k < r.n; k++) {
+        CHECK_INT(r.hits[k].chunk.chunk_id, before.hits[k].chunk.chunk_id);
+        CHECK_NEAR(r.hits[k].score, before.hits[k].score, 0);
+        CHECK_INT(r.hits[k].first_rank, 0);
+    }
+    const Deadline long_ago = {.at_ns = 1};
+    rq.deadline = &long_ago;
+    reranker.scored = 0;
+    reranker.fails = ERR_OK;
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK(r.deadline_hit);
+    CHECK_INT(reranker.scored, 0);
+}
+
+static void a_reranker_that_fails_fails_the_search(void **state) {
+    (void)state;
+    SearchReply r;
+    SearchRequest rq = reranked("year month day parse", MODE_HYBRID, 50);
+    reranker.fails = ERR_NETWORK;
+    CHECK_ERR(find_by(&rq, NULL, &r), ERR_NETWORK, "the judge is gone");
+    rq = reranked("year", MODE_HYBRID, 0);
+    CHECK_ERR(find_by(&rq, NULL, &r), ERR_USAGE, "search.rerank_depth 0: it must be 1 to 1000");
+    rq = reranked("year", MODE_HYBRID, 1001);
+    CHECK_ERR(find_by(&rq, NULL, &r), ERR_USAGE, "search.rerank_depth 1001: it must be 1 to 1000");
+    rq = reranked("year", MODE_HYBRID, 5);
+    rq.rerank.weight = 1.5f;
+    CHECK_ERR(find_by(&rq, NULL, &r), ERR_USAGE, "search.rerank_weight 1.5: it must be 0 to 1");
+}
+
+static void a_text_that_changed_is_judged_as_it_is_and_one_that_is_gone_comes_last(void **state) {
+    (void)state;
+    SearchReply r;
+    files_put("doc/copy.md", STR("A new calendar, quite another text\n"));
+    CHECK_OK(file_remove(path_join(&fix.arena, fix.root, "doc/manual.md")));
+    const SearchRequest rq = reranked("dates are written as year month day", MODE_LEXICAL, 50);
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK_STR(r.hits[0].chunk.path, "doc/copy.md");
+    CHECK_INT(r.hits[0].freshness, FRESH_CHANGED);
+    CHECK_STR(r.hits[r.n - 1].chunk.path, "doc/manual.md");
+    CHECK_INT(r.hits[r.n - 1].freshness, FRESH_GONE);
+    CHECK_INT(r.hits[r.n - 1].first_rank, 0);
+    CHECK(r.reranked.scored < r.reranked.wanted);
+}
+
+static void what_is_good_enough_is_told_after_reranking(void **state) {
+    (void)state;
+    SearchReply r;
+    SearchRequest rq = reranked("year month day parse", MODE_HYBRID, 50);
+    rq.min_score = 0.5f;
+    CHECK_OK(find_by(&rq, NULL, &r));
+    CHECK_INT(r.n, 1);
+    CHECK_INT(r.total, 1);
+    CHECK_STR(r.hits[0].content, "def parse_iso_date(text): the calendar");
+}
+
+static SearchReply collapsed(const char *query, SearchMode mode, size_t limit) {
+    SearchReply r;
+    SearchRequest rq = request(query, mode);
+    rq.collapse = true;
+    rq.limit = limit;
+    CHECK_OK(find_by(&rq, NULL, &r));
+    return r;
+}
+
+static void docs_put(const char *const (*docs)[2], size_t n) {
+    CHECK_OK(store_begin(fix.store));
+    for (size_t i = 0; i < n; i++) (void)doc_put(docs[i][0], "c", str_of(docs[i][1]));
+    embed_pending();
+    CHECK_OK(store_commit(fix.store));
+}
+
+static void a_text_in_two_documents_is_one_hit_with_its_other_place(void **state) {
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        const SearchReply both = find("dates are written", modes[i], NULL);
+        const SearchReply r = collapsed("dates are written", modes[i], 5);
+        const SearchHit *h = &r.hits[0];
+        CHECK_STR(h->content, "Dates are written as year month day");
+        CHECK_INT(h->chunk.chunk_id, both.hits[0].chunk.chunk_id);
+        CHECK_INT(h->n_copies, 1);
+        CHECK_INT(h->more_copies, 0);
+        CHECK_INT(h->copies[0].chunk.chunk_id, both.hits[1].chunk.chunk_id);
+        CHECK_STR(h->copies[0].chunk.path, arena_cstr(&fix.arena, both.hits[1].chunk.path));
+        CHECK(h->copies[0].collection == h->collection);
+        CHECK_NEAR(h->copies[0].likeness, 1, 0);
+        for (size_t k = 1; k < r.n; k++) CHECK(!str_eq(r.hits[k].content, h->content));
+        CHECK(r.total < both.total);
+    }
+}
+
+static void nearly_the_same_is_a_copy_in_another_document_alone(void **state) {
+    (void)state;
+    static const char long_line[] =
+        "walrus count the tides of the northern harbour and write each of them down before the "
+        "evening bell rings over the water so that the pilot who comes tomorrow knows them";
+    const char *other = arena_printf(&fix.arena, "%s\n%s too\n", long_line, long_line).p;
+    const char *const docs[][2] = {{"b.c", other}, {"a.c", long_line}};
+    docs_put(docs, 1);
+    SearchReply r = collapsed("walrus tides harbour", MODE_LEXICAL, 5);
+    CHECK_INT(r.n, 2); /* two places of one document */
+    CHECK_INT(r.hits[0].n_copies + r.hits[1].n_copies, 0);
+    docs_put(docs + 1, 1);
+    r = collapsed("walrus tides harbour", MODE_LEXICAL, 5);
+    CHECK_INT(r.n, 2); /* a.c's has gone to one of them */
+    CHECK_INT(r.hits[0].n_copies + r.hits[1].n_copies, 1);
+}
+
+static void the_next_ones_get_the_places_of_copies(void **state) {
+    (void)state;
+    static const char *const docs[][2] = {{"a.c", "zebra crossing"},
+                                          {"b.c", "zebra crossing"},
+                                          {"c.c", "zebra  crossing"},
+                                          {"d.c", "a zebra crossing the wide river at night"}};
+    docs_put(docs, 4);
+    for (size_t i = 0; i < 3; i++) {
+        const SearchReply r = collapsed("zebra crossing", modes[i], 2);
+        CHECK_INT(r.n, 2);
+        CHECK_INT(r.hits[0].n_copies, 2);
+        CHECK_STR(r.hits[1].chunk.path, "d.c");
+    }
+}
+
+static void of_many_copies_some_are_listed_and_the_rest_counted(void **state) {
+    (void)state;
+    char paths[40][16];
+    const char *docs[41][2];
+    for (int i = 0; i < 40; i++) {
+        (void)snprintf(paths[i], sizeof paths[i], "copy%d.c", i);
+        docs[i][0] = paths[i];
+        docs[i][1] = "yellow submarine";
+    }
+    docs[40][0] = "song.c";
+    docs[40][1] = "we all live in a yellow submarine";
+    docs_put(docs, 41);
+    for (size_t i = 0; i < 3; i++) {
+        const SearchReply r = collapsed("yellow submarine", modes[i], 2);
+        CHECK_INT(r.n, 2);
+        CHECK_INT(r.hits[0].n_copies, SEARCH_COPIES_MAX);
+        CHECK_INT(r.hits[0].more_copies, 40 - 1 - SEARCH_COPIES_MAX);
+        CHECK_STR(r.hits[1].chunk.path, "song.c");
+        if (modes[i] == MODE_LEXICAL) CHECK_INT(r.total, 2);
+    }
+}
+
+static void what_changed_or_is_gone_is_no_copy(void **state) {
+    (void)state;
+    static const char *const docs[][2] = {
+        {"a.c", "zebra crossing"}, {"b.c", "zebra crossing"}, {"c.c", "zebra crossing"}};
+    docs_put(docs, 3);
+    files_put("b.c", STR("a lion"));
+    CHECK_OK(file_remove(path_join(&fix.arena, fix.root, "c.c")));
+    const SearchReply r = collapsed("zebra crossing", MODE_LEXICAL, 5);
+    CHECK_INT(r.n, 3);
+    for (size_t i = 0; i < r.n; i++) CHECK_INT(r.hits[i].n_copies, 0);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -327,6 +582,18 @@ int main(void) {
         T(hits_follow_their_files),
         T(removed_documents_are_not_found_though_their_slots_stay),
         T(what_is_not_embedded_yet_is_found_by_its_words),
+        T(a_reranker_has_its_say_and_the_shares_add_up),
+        T(only_the_first_are_reranked_and_the_rest_stays_behind),
+        T(the_same_text_is_judged_once),
+        T(a_deadline_leaves_the_order_that_was_there_by_then),
+        T(a_reranker_that_fails_fails_the_search),
+        T(a_text_that_changed_is_judged_as_it_is_and_one_that_is_gone_comes_last),
+        T(what_is_good_enough_is_told_after_reranking),
+        T(a_text_in_two_documents_is_one_hit_with_its_other_place),
+        T(nearly_the_same_is_a_copy_in_another_document_alone),
+        T(the_next_ones_get_the_places_of_copies),
+        T(of_many_copies_some_are_listed_and_the_rest_counted),
+        T(what_changed_or_is_gone_is_no_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "check.h"
+#include "search/no_rerank.h"
 #include "search/no_symbols.h"
 #include "search/search.h"
 

@@ -77,6 +77,7 @@ static void a_reply_comes_back_bit_for_bit(void **state) {
     (void)state;
     Arena a = {0};
     Buf first = {0}, second = {0};
+    PythiaCopy copies[] = {{.id = STR("k1"), .path = STR("b.c"), .end_line = 7, .likeness = 0.9f}};
     PythiaHit hits[2] = {{.id = STR("k3f9a2"),
                           .path = STR("caf\xe9-\xff.txt"),
                           .content = STR("a\0b \"quoted\" \xC2\x85\n"),
@@ -89,7 +90,12 @@ static void a_reply_comes_back_bit_for_bit(void **state) {
                           .bm25 = 3.4028235e38f,
                           .fused = 1e-45f,
                           .freshness = "fresh",
-                          .estimated = true},
+                          .estimated = true,
+                          .first_rank = 3,
+                          .relevance = 0.7f,
+                          .copies = copies,
+                          .n_copies = 1,
+                          .more_copies = 2},
                          {.freshness = NULL}};
     const PythiaReply reply = {.query = STR("why"),
                                .mode = "hybrid",
@@ -99,6 +105,7 @@ static void a_reply_comes_back_bit_for_bit(void **state) {
                                .has_more = true,
                                .took_ms = 0.1,
                                .recomputed = {.any = true, .computed = INT64_MIN, .ms = 1e300},
+                               .reranked = {.any = true, .model = STR("judge"), .scored = 5, .weight = 0.7},
                                .timing = {.fresh_ms = 5e-324},
                                .coverage = {.stale = 7, .ratio = 2.0 / 3}};
     PythiaReply got;
@@ -113,6 +120,9 @@ static void a_reply_comes_back_bit_for_bit(void **state) {
     CHECK_INT(got.hits[0].end_line, INT32_MAX);
     CHECK_INT(got.hits[0].lex_rank, INT32_MIN);
     CHECK(!got.hits[1].freshness && str_is(str_of(got.hits[0].freshness), "fresh"));
+    CHECK_INT(got.hits[0].n_copies, 1);
+    CHECK(str_eq(got.hits[0].copies[0].path, STR("b.c")) && got.hits[0].copies[0].likeness == 0.9f);
+    CHECK(got.reranked.any && str_eq(got.reranked.model, STR("judge")) && got.reranked.scored == 5);
     CHECK_INT(got.total, INT64_MAX);
     CHECK_INT(got.recomputed.computed, INT64_MIN);
     CHECK(got.timing.fresh_ms == 5e-324 && got.coverage.ratio == 2.0 / 3 && got.recomputed.ms == 1e300);

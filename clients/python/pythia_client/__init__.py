@@ -136,7 +136,7 @@ class Pythia:
 
     def search(self, query, limit=10, **fields):
         """{"results": [{"path", "start_line", "score", "content", …}], …}. fields: mode, min_score, collections, path, lang, filters,
-        explain, deadline_ms."""
+        explain, rerank, collapse, deadline_ms."""
         return self.call("search", query=query, limit=limit, **fields)
 
     def ask(self, question, **fields):

@@ -65,7 +65,21 @@ export interface Hit {
   score: number;
   freshness: "fresh" | "moved" | "changed" | "gone";
   content: string;
+  /** other places of the same text, or of one that is nearly the same; likeness 0.8 to 1 */
+  copies?: Copy[];
+  /** copies that are not listed */
+  more_copies?: number;
   explain?: Record<string, unknown>;
+}
+
+export interface Copy {
+  id: string;
+  uri: string;
+  path: string;
+  collection: string;
+  start_line: number | null;
+  end_line: number | null;
+  likeness: number;
 }
 
 export interface SearchOptions {
@@ -85,6 +99,10 @@ export interface SearchOptions {
     metadata?: Record<string, string | string[]>;
   };
   explain?: boolean;
+  /** read the first hits once more with the reranker */
+  rerank?: boolean;
+  /** false: copies of a hit's text are hits, too */
+  collapse?: boolean;
   deadline_ms?: number;
 }
 
