@@ -41,7 +41,8 @@ struct ParcelShape {
 
 extern const ParcelShape parcel_search; /* PythiaSearch */
 extern const ParcelShape parcel_reply;  /* PythiaReply */
-extern const ParcelShape parcel_ask;    /* PythiaAsk, without session, turns and tell: such questions do not travel */
+extern const ParcelShape
+    parcel_ask; /* PythiaAsk, without session, owner, turns and tell: such questions do not travel */
 extern const ParcelShape parcel_answer; /* PythiaAnswer */
 
 /* One JSON object. */

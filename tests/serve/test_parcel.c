@@ -32,6 +32,7 @@ static void check_whole(const ParcelShape *shape) {
     bool covered[STRUCT_MAX] = {false};
     if (shape == &parcel_ask) { /* what it says that it leaves out */
         memset(covered + offsetof(PythiaAsk, session), true, sizeof(Str));
+        memset(covered + offsetof(PythiaAsk, owner), true, sizeof(Str));
         memset(covered + offsetof(PythiaAsk, turns), true, 2 * sizeof(void *));
         memset(covered + offsetof(PythiaAsk, tell), true, 2 * sizeof(void *));
     }
