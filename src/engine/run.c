@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "base/sys.h"
 #include "chunk/chunk.h"
 #include "engine/index_job.h"
 
@@ -290,6 +291,7 @@ static Err take_in(IndexJob *j) {
     TRY(words_tidy(j->words, true));
     words_close(j->words); /* its memory is the model's from here on */
     j->words = NULL;
+    sys_memory_trim();
     return ERR_OK;
 }
 
