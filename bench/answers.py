@@ -25,7 +25,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-FEATURES = ["share", "cosine", "span_share", "span_cosine", "expected", "margin"]
+FEATURES = ["share", "cosine", "span_share", "span_cosine", "expected", "margin", "denied", "opposed"]
 
 
 def auroc(good, bad):

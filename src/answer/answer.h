@@ -5,7 +5,8 @@
  *
  * Abstaining. An answer is given when the confidence reaches a threshold. It is the probability, by a logistic over what is known
  * of the best sources, that one of them answers: the share of the question's words that they hold, by idf; the greatest cosine; the
- * best sentence's own share and cosine, whether it has a number or a name where one is asked for, and how far it stands out.
+ * best sentence's own share and cosine, whether it has a number or a name where one is asked for, how far it stands out, and
+ * whether the question turns it round.
  * Weights and how they were fitted: gate.c.
  *
  * Proof. Citations are bytes of hits that were checked against their live files; answer_check looks again.
@@ -47,6 +48,8 @@ typedef struct {
     float span_cosine;
     float expected; /* it has what the question asks for (expect.h) */
     float margin;   /* by which its score is above the mean of those behind it */
+    float denied;   /* 1: the question denies what it does not (twist.h); 0 */
+    float opposed;  /* 1: the question asks for the opposite of a word in it; 0 */
 } AnswerEvidence;
 
 typedef struct {

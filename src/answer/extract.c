@@ -10,6 +10,7 @@
 #include "answer/answer.h"
 #include "answer/expect.h"
 #include "answer/spans.h"
+#include "answer/twist.h"
 #include "search/evidence.h"
 
 enum { HITS_READ = 8, SPANS_A_HIT = 64, SPANS_EMBEDDED = 40, QUOTES = 3, MARGIN_OVER = 9 };
@@ -207,6 +208,8 @@ static void weigh(Extract *x) {
         e->span_cosine = x->pieces[0].cosine;
         e->expected = expect_met(expect_of(x->rq->question), x->rq->question, piece_text(x, &x->pieces[0]));
         e->margin = margin_of(x);
+        e->denied = twist_denies(x->rq->question, piece_text(x, &x->pieces[0]));
+        e->opposed = twist_opposes(x->rq->question, piece_text(x, &x->pieces[0]));
     }
     x->out->confidence = x->rq->n_hits ? answer_confidence(e) : 0;
 }

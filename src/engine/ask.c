@@ -41,6 +41,8 @@ static void fill_evidence(Ask *k, const Answer *answer) {
     out->evidence.span_cosine = answer->evidence.span_cosine;
     out->evidence.expected = answer->evidence.expected;
     out->evidence.margin = answer->evidence.margin;
+    out->evidence.denied = answer->evidence.denied;
+    out->evidence.opposed = answer->evidence.opposed;
 }
 
 static PythiaCitation citation_of(const Citation *c) {

@@ -334,7 +334,7 @@ typedef struct {
     PythiaRefused *refused; /* [n_refused] sentences of the writer that stand in no source: no part of the answer */
     size_t n_refused;
     struct {
-        float share, cosine, span_share, span_cosine, expected, margin;
+        float share, cosine, span_share, span_cosine, expected, margin, denied, opposed;
     } evidence; /* what the confidence was made of (answer/answer.h) */
     double answer_ms, took_ms;
 } PythiaAnswer;

@@ -407,6 +407,8 @@ static const ParcelMember answer_members[] = {HAS(PythiaAnswer, STR, question),
                                               HAS(PythiaAnswer, F32, evidence.span_cosine),
                                               HAS(PythiaAnswer, F32, evidence.expected),
                                               HAS(PythiaAnswer, F32, evidence.margin),
+                                              HAS(PythiaAnswer, F32, evidence.denied),
+                                              HAS(PythiaAnswer, F32, evidence.opposed),
                                               HAS(PythiaAnswer, F64, answer_ms),
                                               HAS(PythiaAnswer, F64, took_ms),
                                               {0}};

@@ -215,6 +215,8 @@ static void evidence_add(JsonOut *j, const PythiaAnswer *r) {
     kv_f32(j, "span_cosine", r->evidence.span_cosine);
     kv_f32(j, "expected", r->evidence.expected);
     kv_f32(j, "margin", r->evidence.margin);
+    kv_f32(j, "denied", r->evidence.denied);
+    kv_f32(j, "opposed", r->evidence.opposed);
     jout_end(j, '}');
 }
 
