@@ -70,6 +70,8 @@ def strip(result):
     """A search envelope without what may differ between two equal runs."""
     for hit in result["results"]:
         del hit["id"]
+        for copy in hit.get("copies", []):
+            del copy["id"]
     del result["took_ms"]
     return result
 
@@ -171,7 +173,8 @@ class PythiaTest(unittest.TestCase):
         return self.pythia("search", query, "--json", *args, code=code, **how).json
 
     def paths(self, query, *args, **how):
-        return [hit["path"] for hit in self.search(query, *args, **how)["results"]]
+        """Of every place: copies are no hits of their own elsewhere (test_copies.py)."""
+        return [hit["path"] for hit in self.search(query, "--no-collapse", *args, **how)["results"]]
 
     def on_terminal(self, *args, columns=100, env=None, cwd=None):
         """Runs with stdin, stdout and stderr on a terminal; returns the exit code and every byte that was drawn."""
