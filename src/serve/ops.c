@@ -59,7 +59,7 @@ static const Field rerank_fields[] = {
      .members = rerank_document,
      .help = "texts, or objects with \"text\""},
     {.name = "top_n", .types = FIELD_INT, .min = 1, .max = 1000, .help = "only the best so many"},
-    {.name = "return_documents", .types = FIELD_BOOL, .standard = "false", .help = "the texts in the reply, too"},
+    SWITCH_FIELD("return_documents", "the texts in the reply, too"),
     {.name = "max_tokens_per_doc", .types = FIELD_INT, .flags = FIELD_IGNORED, .help = "changes nothing"},
     MODEL_FIELD,
     {0}};
@@ -75,11 +75,7 @@ static const Field symbols_fields[] = {
      .flags = FIELD_TOOL,
      .max_bytes = 512,
      .help = "of a definition: Backoff.next, or its beginning"},
-    {.name = "path",
-     .types = FIELD_STR,
-     .flags = FIELD_TOOL,
-     .max_bytes = 4096,
-     .help = "instead of name: a file, all that it defines"},
+    ONE_PATH_FIELD("instead of name: a file, all that it defines"),
     {.name = "references",
      .types = FIELD_BOOL,
      .flags = FIELD_TOOL,
@@ -90,29 +86,15 @@ static const Field symbols_fields[] = {
      .flags = FIELD_TOOL,
      .standard = "false",
      .help = "of a name or signature, next(b, now): the patterns of its uses, with examples"},
-    {.name = "collections",
-     .types = FIELD_STR | FIELD_STRS,
-     .alias = "collection",
-     .max_items = 64,
-     .help = "names; default: all"},
-    {.name = "lang", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "only these languages"},
-    {.name = "kind", .types = FIELD_STR | FIELD_STRS, .max_items = 64, .help = "only these, such as function or class"},
-    {.name = "limit",
-     .types = FIELD_INT,
-     .flags = FIELD_TOOL,
-     .min = 1,
-     .max = 10000,
-     .standard = "1000",
-     .help = "definitions at most"},
+    COLLECTIONS_FIELD(0, "names; default: all"),
+    NAMES_FIELD("lang", 0, "only these languages"),
+    NAMES_FIELD("kind", 0, "only these, such as function or class"),
+    LIMIT_FIELD(FIELD_TOOL, 10000, "1000", "definitions at most"),
     {0}};
 
 static const Field read_fields[] = {
-    {.name = "id", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 64, .help = "a hit's id"},
-    {.name = "path",
-     .types = FIELD_STR,
-     .flags = FIELD_TOOL,
-     .max_bytes = 4096,
-     .help = "instead of id: a document's path"},
+    HIT_ID_FIELD,
+    ONE_PATH_FIELD("instead of id: a document's path"),
     COLLECTION_FIELD(FIELD_TOOL),
     {.name = "symbol",
      .types = FIELD_STR,
@@ -131,21 +113,20 @@ static const Field index_document[] = {
      .types = FIELD_ANY,
      .help = "what is told of it, such as author, created, keywords: texts, numbers, or arrays of them"},
     {0}};
-static const Field index_fields[] = {
-    {.name = "documents",
-     .types = FIELD_OBJECTS,
-     .members = index_document,
-     .help = "texts to put into a collection; the reply comes when they can be found"},
-    {.name = "path", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 4096, .help = "a folder or file to index"},
-    {.name = "collection",
-     .types = FIELD_STR,
-     .flags = FIELD_TOOL,
-     .max_bytes = 200,
-     .help = "its name; default: documents, or the folder's"},
-    {.name = "force", .types = FIELD_BOOL, .standard = "false", .help = "everything again"},
-    {.name = "lex_only", .types = FIELD_BOOL, .standard = "false", .help = "words only; vectors later"},
-    {.name = "wait", .types = FIELD_BOOL, .standard = "false", .help = "answer when the run has ended"},
-    {0}};
+static const Field index_fields[] = {{.name = "documents",
+                                      .types = FIELD_OBJECTS,
+                                      .members = index_document,
+                                      .help = "texts to put into a collection; the reply comes when they can be found"},
+                                     ONE_PATH_FIELD("a folder or file to index"),
+                                     {.name = "collection",
+                                      .types = FIELD_STR,
+                                      .flags = FIELD_TOOL,
+                                      .max_bytes = 200,
+                                      .help = "its name; default: documents, or the folder's"},
+                                     SWITCH_FIELD("force", "everything again"),
+                                     SWITCH_FIELD("lex_only", "words only; vectors later"),
+                                     SWITCH_FIELD("wait", "answer when the run has ended"),
+                                     {0}};
 
 static const Field upload_fields[] = {
     {.name = "name",
@@ -155,10 +136,7 @@ static const Field upload_fields[] = {
     {.name = "content", .types = FIELD_STR, .help = "the file in base64, where it does not come beside the fields"},
     COLLECTION_FIELD(0),
     {.name = "title", .types = FIELD_STR, .max_bytes = 1000, .help = "of the one file; default: the document's own"},
-    {.name = "replace",
-     .types = FIELD_BOOL,
-     .standard = "false",
-     .help = "a document of the same name gives way; else the new one gets a number"},
+    SWITCH_FIELD("replace", "a document of the same name gives way; else the new one gets a number"),
     {0}};
 
 static const Field name_fields[] = {
@@ -176,7 +154,7 @@ static const Field documents_fields[] = {
      .max_bytes = 200,
      .help = "name of a collection"},
     {.name = "after", .types = FIELD_STR, .max_bytes = 4096, .help = "the path behind which to go on"},
-    {.name = "limit", .types = FIELD_INT, .min = 1, .max = 1000, .standard = "100", .help = "documents at most"},
+    LIMIT_FIELD(0, 1000, "100", "documents at most"),
     {0}};
 static const Field document_fields[] = {{.name = "id",
                                          .types = FIELD_STR,
@@ -191,9 +169,7 @@ static const Field document_fields[] = {{.name = "id",
                                         {0}};
 
 static const Field status_fields[] = {
-    COLLECTION_FIELD(FIELD_TOOL),
-    {.name = "check", .types = FIELD_BOOL, .standard = "false", .help = "compare with the live files"},
-    {0}};
+    COLLECTION_FIELD(FIELD_TOOL), SWITCH_FIELD("check", "compare with the live files"), {0}};
 static const Field metrics_fields[] = {{.name = "format",
                                         .types = FIELD_STR,
                                         .values = "prometheus|json",

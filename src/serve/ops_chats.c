@@ -2,21 +2,11 @@
 #include "serve/ops_fields.h"
 #include "serve/reply.h"
 
-const Field chats_fields[] = {{.name = "limit",
-                               .types = FIELD_INT,
-                               .min = 1,
-                               .max = 1000,
-                               .standard = "20",
-                               .help = "chats at most, the last one first"},
-                              {0}};
+const Field chats_fields[] = {LIMIT_FIELD(0, 1000, "20", "chats at most, the last one first"), {0}};
 const Field chats_reply[] = {OK_FIELD, {.name = "chats", .types = FIELD_OBJECTS}, {0}};
 const Field chat_begin_fields[] = {
     {.name = "title", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 1000, .help = "what it is about"},
-    {.name = "collections",
-     .types = FIELD_STR | FIELD_STRS,
-     .alias = "collection",
-     .max_items = 64,
-     .help = "names that it asks unless a question names others; default: all"},
+    COLLECTIONS_FIELD(0, "names that it asks unless a question names others; default: all"),
     {0}};
 const Field chat_begin_reply[] = {OK_FIELD, {.name = "chat", .types = FIELD_ANY}, {0}};
 const Field chat_fields[] = {

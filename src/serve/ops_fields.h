@@ -20,6 +20,28 @@
     { .name = "deadline_ms", .types = FIELD_INT, .min = 1, .max = 600000, .help = "answer with what is found by then" }
 #define COLLECTION_FIELD(more)                                                                                         \
     { .name = "collection", .types = FIELD_STR, .flags = (more), .max_bytes = 200, .help = "name of a collection" }
+#define NAMES_FIELD(field, more, text)                                                                                 \
+    { .name = field, .types = FIELD_STR | FIELD_STRS, .flags = (more), .max_items = 64, .help = text }
+#define COLLECTIONS_FIELD(more, text)                                                                                  \
+    {                                                                                                                  \
+        .name = "collections", .types = FIELD_STR | FIELD_STRS, .flags = (more), .alias = "collection",                \
+        .max_items = 64, .help = text                                                                                  \
+    }
+#define LIMIT_FIELD(more, most, usual, text)                                                                           \
+    { .name = "limit", .types = FIELD_INT, .flags = (more), .min = 1, .max = (most), .standard = usual, .help = text }
+#define MIN_SCORE_FIELD                                                                                                \
+    {                                                                                                                  \
+        .name = "min_score", .types = FIELD_NUM, .alias = "threshold", .min = 0, .max = 1, .standard = "0",            \
+        .help = "hits below are left out"                                                                              \
+    }
+#define FILTERS_FIELD(text)                                                                                            \
+    { .name = "filters", .types = FIELD_OBJECT, .members = filter_fields, .help = text }
+#define SWITCH_FIELD(field, text)                                                                                      \
+    { .name = field, .types = FIELD_BOOL, .standard = "false", .help = text }
+#define HIT_ID_FIELD                                                                                                   \
+    { .name = "id", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 64, .help = "a hit's id" }
+#define ONE_PATH_FIELD(text)                                                                                           \
+    { .name = "path", .types = FIELD_STR, .flags = FIELD_TOOL, .max_bytes = 4096, .help = text }
 
 /* ops.c */
 extern const Field hit_reply[];

@@ -2,21 +2,12 @@
 #include "serve/ops_fields.h"
 #include "serve/reply.h"
 
-const Field runs_fields[] = {{.name = "limit",
-                              .types = FIELD_INT,
-                              .min = 1,
-                              .max = 1000,
-                              .standard = "20",
-                              .help = "rows at most, newest first"},
-                             {0}};
+const Field runs_fields[] = {LIMIT_FIELD(0, 1000, "20", "rows at most, newest first"), {0}};
 #define RUN_ID_FIELD                                                                                                   \
     { .name = "id", .types = FIELD_INT, .flags = FIELD_REQUIRED, .min = 1, .max = 9e15, .help = "a run's number" }
 const Field run_fields[] = {
     RUN_ID_FIELD,
-    {.name = "follow",
-     .types = FIELD_BOOL,
-     .standard = "false",
-     .help = "over HTTP: events progress, done, error; else the reply comes when the run is over"},
+    SWITCH_FIELD("follow", "over HTTP: events progress, done, error; else the reply comes when the run is over"),
     {0}};
 const Field run_cancel_fields[] = {RUN_ID_FIELD, {0}};
 const Field runs_reply[] = {OK_FIELD, {.name = "runs", .types = FIELD_OBJECTS}, {0}};
