@@ -1,13 +1,11 @@
 /* claims.c - see claims.h. */
 #include "answer/claims.h"
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
+#include "base/ascii.h"
+
 /* Bytes above 0x7F are letters for what is asked here: whether a word ends. */
 static bool is_letter(char c) { return is_upper(c) || is_lower(c) || (unsigned char)c >= 0x80; }
 static bool is_word(char c) { return is_letter(c) || is_digit(c) || c == '_'; }
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /* ---- marks ---- */
 

@@ -1,8 +1,8 @@
 /* expect.c - see expect.h. */
 #include "answer/expect.h"
 
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+#include "base/ascii.h"
+
 static bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || is_upper(c) || is_digit(c) || c == '_' || (unsigned char)c >= 0x80;
 }

@@ -1,6 +1,7 @@
 /* followup.c - see followup.h. */
 #include "answer/followup.h"
 
+#include "base/ascii.h"
 #include "search/evidence.h"
 
 enum { TOPIC_WORDS = 12, OWN_WORDS = 2, ANSWER_BYTES = 400, WRITTEN_MAX = 4 << 10 };
@@ -11,8 +12,6 @@ static const char rules[] = "You put the last question of a conversation so that
                             "Write the question only, on one line.";
 
 /* ---- by words ---- */
-
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 static bool word_next(Str text, size_t *at, Str *out) {
     while (*at < text.n && is_blank(text.p[*at])) ++*at;

@@ -1,6 +1,8 @@
 /* spans.c - see spans.h. */
 #include "answer/spans.h"
 
+#include "base/ascii.h"
+
 enum { TITLE_BYTES_MAX = 80 };
 
 typedef struct {
@@ -18,14 +20,11 @@ bool spans_is_prose(Str lang) {
     return false;
 }
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v'; }
 
 static Err span_add(Cut *c, size_t start, size_t end, bool heading) {
-    while (start < end && is_blank(c->text.p[start])) start++;
-    while (end > start && is_blank(c->text.p[end - 1])) end--;
+    while (start < end && is_space(c->text.p[start])) start++;
+    while (end > start && is_space(c->text.p[end - 1])) end--;
     if (start == end) return ERR_OK;
     if (c->n == c->cap) {
         const size_t cap = c->cap ? 2 * c->cap : 32;
@@ -43,7 +42,7 @@ static Err span_add(Cut *c, size_t start, size_t end, bool heading) {
 static Err piece_add(Cut *c, size_t start, size_t end, bool heading) {
     while (end - start > SPAN_BYTES_MAX) {
         size_t at = start + SPAN_BYTES_MAX;
-        while (at > start && !is_blank(c->text.p[at])) at--;
+        while (at > start && !is_space(c->text.p[at])) at--;
         if (at == start) {
             at = start + SPAN_BYTES_MAX;
             while (at > start + 1 && ((unsigned char)c->text.p[at] & 0xC0) == 0x80) at--;
@@ -59,7 +58,7 @@ static Err piece_add(Cut *c, size_t start, size_t end, bool heading) {
 /* The word that a point at `at` ends, without the point. */
 static Str word_before(Str text, size_t from, size_t at) {
     size_t start = at;
-    while (start > from && !is_blank(text.p[start - 1]) && text.p[start - 1] != '(') start--;
+    while (start > from && !is_space(text.p[start - 1]) && text.p[start - 1] != '(') start--;
     return str_make(text.p + start, at - start);
 }
 
@@ -82,9 +81,9 @@ size_t span_sentence_end(Str text, size_t from, size_t at, size_t end) {
     size_t behind = at + 1;
     if (!is_mark(mark) || (behind < end && is_mark(text.p[behind]))) return 0; /* the last of "..." and "?!" */
     while (behind < end && strchr("\"')]}", text.p[behind])) behind++;
-    if (behind < end && !is_blank(text.p[behind])) return 0; /* 3.14, a.c, x.y */
+    if (behind < end && !is_space(text.p[behind])) return 0; /* 3.14, a.c, x.y */
     size_t next = behind;
-    while (next < end && is_blank(text.p[next])) next++;
+    while (next < end && is_space(text.p[next])) next++;
     if (next < end && is_lower(text.p[next])) return 0;
     if (mark == '.' && is_abbreviation(word_before(text, from, at))) return 0;
     return behind;

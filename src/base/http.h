@@ -54,12 +54,12 @@ typedef struct {
     uint64_t max_bytes;     /* of the reply's body: ERR_LIMIT above; 0: 16 MB */
     unsigned max_redirects; /* 0: a redirect is a reply like another. A POST is never redirected */
     bool redirect_at_home;  /* follow within the origin only; to another one is a reply */
-    const char
-        *cert_file; /* of a server of our own, in PEM: what it shows must come from this file, for whatever name it is;
-                             * NULL: from the system's roots, for the URL's name */
-    bool direct;    /* never through a proxy */
-    HttpHead head;  /* NULL: none */
-    HttpSink sink;  /* NULL: the body goes into the arena */
+    /* Of a server of our own, in PEM: what it shows must come from this file, for whatever name it is. NULL: from the system's
+     * roots, for the URL's name. */
+    const char *cert_file;
+    bool direct;   /* never through a proxy */
+    HttpHead head; /* NULL: none */
+    HttpSink sink; /* NULL: the body goes into the arena */
     void *ctx;
     const Deadline *deadline; /* NULL: none */
 } HttpRequest;

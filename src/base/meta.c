@@ -3,13 +3,12 @@
 
 #include <stdio.h>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "base/utf8.h"
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 static bool is_letter(char c) { return lower(c) >= 'a' && lower(c) <= 'z'; }
-static bool is_blank(char c) { return (unsigned char)c <= ' ' || c == 0x7f; }
+static bool is_blank_or_control(char c) { return (unsigned char)c <= ' ' || c == 0x7f; }
 
 /* ---- dates ---- */
 
@@ -21,7 +20,7 @@ typedef struct {
 } Date;
 
 static void skip_blanks(Str *s) {
-    while (s->n && is_blank(s->p[0])) *s = str_from(*s, 1);
+    while (s->n && is_blank_or_control(s->p[0])) *s = str_from(*s, 1);
 }
 
 static bool take_char(Str *s, const char *any_of) {
@@ -127,9 +126,9 @@ static bool number_word(Str word, Date *d) {
 static bool words_first(Str s, Date *d) {
     for (;;) {
         size_t n = 0;
-        while (s.n && (is_blank(s.p[0]) || s.p[0] == ',')) s = str_from(s, 1);
+        while (s.n && (is_blank_or_control(s.p[0]) || s.p[0] == ',')) s = str_from(s, 1);
         if (s.n == 0 || s.p[0] == '(') break;
-        while (n < s.n && !is_blank(s.p[n]) && s.p[n] != ',') n++;
+        while (n < s.n && !is_blank_or_control(s.p[n]) && s.p[n] != ',') n++;
         Str word = str_upto(s, n), rest = word;
         s = str_from(s, n);
         const int month = d->month ? 0 : month_of(word);
@@ -175,7 +174,7 @@ static bool is_date_name(Str name) { return str_is(name, "created") || str_is(na
 static size_t value_collapse(Str value, char *line) {
     size_t n = 0, size;
     for (size_t i = 0; i < value.n; i += size) {
-        const bool blank = is_blank(value.p[i]);
+        const bool blank = is_blank_or_control(value.p[i]);
         size = 1;
         while (!blank && i + size < value.n && ((unsigned char)value.p[i + size] & 0xc0) == 0x80) size++;
         if (blank && (n == 0 || line[n - 1] == ' ')) continue;
@@ -227,7 +226,7 @@ static bool is_line(Str name, Str value) {
     for (size_t i = 0; i < name.n; i++)
         if (!is_name_byte(name.p[i])) return false;
     for (size_t i = 0; i < value.n; i++)
-        if (is_blank(value.p[i]) && value.p[i] != ' ') return false;
+        if (is_blank_or_control(value.p[i]) && value.p[i] != ' ') return false;
     return !is_date_name(name) || (meta_date(value, date) && str_is(value, date));
 }
 

@@ -1,6 +1,8 @@
 /* str.c - see str.h. */
 #include "base/str.h"
 
+#include "base/ascii.h"
+
 #include <errno.h>
 #include <locale.h>
 #include <math.h>
@@ -25,11 +27,9 @@ bool str_eq_nocase(Str a, Str b) {
     return true;
 }
 
-static bool is_blank_char(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 Str str_trim(Str s) {
-    while (s.n && is_blank_char(s.p[0])) s = (Str){s.p + 1, s.n - 1};
-    while (s.n && is_blank_char(s.p[s.n - 1])) s.n--;
+    while (s.n && is_blank(s.p[0])) s = (Str){s.p + 1, s.n - 1};
+    while (s.n && is_blank(s.p[s.n - 1])) s.n--;
     return s;
 }
 
@@ -98,7 +98,7 @@ bool str_to_i64(Str s, int64_t *out) {
  * is read in the "C" locale of our own. */
 bool str_to_f64(Str s, double *out) {
     char z[64];
-    if (s.n == 0 || s.n >= sizeof z || is_blank_char(s.p[0])) return false;
+    if (s.n == 0 || s.n >= sizeof z || is_blank(s.p[0])) return false;
     for (size_t i = 0; i < s.n; i++)
         if (!strchr("0123456789+-.eE", s.p[i]) || !s.p[i]) return false;
     memcpy(z, s.p, s.n);

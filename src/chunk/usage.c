@@ -1,14 +1,12 @@
 /* usage.c - see usage.h. */
 #include "chunk/usage.h"
+#include "base/ascii.h"
 
 enum { BEFORE_MAX = 60, ARG_MAX = 40, AFTER_MAX = 40, GENERIC_MAX = 80 }; /* bytes of a shape's parts */
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static bool is_name(char c) {
     return (c >= 'a' && c <= 'z') || is_upper(c) || is_digit(c) || c == '_' || c == '$' || (unsigned char)c >= 0x80;
 }
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 static bool is_quote(char c) { return c == '"' || c == '\'' || c == '`'; }
 
 static bool is_keyword(Str s) {

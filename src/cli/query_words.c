@@ -1,13 +1,11 @@
 /* query_words.c - which words of a query to mark in a line. Only for showing: the engine has its own analysis. */
+#include "base/ascii.h"
 #include "cli/hits.h"
 
 enum { STEM_MIN = 4, SUFFIX_MAX = 4, WORDS_MAX = 64 };
 
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
-static bool is_lower(char c) { return c >= 'a' && c <= 'z'; }
 /* Bytes of multi-byte characters count as letters. */
 static bool is_word(char c) { return is_upper(c) || is_lower(c) || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80; }
-static char lower(char c) { return is_upper(c) ? (char)(c - 'A' + 'a') : c; }
 
 static bool is_common(Str w) {
     static const char *const common[] = {"a",    "an",   "and",   "are",   "as",   "at",  "be",   "by",  "can",   "do",

@@ -1,4 +1,5 @@
 /* lex_query.c - what a user writes, as clauses. Only words, quotes and, where asked for, + - * mean anything. */
+#include "base/ascii.h"
 #include "index/lex.h"
 
 #include "base/map.h"
@@ -73,8 +74,6 @@ static Err piece_add(Reader *r, Str text, LexKind kind, LexOccur occur) {
     r->clauses[r->n++] = (LexClause){kind, occur, terms, n, 1};
     return ERR_OK;
 }
-
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
 /* One word between blanks, with what stands around it. */
 static Err word_add(Reader *r, Str word, bool operators) {

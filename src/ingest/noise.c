@@ -5,6 +5,7 @@
  * the text (Keynote's documents end so too), `deps/` and `external/` to nobody.
  */
 #include "ingest/noise.h"
+#include "base/ascii.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -164,8 +165,6 @@ const char *noise_of_folder(Str name) {
 }
 
 /* ---- by the path ---- */
-
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
 
 static const Row *row_of_name(Str name) {
     for (size_t i = 0; i < COUNT(names); i++)

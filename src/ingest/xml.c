@@ -1,5 +1,6 @@
 /* xml.c - see xml.h. */
 #include "ingest/xml.h"
+#include "base/ascii.h"
 
 #include "base/text.h"
 #include "base/utf8.h"
@@ -24,8 +25,6 @@ static bool skip_behind(Xml *x, Str end) {
     x->rest = str_from(x->rest, (size_t)at + end.n);
     return true;
 }
-
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 /* "<!DOCTYPE html PUBLIC …>" is harmless; one with a "[" declares. */
 static Err doctype(Xml *x) {

@@ -17,6 +17,7 @@
  * Threads: one call is one thread's.
  */
 #include "model/import.h"
+#include "base/ascii.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -29,8 +30,6 @@ static const ImportArch *const import_archs[] = {
     &import_modern, &import_qwen2,   &import_qwen3,       &import_gemma3,    &import_gemma3_whole};
 
 /* ---- JSON files ---- */
-
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* "model_max_length": 1000000000000000019884624838656, as many folders have it, is more than an integer holds here. Digits
  * of integers beyond 18 become an exponent, in place: "1e30", then blanks. */

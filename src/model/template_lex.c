@@ -9,6 +9,7 @@
  * swallowed one. Tokens grow in an arena by doubling; a template is read once, at opening.
  */
 #include "model/template_lex.h"
+#include "base/ascii.h"
 
 #include <stdio.h>
 
@@ -234,7 +235,6 @@ static Err read_string(Lex *l) {
     return token_add(l, LEX_STRING, line, str_make(text, n));
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 /* 12, 1_000, 1.5, 2e3, 1.5e-3: digits before and behind a point, as Jinja wants them. */

@@ -1,5 +1,6 @@
 /* query.c - see query.h. A quote counts only with its partner; a single one is text (an apostrophe, an inch). */
 #include "search/query.h"
+#include "base/ascii.h"
 
 #include "base/clock.h"
 #include "base/meta.h"
@@ -39,10 +40,7 @@ static const struct {
               {"file", FIELD_FILE}, {"sym", FIELD_SYM},       {"in", FIELD_IN},
               {"meta", FIELD_META}, {"author", FIELD_AUTHOR}, {"date", FIELD_DATE}};
 
-static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || is_upper(c) || c == '_' || (unsigned char)c >= 0x80; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* What is inside the quotes that text begins with; false: it begins with none, or with one that stands alone. */
 static bool quoted(Str text, Str *inside) {

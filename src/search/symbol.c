@@ -1,5 +1,6 @@
 /* symbol.c - ranking definitions by their names, and finding the chunks that they are in. */
 #include "search/symbol.h"
+#include "base/ascii.h"
 
 #include <stdlib.h>
 
@@ -9,10 +10,7 @@ enum { WORDS_MAX = 16 }; /* of a query or a name that are compared */
 
 /* ---- how well a name fits ---- */
 
-static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
-static bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
 static bool is_letter(char c) { return (c >= 'a' && c <= 'z') || is_upper(c) || (unsigned char)c >= 0x80; }
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 /* "parseHTTPDate_v2" has the words parse, HTTP, Date, v, 2. */
 static size_t words_of(Str s, Str words[WORDS_MAX]) {
