@@ -33,13 +33,15 @@ Err hnsw_graph_read(const BuiltFile *f, const Built *b, HnswGraph *out) {
     return ERR_OK;
 }
 
-/* Whether all edges of a list lead to nodes of that level. */
+/* Whether all edges of a list lead to nodes of that level, and nothing stands behind the last: a build upon this graph puts
+ * an edge there, and what follows would be edges again. */
 static bool list_fits(const HnswGraph *g, uint32_t slot, uint32_t level) {
     const uint32_t *edges = hnsw_edges(g, slot, level);
-    uint32_t room = hnsw_room(g, level);
-    for (uint32_t i = 0; i < room && edges[i] != HNSW_NONE; i++)
+    uint32_t room = hnsw_room(g, level), i = 0;
+    for (; i < room && edges[i] != HNSW_NONE; i++)
         if (edges[i] == slot || !hnsw_is_node(g, edges[i]) || hnsw_level(g, edges[i]) < level) return false;
-    return true;
+    while (i < room && edges[i] == HNSW_NONE) i++;
+    return i == room;
 }
 
 /* Chains rise, so they end; and their links are no nodes. */
@@ -62,10 +64,11 @@ Err hnsw_graph_check(const BuiltFile *f, const HnswGraph *g) {
     for (uint32_t slot = 0; slot < g->rows; slot++)
         for (uint32_t level = 0; hnsw_is_node(g, slot) && level <= hnsw_level(g, slot); level++)
             if (!list_fits(g, slot, level))
-                return err_fix(err_set(ERR_CORRUPT,
-                                       "index file '%s' is damaged: node %u has an edge of level %u to no node",
-                                       f->path, slot, level),
-                               INDEX_FILE_FIX);
+                return err_fix(
+                    err_set(ERR_CORRUPT,
+                            "index file '%s' is damaged: the edges of node %u on level %u are not ones of a graph",
+                            f->path, slot, level),
+                    INDEX_FILE_FIX);
     return ERR_OK;
 }
 

@@ -56,7 +56,7 @@ typedef struct {
 /* The graph in a built file. Sizes are checked here; that edges lead to nodes, by hnsw_graph_check. */
 MUST_USE Err hnsw_graph_read(const BuiltFile *f, const Built *b, HnswGraph *out);
 
-/* ERR_CORRUPT when an edge leads to no node of its level. A look at every edge. */
+/* ERR_CORRUPT when an edge leads to no node of its level or stands behind a gap. A look at every edge. */
 MUST_USE Err hnsw_graph_check(const BuiltFile *f, const HnswGraph *g);
 
 static inline uint32_t hnsw_level(const HnswGraph *g, uint32_t slot) { return g->starts[slot + 1] - g->starts[slot]; }

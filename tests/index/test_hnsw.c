@@ -291,12 +291,13 @@ static void edges_that_lead_nowhere_are_not_believed(void **st) {
     struct {
         uint32_t *at, value;
         const char *says;
-    } lies[] = {{&ground[0], 4, "node 0 has an edge of level 0"},
-                {&ground[1], 3, "node 0 has an edge of level 0"},
-                {&ground[5], 0xFFFFFFFE, "node 1 has an edge of level 0"},
-                {&ground[9], 2, "node 2 has an edge of level 0"},
-                {&upper[0], 1, "node 0 has an edge of level 1"},
-                {&upper[3], 77, "node 2 has an edge of level 1"},
+    } lies[] = {{&ground[0], 4, "the edges of node 0 on level 0"},
+                {&ground[1], 3, "the edges of node 0 on level 0"},
+                {&ground[5], 0xFFFFFFFE, "the edges of node 1 on level 0"},
+                {&ground[9], 2, "the edges of node 2 on level 0"},
+                {&ground[6], 0, "the edges of node 1 on level 0"}, /* behind a gap */
+                {&upper[0], 1, "the edges of node 0 on level 1"},
+                {&upper[3], 77, "the edges of node 2 on level 1"},
                 {&starts[0], 1, "other levels than lists"},
                 {&starts[4], 3, "other levels than lists"},
                 {&starts[1], 3, "a level that no node has"},
