@@ -154,7 +154,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SERVE_SHARED_WAIT, "serve", "shared_wait", DURATION, "300ms", "", 0,                                             \
       "a server that shows no life for so long is not waited for")                                                     \
     X(SERVE_TOOL_DEADLINE, "serve", "tool_deadline", DURATION, "18s", "", 0,                                           \
-      "an agent's search or ask answers by then with what it has: clients give up at some 20 s")                       \
+      "an agent's search, ask or index answers by then with what it has: clients give up at some 20 s")                \
     X(SERVE_TOKEN_FILE, "serve", "token_file", STR, "", "", 0,                                                         \
       "file of hashed access tokens (default: tokens in the data folder)")                                             \
     X(SERVE_ALLOWED_ORIGINS, "serve", "allowed_origins", STR, "", "", 0,                                               \

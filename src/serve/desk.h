@@ -64,8 +64,9 @@ struct Call {
     /* Sends a part of an answer that comes as events (text/event-stream), on the worker's thread; false: the client has gone. From
      * the first one on the operation's own reply goes nowhere. NULL: this door has no streams. */
     bool (*stream)(Call *c, Str bytes);
-    /* Progress of indexing, at most 10 a second, on the worker's thread; NULL: none */
+    /* How far the work is, on the worker's thread; NULL: nobody asks. */
     void (*progress)(Call *c, const IndexProgress *p);
+    int64_t until_ns; /* with progress: an indexing run that is not over by then is answered for */
 
     /* the answer */
     Buf body;   /* JSON: the reply, or the error's envelope */

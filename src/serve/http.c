@@ -265,6 +265,7 @@ static Err door_settle(HttpDoor *d) {
     (void)pthread_mutex_init(&d->rate.lock, NULL);
     if (getrandom(&d->seed, sizeof d->seed, 0) != sizeof d->seed) d->seed = (uint64_t)clock_mono_ns();
     d->rate.seed = d->seed;
+    TRY(lookout_open(&d->lookout));
     TRY(mhd_load(&d->mhd));
     TRY(tokens_open(&d->tokens, d->opts.token_file, d->opts.internal_token));
     TRY(address_open(d));
@@ -308,6 +309,7 @@ void http_door_close(HttpDoor *d, int64_t ms) {
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
     if (d->daemon) d->mhd->stop_daemon(d->daemon);
     if (d->fd >= 0 && !d->daemon) (void)close(d->fd);
+    lookout_close(d->lookout);
     tokens_close(d->tokens);
     (void)pthread_mutex_destroy(&d->rate.lock);
     free(d);

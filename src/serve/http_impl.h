@@ -8,6 +8,8 @@
 #include "serve/http.h"
 #include "serve/mhd.h"
 
+typedef struct HttpLookout HttpLookout; /* http_lookout.c */
+
 struct HttpDoor {
     HttpDoorOpts opts;
     const Mhd *mhd;
@@ -18,6 +20,7 @@ struct HttpDoor {
     HostRules rules;
     RateLimit rate;
     Tokens *tokens;
+    HttpLookout *lookout;
     size_t body_max, upload_max;
     uint64_t seed;              /* of request ids */
     atomic_uint_fast64_t count; /* requests so far */
@@ -44,6 +47,8 @@ typedef struct {
     HttpUpload *upload; /* the body is streamed to disk; NULL: it is in body */
     HttpStream *stream; /* of an answer that comes as events; NULL: the answer is call.body */
     Call call;
+    Peer *mcp;                  /* the message of MCP that this is; NULL: none, or answered */
+    char session[PEER_SESSION]; /* Mcp-Session-Id of the answer; "": none */
     char origin[256], allow[64];
     int retry_after;                  /* seconds; 0: none */
     const char *content_type, *route; /* route: of what is no operation */
@@ -86,6 +91,20 @@ bool request_stream_end(Request *r);
 /* The connection has ended. False: the call is still at work; it is cancelled, and frees the request when it is done. */
 bool request_stream_leave(Request *r);
 void stream_free(Request *r);
+
+/* ---- http_lookout.c ---- */
+/* A connection whose client may leave; the caller's, who sets fd and left. */
+typedef struct Watched Watched;
+struct Watched {
+    int fd;
+    void (*left)(Watched *x); /* once, on the watching thread, within its lock */
+    bool gone;
+    Watched *before, *next;
+};
+MUST_USE Err lookout_open(HttpLookout **out);
+void lookout_close(HttpLookout *w); /* when nothing is watched any more. NULL is fine */
+void lookout_add(HttpLookout *w, Watched *x);
+void lookout_remove(HttpLookout *w, Watched *x); /* from here on left is not called */
 
 /* ---- http_upload.c ---- */
 /* Behind the headers: an upload's body will be streamed. False: refused, its answer is in r->call. */

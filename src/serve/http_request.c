@@ -209,6 +209,7 @@ void request_headers(Request *r, struct MHD_Response *response, int status) {
     header_add(r, response, "X-Request-Id", r->id);
     header_add(r, response, "X-Content-Type-Options", "nosniff");
     header_add(r, response, "Cache-Control", "no-store");
+    if (r->session[0]) header_add(r, response, "Mcp-Session-Id", r->session);
     if (r->close) header_add(r, response, "Connection", "close");
     if (r->call.body.n || r->stream)
         header_add(r, response, "Content-Type", r->content_type ? r->content_type : "application/json; charset=utf-8");

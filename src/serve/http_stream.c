@@ -4,7 +4,7 @@
  * is queued then; until that moment an error is still an answer like any other.
  *
  * A client that leaves is noticed when something is sent: the call is cancelled, and the request lives on until the worker lets go of
- * it. Lock order: HttpStream.lock, then the library's own and Desk.lock.
+ * it. Lock order: HttpStream.lock, then the library's own, the Mcp's and Desk.lock.
  */
 #include <stdlib.h>
 
@@ -115,7 +115,10 @@ bool request_stream_leave(Request *r) {
     (void)pthread_mutex_lock(&s->lock);
     const bool over = s->ended;
     s->left = true;
-    if (!over) desk_cancel(r->door->opts.desk, &r->call);
+    if (!over && r->mcp)
+        mcp_left(r->door->opts.mcp, r->mcp);
+    else if (!over)
+        desk_cancel(r->door->opts.desk, &r->call);
     (void)pthread_mutex_unlock(&s->lock);
     return over;
 }

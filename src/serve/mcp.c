@@ -1,20 +1,15 @@
 /* mcp.c - messages of the Model Context Protocol: which method, which era, its call and its answer; see mcp.h. */
-#include "serve/mcp.h"
-
-#include <pthread.h>
 #include <stdlib.h>
 
 #include "base/base64.h"
+#include "serve/mcp_impl.h"
 #include "serve/reply.h"
-#include "serve/rpc.h"
 
 enum { RPC_NO_RESOURCE = -32002, RPC_HEADERS_DIFFER = -32020, RPC_VERSION = -32022 };
 
 #define META "io.modelcontextprotocol/"
 
 /* ---- methods ---- */
-
-enum { METHOD_LEGACY = 1, METHOD_MODERN = 2, METHOD_CACHED = 4, METHOD_TOOL = 8 };
 
 /* OP_LOOSE: parameters are looked at by the method itself. Those that need no engine answer at once (OP_NOW), also while all
  * workers are busy. */
@@ -27,11 +22,6 @@ enum { METHOD_LEGACY = 1, METHOD_MODERN = 2, METHOD_CACHED = 4, METHOD_TOOL = 8 
             .run = (body)                                                                                              \
         }                                                                                                              \
     }
-
-typedef struct {
-    int flags;
-    Op op;
-} Method;
 
 enum { BOTH = METHOD_LEGACY | METHOD_MODERN };
 static const Method methods[] = {
@@ -56,26 +46,7 @@ static const Method *method_find(Str name, bool modern) {
     return NULL;
 }
 
-/* ---- calls under way ---- */
-
-typedef struct McpCall McpCall;
-struct McpCall {
-    Call call;
-    Mcp *mcp;
-    Peer *peer;
-    RpcBatch *batch;
-    json_t *id;
-    const Method *method;
-    bool modern, cancelled; /* cancelled: guarded by the Mcp's lock */
-    McpCall *next;          /* likewise */
-};
-
-struct Mcp {
-    Desk *desk;
-    pthread_mutex_t lock; /* guards under_way and version */
-    McpCall *under_way;
-    char version[16]; /* agreed on by initialize, on stdio; "" before */
-};
+/* ---- the server ---- */
 
 Err mcp_open(Mcp **out, Desk *desk) {
     *out = calloc(1, sizeof **out);
@@ -89,35 +60,6 @@ void mcp_close(Mcp *m) {
     if (!m) return;
     (void)pthread_mutex_destroy(&m->lock);
     free(m);
-}
-
-static void under_way_add(McpCall *c) {
-    (void)pthread_mutex_lock(&c->mcp->lock);
-    c->next = c->mcp->under_way;
-    c->mcp->under_way = c;
-    (void)pthread_mutex_unlock(&c->mcp->lock);
-}
-
-/* True when the client has taken it back. */
-static bool under_way_remove(McpCall *c) {
-    (void)pthread_mutex_lock(&c->mcp->lock);
-    McpCall **at = &c->mcp->under_way;
-    while (*at && *at != c) at = &(*at)->next;
-    if (*at) *at = c->next;
-    bool cancelled = c->cancelled;
-    (void)pthread_mutex_unlock(&c->mcp->lock);
-    return cancelled;
-}
-
-/* Under the lock, so that the call cannot end meanwhile. */
-static void cancel_by_id(Mcp *m, const Peer *p, const json_t *id) {
-    (void)pthread_mutex_lock(&m->lock);
-    for (McpCall *c = m->under_way; c; c = c->next) {
-        if (c->peer != p || !id || !json_equal(c->id, id) || str_is(str_of(c->method->op.name), "initialize")) continue;
-        c->cancelled = true;
-        desk_cancel(m->desk, &c->call);
-    }
-    (void)pthread_mutex_unlock(&m->lock);
 }
 
 /* ---- answers ---- */
@@ -198,6 +140,7 @@ static void mcp_done(Call *call) {
     buf_free(&out);
     call_clear(call);
     json_decref(c->id);
+    json_decref(c->token);
     peer_drop(c->peer);
     free(c);
 }
@@ -239,8 +182,7 @@ static Err tool_check(const Op *op, const json_t *arguments) {
 }
 
 /* No tool blocks for longer than clients wait: those that can end early are told when. */
-static Err deadline_put(const Mcp *m, const Op *op, json_t *arguments) {
-    const int64_t asked = config_int(desk_opts(m->desk)->config, CONF_SERVE_TOOL_DEADLINE);
+static Err deadline_put(int64_t asked, const Op *op, json_t *arguments) {
     const Field *f = op->fields;
     while (f->name && strcmp(f->name, "deadline_ms") != 0) f++;
     if (!f->name || asked <= 0) return ERR_OK;
@@ -269,10 +211,12 @@ static void request_start(Mcp *m, Peer *p, RpcBatch *batch, const json_t *v, con
     }
     *c = (McpCall){.mcp = m, .peer = p, .batch = batch, .id = json_incref(id), .method = method, .modern = modern};
     c->call = (Call){.op = op, .params = own, .role = p->role, .from = p->from, .done = mcp_done, .ctx = c};
+    const int64_t deadline_ms = config_int(desk_opts(m->desk)->config, CONF_SERVE_TOOL_DEADLINE);
+    if (is_tool) progress_want(c, params, deadline_ms);
     peer_hold(p);
     under_way_add(c);
     Err err = is_tool ? tool_check(op, own) : ERR_OK;
-    if (!err && is_tool) err = deadline_put(m, op, own);
+    if (!err && is_tool) err = deadline_put(deadline_ms, op, own);
     if (!err && p->role < op->role)
         err = err_set(ERR_USAGE, "this needs a token with the role '%s'", role_name(op->role));
     if (!err) err = desk_submit(m->desk, &c->call);
@@ -447,11 +391,26 @@ static int post_check(const json_t *v, const McpHeaders *h, Buf *answer) {
     return status;
 }
 
+/* Whose message it is: the client repeats what it was told when it introduced itself. 0: all is well. */
+static int session_take(Peer *p, const json_t *v, Str header, Buf *answer) {
+    const Str given = str_trim(header);
+    bool good = given.n < sizeof p->session;
+    for (size_t i = 0; good && i < given.n; i++) good = given.p[i] > ' ' && given.p[i] <= '~';
+    if (!good) return refuse(answer, NULL, 400, RPC_INVALID_REQUEST, "Mcp-Session-Id is none of ours", STR(""));
+    (void)snprintf(p->session, sizeof p->session, "%.*s", STR_FMT(given));
+    if (!str_is(field_str(v, "method", ""), "initialize")) return 0;
+    return session_new(p) ? refuse(answer, NULL, 500, RPC_INTERNAL, err_text(), STR("")) : 0;
+}
+
 int mcp_post(Mcp *m, Peer *p, Str body, const McpHeaders *h, Buf *answer) {
     json_t *v = NULL;
     int status = 0;
     Str version = h->version.p ? str_trim(h->version) : (Str){NULL, 0};
     if (json_read(body, "body", &v)) return refuse(answer, NULL, 400, RPC_PARSE_ERROR, err_text(), STR(""));
+    if (!is_modern(v) && (status = session_take(p, v, h->session, answer))) {
+        json_decref(v);
+        return status;
+    }
     if (version.p && !mcp_version_known(version, false) && !mcp_version_known(version, true) && !is_modern(v)) {
         status =
             refuse(answer, NULL, 400, RPC_INVALID_REQUEST, "this MCP-Protocol-Version is not spoken here", STR(""));
@@ -469,10 +428,8 @@ int mcp_post(Mcp *m, Peer *p, Str body, const McpHeaders *h, Buf *answer) {
     } else if (is_response(v)) {
         status = 202;
     } else if (!(status = post_check(v, h, answer))) {
-        if (!json_object_get(v, "id"))
-            status = 202; /* a notification: over HTTP there is nothing to take back (calls are short) */
-        else
-            handle(m, p, NULL, v);
+        if (!json_object_get(v, "id")) status = 202;
+        handle(m, p, NULL, v);
     }
     json_decref(v);
     return status;

@@ -24,11 +24,15 @@ void mcp_message(Mcp *m, Peer *p, Str text);
 
 /* ---- streamable HTTP ---- */
 typedef struct {
-    Str version, method, name; /* MCP-Protocol-Version, Mcp-Method, Mcp-Name; {NULL,0}: missing */
+    Str version, method, name,
+        session; /* MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id; {NULL,0}: missing */
 } McpHeaders;
 /* The body of one POST. Returns the HTTP status of what is in answer: 202: nothing is to be answered; 0: the answer comes
- * through p->send, with 200. */
+ * through p->send, with 200. p->session is set: the client's own, or a new one where it introduces itself. Sessions are kept
+ * nowhere: they tell whose calls a notification may take back. */
 int mcp_post(Mcp *m, Peer *p, Str body, const McpHeaders *headers, Buf *answer);
+/* The client of one POST has left: its calls of the stateless era are taken back, as that era has it. p is only compared. */
+void mcp_left(Mcp *m, const Peer *p);
 
 /* ---- between mcp.c and mcp_lists.c ---- */
 enum { MCP_TEXT_MAX = 38000, MCP_VALUES_MAX = 100 };

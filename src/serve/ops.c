@@ -357,8 +357,8 @@ const Op ops[] = {
      "The outline of a file by its path, or where a name is defined and, with references, used.", op_symbols, NULL},
     {"index", "POST", "/v1/index", ROLE_WRITE, OP_LONG | OP_MANY, index_fields, index_reply,
      "Puts documents into a collection (200), or indexes a folder (202 with the run).",
-     "Index a folder within the allowed roots, or bring it up to date. Returns a run at once; status tells how far it "
-     "is.",
+     "Index a folder within the allowed roots, or bring it up to date. Returns a run, perhaps before it is over; "
+     "status tells how far it is.",
      op_index, NULL},
     {"upload", "POST", "/v1/upload", ROLE_WRITE, OP_LONG | OP_MANY | OP_FILES, upload_fields, upload_reply,
      "Puts files of any format into a collection, by their content; those that are there already are told as known.",

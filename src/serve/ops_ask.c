@@ -91,7 +91,8 @@ bool call_event(Call *c, const char *name, Buf *data) {
 typedef struct {
     Call *call;
     bool explain;
-    bool begun; /* something was sent */
+    bool begun;    /* something was sent */
+    int64_t parts; /* of the text, so far */
 } Telling;
 
 static void abstained_members(JsonOut *j, const PythiaAnswer *r, bool explain) {
@@ -121,6 +122,17 @@ static bool tell(void *ctx, const PythiaAskNews *news) {
     if (news->what == ASK_ABSTAIN) abstained_members(&j, news->answer, t->explain);
     jout_end(&j, '}');
     return call_event(t->call, names[news->what], &data);
+}
+
+/* To whoever only wants to know how far it is. */
+static bool tell_progress(void *ctx, const PythiaAskNews *news) {
+    Telling *t = ctx;
+    const bool sources = news->what == ASK_SOURCES;
+    if (!sources && news->what != ASK_DELTA) return true;
+    t->parts += !sources;
+    const int64_t n = sources ? (int64_t)news->answer->n_sources : t->parts;
+    t->call->progress(t->call, &(IndexProgress){.stage = sources ? "read" : "write", .done = n});
+    return true;
 }
 
 /* The envelope of the reply, or of the error, as the last event. */
@@ -161,7 +173,9 @@ Err op_ask(Call *c, JsonOut *j) {
                     .owner = call_owner(c),
                     .whole = !stream,
                     .any_collections = json_object_get(p, "collections") == NULL,
-                    .tell = stream ? tell : NULL,
+                    .tell = stream        ? tell
+                            : c->progress ? tell_progress
+                                          : NULL,
                     .tell_ctx = &telling};
     PythiaAnswer reply;
     TRY(session_of(c, &rq.session));

@@ -97,25 +97,39 @@ static void report_json(JsonOut *j, const IndexReport *r) {
 }
 
 typedef struct {
-    Call *call;
+    Call *call; /* NULL: answered while the run goes on, and gone */
     JsonOut *j;
     DeskWorker *worker;
     bool wait;
+    int64_t run;
+    Str collection;
     Err answered;
 } Begun;
 
+static void index_answer_early(Begun *b) {
+    Call *c = b->call;
+    b->call = NULL;
+    jout_kv_str(b->j, "collection", b->collection);
+    jout_kv_i64(b->j, "run", b->run);
+    b->answered = call_answer_early(c, b->j, 202);
+}
+
+/* Who waits, or is told how far it is, hears of its end; all others that it has begun. */
 static void index_begun(void *ctx, int64_t run, Str collection) {
     Begun *b = ctx;
     desk_run_begun(b->worker, run);
-    if (b->wait) return;
-    jout_kv_str(b->j, "collection", collection);
-    jout_kv_i64(b->j, "run", run);
-    b->answered = call_answer_early(b->call, b->j, 202);
+    b->run = run;
+    b->collection = collection;
+    if (!b->wait && !b->call->progress) index_answer_early(b);
 }
 
 static void index_tell(void *ctx, const IndexProgress *p) {
-    const Begun *b = ctx;
-    if (b->wait && b->call->progress) b->call->progress(b->call, p);
+    Begun *b = ctx;
+    if (!b->call || !b->call->progress) return;
+    if (!b->wait && b->run && !p->finished && clock_mono_ns() >= b->call->until_ns)
+        index_answer_early(b);
+    else
+        b->call->progress(b->call, p);
 }
 
 static Err index_path(Call *c, JsonOut *j) {
@@ -137,7 +151,7 @@ static Err index_path(Call *c, JsonOut *j) {
                        .begun = index_begun};
     Arena *arena = c->arena; /* the call may be gone once it was answered */
     Err err = pythia_index(c->engine, arena, &rq, &reports, &n);
-    if (!begun.wait) return err ? err : begun.answered;
+    if (!begun.call) return err ? err : begun.answered;
     if (err && err != ERR_PARTIAL) return err;
     jout_kv_str(j, "collection", reports[0].collection);
     jout_kv_i64(j, "run", reports[0].run);

@@ -12,14 +12,20 @@
 
 #include "serve/desk.h"
 
+enum { PEER_SESSION = 65 };
+
 typedef struct Peer Peer;
 struct Peer {
     Desk *desk;
     Role role;
     CallFrom from;
     void (*send)(Peer *p, Str message); /* one whole message, framed and written; any thread */
-    void (*gone)(Peer *p);              /* nobody holds it any more: frees it */
+    /* The same of a message that is no answer, while a call is under way; NULL: by send. */
+    void (*notify)(Peer *p, Str message);
+    void (*gone)(Peer *p); /* nobody holds it any more: frees it */
     atomic_int holders;
+    /* Whose calls it may take back besides its own: those of peers with the same session and from. "": none. */
+    char session[PEER_SESSION];
 };
 
 void peer_hold(Peer *p);

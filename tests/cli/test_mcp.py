@@ -3,6 +3,8 @@ import base64
 import http.client
 import json
 import os
+import socket
+import threading
 import time
 import urllib.parse
 
@@ -140,6 +142,49 @@ class Rules:
         (self.tree / "big.txt").unlink()
         self.index()
 
+    def test_a_run_is_told_of_to_who_asks_for_its_progress(self):
+        for number, (token, modern) in enumerate([("a", False), (7, False), ("b", True)]):
+            self.write("more-%d.txt" % number, "A text about lighthouses, number %d." % number)
+            news, answer = self.told("index", {"path": str(self.tree)}, token, modern)
+            self.assertEqual({n["method"] for n in news}, {"notifications/progress"})
+            self.assertEqual([n["params"]["progressToken"] for n in news], [token] * len(news))
+            steps = [n["params"]["progress"] for n in news]
+            self.assertEqual(steps, sorted(set(steps)))
+            self.assertTrue(all(n["params"]["message"] for n in news))
+            reply = answer["result"]["structuredContent"]
+            self.assertEqual((reply["report"]["added"], reply["report"]["unchanged"]), (1, 5 + number))
+        self.assertNotIn("report", self.tool("index", {"path": str(self.tree)})["structuredContent"])  # nobody asked
+        news, answer = self.told("ask", {"question": "how many sheets does the paper tray take?"}, 1)
+        self.assertEqual(news[0]["params"]["message"], "read")
+        self.assertIn("fifty sheets", answer["result"]["structuredContent"]["answer"])
+        for token in (None, 1.5, ["a"], {}):
+            news, answer = self.told("ask", {"question": "how many sheets does the paper tray take?"}, token)
+            self.assertEqual((news, answer["result"]["isError"]), ([], False))
+
+    def test_a_run_that_lasts_is_answered_for_at_the_deadline_of_tools(self):
+        for number in range(300):
+            self.write("many/%d.txt" % number, "A text about lighthouses and ships, number %d." % number)
+        self.restart(PYTHIA_SERVE_TOOL_DEADLINE="1ms")
+        _, answer = self.told("index", {"path": str(self.tree)}, 1)
+        reply = answer["result"]["structuredContent"]
+        self.assertNotIn("report", reply)
+        self.assertGreater(reply["run"], 0)
+
+    def hang(self, workers):
+        """A service that is to write for the server, and hangs."""
+        llm = Llm()
+        self.addCleanup(llm.close)
+        llm.faults = ["hang"]
+        self.restart(NO_PROXY="127.0.0.1", PYTHIA_ASK_URL=llm.url, PYTHIA_ASK_MODEL="tiny", PYTHIA_SERVE_WORKERS=str(workers),
+                     PYTHIA_SERVE_TOOL_DEADLINE="60s")
+        return llm
+
+    def until(self, true):
+        deadline = time.monotonic() + LIMIT_S
+        while not true():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.01)
+
     def test_resources_prompts_completion(self):
         self.assertEqual([r["uri"] for r in self.result("resources/list")["resources"]], ["pythia://status"])
         self.assertEqual(self.result("resources/templates/list")["resourceTemplates"][0]["uriTemplate"],
@@ -188,11 +233,24 @@ class Stdio(Rules, PythiaTest):
         self.addCleanup(self.stop, self.process)
         self.next = 0
 
+    def restart(self, **env):
+        self.start(**env)
+
     def stop(self, process):
         process.kill()
         process.wait()
         process.stdin.close()
         process.stdout.close()
+
+    def told(self, name, arguments, token, modern=False):
+        """What is told of a call before its answer, and that."""
+        self.send({"jsonrpc": "2.0", "id": "told", "method": "tools/call",
+                   "params": {"name": name, "arguments": arguments, "_meta": {**(META if modern else {}), "progressToken": token}}})
+        news = []
+        while "id" not in (message := self.receive()):
+            news.append(message)
+        self.assertEqual(message["id"], "told")
+        return news, message
 
     def send(self, message):
         data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
@@ -250,6 +308,21 @@ class Stdio(Rules, PythiaTest):
         self.assertIn("p", got)
         self.assertEqual(set(got), {"slow", "slow2", "p"})
 
+    def test_what_is_taken_back_ends_and_is_not_answered(self):
+        llm = self.hang(workers=1)
+        for modern in (False, True):
+            began = time.monotonic()
+            self.send({"jsonrpc": "2.0", "id": "slow", "method": "tools/call",
+                       "params": {"name": "ask", "arguments": {"question": "how many sheets does the paper tray take?"},
+                                  "_meta": {**(META if modern else {}), "progressToken": 1}}})
+            self.assertEqual(self.receive()["method"], "notifications/progress")
+            self.until(lambda: llm.seen)
+            self.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": "slow", "reason": "enough"}})
+            found = self.ask("tools/call", {"name": "search", "arguments": {"query": "paper tray"}}, modern)  # by the one worker
+            self.assertFalse(found["result"]["isError"])
+            self.assertLess(time.monotonic() - began, 25)  # the service hangs for 30
+            llm.seen, llm.faults = [], ["hang"]
+
     def test_a_folder_nobody_indexed_is_indexed_by_the_agent(self):
         other = self.dir / "other"
         self.write("owl.txt", "A text about owls.", root=other)
@@ -304,16 +377,101 @@ class Http(Rules, PythiaTest):
         super().setUp()
         self.make_tree()
         self.index()
-        self.process = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", "--log", "none"], cwd=self.dir, env=self.env,
-                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        self.addCleanup(self.stop)
-        self.port = urllib.parse.urlsplit(json.loads(self.process.stdout.readline())["http"]).port
+        self.restart()
         self.next = 0
 
-    def stop(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
+    def restart(self, **env):
+        process = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", "--log", "none"], cwd=self.dir, env={**self.env, **env},
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(self.stop, process)
+        self.port = urllib.parse.urlsplit(json.loads(process.stdout.readline())["http"]).port
+
+    def stop(self, process):
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+    def call_of(self, name, arguments, token=None, modern=False):
+        """(message, headers) of a tool's call."""
+        headers = {"Mcp-Method": "tools/call", "Mcp-Name": name, "MCP-Protocol-Version": "2026-07-28"} if modern else {}
+        return self.message("tools/call", {"name": name, "arguments": arguments,
+                                           "_meta": {**(META if modern else {}), "progressToken": token}}), headers
+
+    def told(self, name, arguments, token, modern=False):
+        message, headers = self.call_of(name, arguments, token, modern)
+        status, headers, body = self.post(message, headers)
+        self.assertEqual(status, 200)
+        if headers["content-type"].startswith("application/json"):
+            return [], json.loads(body)
+        self.assertTrue(headers["content-type"].startswith("text/event-stream"))
+        self.assertEqual((headers["x-accel-buffering"], headers["cache-control"]), ("no", "no-store"))
+        events = body.decode().split("\n\n")
+        self.assertEqual(events.pop(), "")
+        for event in events:
+            self.assertRegex(event, "^event: message\ndata: {.*}$")
+        *news, answer = [json.loads(event.split("data: ", 1)[1]) for event in events]
+        self.assertEqual(answer["id"], message["id"])
+        return news, answer
+
+    def leave(self, llm, modern):
+        """Asks for what hangs, and closes the connection when it does."""
+        message, headers = self.call_of("ask", {"question": "how many sheets does the paper tray take?"}, None, modern)
+        before = len(llm.seen)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        connection.request("POST", "/mcp", json.dumps(message), {"Content-Type": "application/json", "Accept": "*/*", **headers})
+        self.until(lambda: len(llm.seen) > before)
+        connection.sock.shutdown(socket.SHUT_RDWR)
+        connection.close()
+
+    def calls(self, code):
+        """Of ask, so far, that ended so."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return sum(int(line.rsplit(" ", 1)[1]) for line in text.splitlines()
+                   if line.startswith('pythia_requests_total{route="ask",code="%s"}' % code))
+
+    def test_what_a_session_takes_back_ends(self):
+        llm = self.hang(workers=4)
+        hello = self.message("initialize", {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}})
+        sessions = [self.post(hello)[1]["mcp-session-id"] for _ in range(2)]
+        for session in sessions:
+            self.assertRegex(session, "^[0-9a-f]{32}$")
+        self.assertNotEqual(*sessions)
+        self.assertEqual(self.post(self.message("ping"), {"Mcp-Session-Id": "a" * 100})[0], 400)
+        message, _ = self.call_of("ask", {"question": "how many sheets does the paper tray take?"})
+        got, began = [], time.monotonic()
+        asking = threading.Thread(target=lambda: got.append(self.post(message, {"Mcp-Session-Id": sessions[0]})))
+        asking.start()
+        self.addCleanup(asking.join)
+        self.until(lambda: llm.seen)
+        back = {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": message["id"]}}
+        for headers in ({}, {"Mcp-Session-Id": sessions[1]}):
+            self.assertEqual(self.post(back, headers)[0], 202)
+        self.assertEqual(self.calls("200") + self.calls("503"), 0)  # of others the same number is another call
+        self.assertEqual(self.post(back, {"Mcp-Session-Id": sessions[0]})[0], 202)
+        asking.join()
+        self.assertLess(time.monotonic() - began, 25)  # the service hangs for 30
+        self.assertEqual((got[0][0], got[0][2]), (202, b""))
+
+    def test_a_client_that_leaves_takes_back_its_call_in_the_stateless_era_alone(self):
+        llm, go_on, began = self.hang(workers=4), threading.Event(), time.monotonic()
+        self.addCleanup(go_on.set)
+        llm.faults = []
+
+        def answer(_):
+            go_on.wait(30)
+            return "The paper tray takes fifty sheets [1]."
+        llm.answer = answer
+        self.leave(llm, modern=False)
+        self.leave(llm, modern=True)
+        self.until(lambda: self.calls("503"))
+        self.assertLess(time.monotonic() - began, 25)  # the service waits for 30
+        self.assertEqual((self.calls("503"), self.calls("200")), (1, 0))
+        go_on.set()
+        self.until(lambda: self.calls("200"))
+        self.assertEqual(self.calls("503"), 1)
 
     def post(self, body, headers=None, method="POST"):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)

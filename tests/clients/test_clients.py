@@ -41,6 +41,14 @@ class Clients(ServeTest):
         read = await client.call_tool("read", {"id": hit["id"]})
         self.assertEqual(read.structured_content["results"][0]["content"], hit["content"])
         self.assertTrue((await client.call_tool("search", {"query": ""})).is_error)
+        news = []
+
+        async def told(progress, total, message):
+            news.append((progress, message))
+        indexed = await client.call_tool("index", {"path": str(self.tree)}, progress_callback=told)
+        self.assertEqual(indexed.structured_content["report"]["unchanged"], 5)
+        self.assertTrue(news)
+        self.assertEqual(news, sorted(news))
         status = (await client.read_resource("pythia://status")).contents[0]
         self.assertEqual(json.loads(status.text)["status"], "ok")
         soup = (await client.read_resource("pythia://tree/docs/soup.txt")).contents[0]

@@ -17,7 +17,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         mcp_message(m, &p, line);
     }
     if (first.p) {
-        McpHeaders headers = {.method = STR("tools/call"), .name = STR("search"), .version = STR("2026-07-28")};
+        McpHeaders headers = {
+            .method = STR("tools/call"), .name = STR("search"), .version = STR("2026-07-28"), .session = STR("one")};
         int status = mcp_post(m, &p, first, &headers, &answer);
         if (answer.n) fuzz_send(&p, buf_str(&answer));
         if (status != 0 && status != 202 && answer.n == 0) abort();

@@ -54,6 +54,11 @@ async function use(client, major, modern) {
   assert.equal(refused.isError, true);
   assert.match(refused.content[0].text, /'query' is empty/);
   await rejects(client.callTool({name: 'nope', arguments: {}}), -32602);
+  const news = [], onprogress = (now) => news.push(now.progress);
+  const indexing = {name: 'index', arguments: {path: PYTHIA_TREE}};
+  const indexed = await (major === 2 ? client.callTool(indexing, {onprogress}) : client.callTool(indexing, undefined, {onprogress}));
+  assert.equal(indexed.structuredContent.report.unchanged, 5);
+  assert.ok(news.length > 0);
 
   const {resources} = await client.listResources();
   assert.deepEqual(resources.map((resource) => resource.uri), ['pythia://status']);
