@@ -131,6 +131,20 @@ void charsets_close(Charsets *c) {
 
 /* ---- converting ---- */
 
+/* Whatever made it, what is handed out is UTF-8: iconv's own has code points of 31 bits. */
+static Err text_take(Arena *a, Str text, Str *out) {
+    Buf repaired = {0};
+    if (!utf8_valid(text)) {
+        utf8_repair(&repaired, text);
+        text = buf_str(&repaired);
+    }
+    Err err = buf_ok(&repaired);
+    if (!err) *out = arena_str(a, text);
+    if (!err && !out->p) err = arena_error();
+    buf_free(&repaired);
+    return err;
+}
+
 static Err convert(iconv_t cd, Arena *a, Str bytes, Str *out) {
     Buf text = {0};
     char part[4096];
@@ -148,8 +162,7 @@ static Err convert(iconv_t cd, Arena *a, Str bytes, Str *out) {
         in++, left--;
     }
     Err err = buf_ok(&text);
-    if (!err) *out = arena_str(a, buf_str(&text));
-    if (!err && !out->p) err = arena_error();
+    if (!err) err = text_take(a, buf_str(&text), out);
     buf_free(&text);
     return err;
 }
@@ -162,7 +175,10 @@ static bool has_mark(Str bytes) {
 Err charset_decode(Charsets *c, Arena *a, Str bytes, Str declared, Str *out) {
     char name[32];
     name_make(declared, name);
-    if (has_mark(bytes)) return text_decode(a, bytes, out);
+    if (has_mark(bytes)) {
+        TRY(text_decode(a, bytes, out));
+        return utf8_valid(*out) ? ERR_OK : text_take(a, *out, out);
+    }
     const bool is_utf8 = utf8_valid(bytes);
     const bool stateful = str_starts(str_of(name), STR("iso-2022")) || str_starts(str_of(name), STR("utf-")) ||
                           str_starts(str_of(name), STR("hz"));

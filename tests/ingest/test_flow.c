@@ -202,6 +202,12 @@ static void declared_encodings_are_honoured(void **state) {
     CHECK_STR(out, "naïve");
     CHECK_OK(charset_decode(&c, &arena, STR("\xff\xfeh\0i\0"), STR("utf-8"), &out));
     CHECK_STR(out, "hi");
+    CHECK_OK(charset_decode(&c, &arena, STR("\xef\xbb\xbfna\xefve"), STR(""), &out));
+    CHECK_STR(out, "na\xef\xbf\xbdve"); /* what it was cannot be told: its mark says that it is UTF-8 */
+    CHECK_OK(charset_decode(&c, &arena, STR("+2AD+/w /+AOQ-"), STR("utf-7"), &out));
+    CHECK(utf8_valid(out));
+    CHECK_OK(charset_decode(&c, &arena, STR("\0\x1f\xff\xff\0\0\0a"), STR("ucs-4"), &out));
+    CHECK(utf8_valid(out) && str_ends(out, STR("a"))); /* a code point that there is not */
     charsets_close(&c);
 }
 
