@@ -8,7 +8,8 @@
 
 #include "index/lex_view.h"
 
-enum { KEEP_OCCURRENCES = 1 << 16, KEEP_TERMS = 1 << 14 };
+/* What a lot of some 32 KB takes. */
+enum { KEEP_OCCURRENCES = 1 << 13, KEEP_TERMS = 1 << 11 };
 
 struct LexBatch {
     LexBuffer buffer;
