@@ -41,12 +41,12 @@ static inline bool met(const CodesQuery *q, uint32_t slot) {
 /* Vectors [from, to) of one block. */
 static Err block_scan(const CodesQuery *q, Compare *s, uint32_t p, size_t from, size_t to) {
     const Codes *of = q->of;
-    uint16_t sums[SCAN_BLOCK];
     size_t block = from / SCAN_BLOCK, n = to - from;
     uint64_t lanes = (n == SCAN_BLOCK ? ~UINT64_C(0) : (UINT64_C(1) << n) - 1) << from % SCAN_BLOCK;
     const uint16_t *factors = of->factors ? of->factors + block * SCAN_BLOCK : ones;
-    s->scan->lookup(q->lut, of->codes + block * of->tables * SCAN_BLOCK, of->tables, sums);
-    uint64_t bits = lanes & s->scan->above(sums, factors, q->probe.centre[p], q->scale, q->shift, compare_floor(s));
+    float floor = (compare_floor(s) - q->probe.centre[p]) * q->inverse; /* of what the factors are multiplied with */
+    uint64_t bits = lanes & s->scan->above(q->lut, of->codes + block * of->tables * SCAN_BLOCK, of->tables, factors,
+                                           q->shift, floor);
     s->q->report->scanned += (uint32_t)n;
     for (; bits; bits &= bits - 1) {
         uint32_t slot = of->in.slots[block * SCAN_BLOCK + (size_t)__builtin_ctzll(bits)];

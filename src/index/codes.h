@@ -3,7 +3,7 @@
  * A code is `tables` numbers of 6 bits, and what a query makes of it the sum of the table entries they pick (kern/scan.h).
  * The row is compared (compare.h) where
  *
- *     <c, q>  +  factor (scale sum + shift)
+ *     <c, q>  +  factor (sum + shift) / inverse
  *
  * is above the k-th best score so far, the margin of the estimate's error being part of shift. So how many rows are compared
  * follows from how close the scores lie, not from a fixed number.
@@ -29,13 +29,13 @@ typedef struct {
 typedef struct {
     const Codes *of;
     Probe probe;
-    float length;       /* |q| */
-    uint8_t *lut;       /* [tables][64] */
-    float scale, shift; /* of the sums of look-ups; the margin is in shift */
-    uint64_t *seen;     /* [(rows + 63) / 64] slots that were compared; NULL: none is met again */
+    float length;         /* |q| */
+    uint8_t *lut;         /* [tables][64] */
+    float inverse, shift; /* of the sums of look-ups; the margin is in shift */
+    uint64_t *seen;       /* [(rows + 63) / 64] slots that were compared; NULL: none is met again */
 } CodesQuery;
 
-/* Lays out the search's scratch and begins it: s has its query, q everything but lut's entries, scale and shift; the
+/* Lays out the search's scratch and begins it: s has its query, q everything but lut's entries, inverse and shift; the
  * partitions are ranked by <c, q> + rank |q| radius. own: bytes that the kind asks for beside, which *memory gets. */
 MUST_USE Err codes_begin(CodesQuery *q, Compare *s, const float *query, float rank, size_t own, void **memory);
 

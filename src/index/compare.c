@@ -44,7 +44,7 @@ Err compare_rows(Compare *s, uint32_t from, uint32_t to) {
     return ERR_OK;
 }
 
-float compare_share(const Compare *s) {
+static float share_passing(const Compare *s) {
     size_t n = 0;
     if (!s->q->allowed || s->v->rows == 0) return 1;
     for (size_t w = 0; w < (s->v->rows + 63u) / 64u; w++) n += (size_t)__builtin_popcountll(s->q->allowed[w]);
@@ -89,10 +89,10 @@ Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, 
     Compare s = {.rows = &ix->rows, .q = q, .v = rows_hold(&ix->rows), .scan = scan_table(), .dim = base->dim};
     Built *b = built_hold(&ix->built);
     const TopK best = s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
+    s.share = share_passing(&s);
     bool floats = s.v->item_bytes > row8_bytes(base->dim);
     Err err = floats ? floats_begin(&s, query) : ERR_OK;
-    if (!err && best.k)
-        err = b && !q->exact && compare_share(&s) > FEW ? built(&s, base, query, b) : every_row(&s, query);
+    if (!err && best.k) err = b && !q->exact && s.share > FEW ? built(&s, base, query, b) : every_row(&s, query);
     if (floats && (!err || err == ERR_DEADLINE)) floats_finish(&s, query, best);
     built_drop(&ix->built, b);
     rows_drop(&ix->rows, s.v);

@@ -22,6 +22,7 @@ typedef struct {
     RowsView *v;
     const KernScan *scan;
     size_t dim;
+    float share;    /* of the rows that the filter lets pass; 1 without one */
     int16_t *query; /* [dim] of row8_query */
     float query_scale;
     const float *floats; /* [dim] the query, where every row is compared by the floats it has; NULL: as int8 */
@@ -56,9 +57,6 @@ static inline float compare_floor(const Compare *s) { return s->top.n < s->top.k
 
 /* Rows of slots [from, to) that may be returned, one by one. ERR_DEADLINE. */
 MUST_USE Err compare_rows(Compare *s, uint32_t from, uint32_t to);
-
-/* The share of the rows that the filter lets pass; 1 without one. */
-float compare_share(const Compare *s);
 
 /* A kind's way through what it built; s has everything but query, which goes into the search's scratch. */
 typedef Err (*CompareBuilt)(Compare *s, const VecIndex *base, const float *query, const Built *b);

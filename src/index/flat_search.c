@@ -3,7 +3,8 @@
  * Partitions come in the order of the best that one of their rows may promise: <c, q> + RANK radius. In each, the codes of
  * 64 rows at a time say which may still be among the k best: those whose estimate, and a margin of its error on top, is
  * above the k-th best score so far (codes.h). These are compared as int8. A partition is left out when its <c, q> + STOP
- * radius is below that score: the search ends with the last that is not.
+ * radius is below that score: the search ends with the last that is not. STOP falls with the share of all rows that was
+ * scanned, since the best partitions came first: without that, one query in a hundred scans half of them and finds nothing.
  *
  * A filter and removed slots are asked only of what passed, which is so little that they cost nothing; a filter that lets
  * pass few rows makes the codes pointless, then those rows are compared one by one. So are rows behind what is built.
@@ -16,6 +17,7 @@
 #define RANK   0.30f
 #define STOP   0.45f
 #define MARGIN 1.4f
+#define TIRE   2.0f /* STOP has fallen to nothing by this share of all rows: effort^3 / TIRE, more with a filter */
 
 /* The sum of positive signs' numbers as bytes: entry = (sum - least) / step, one step for all tables.
  * turned: [tables * 6] the rotated query, zeros behind it; lows: [tables] room. */
@@ -34,22 +36,24 @@ static void tables_fill(const Compare *s, CodesQuery *q, float *turned, float *l
         offset += low;
         total += sum;
     }
-    float step = widest / (float)scan_entry_max(tables), inverse = step > 0 ? 1 / step : 0;
+    float step = widest > 0 ? widest / (float)scan_entry_max(tables) : 1, inverse = 1 / step;
     for (size_t i = 0; i < tables; i++) lows[i] = 0.5f - lows[i] * inverse; /* 0.5: rounds */
     for (size_t i = 0; i < tables * 6; i++) turned[i] *= inverse;
     s->scan->entries(turned, lows, tables, q->lut);
-    q->scale = 2 * step;
-    q->shift = 2 * offset - total + margin;
+    q->inverse = 0.5f * inverse;
+    q->shift = (2 * offset - total + margin) * q->inverse;
 }
 
 static Err partitions_scan(Compare *s, CodesQuery *q, float stop) {
     Probe *probe = &q->probe;
+    float effort = s->q->effort, tire = TIRE * s->share / (effort * effort * effort * (float)q->of->in.coded);
     uint32_t first = probe_best(probe);
     TRY(codes_scan(q, s, first));
     probe_fill(probe, first, stop, compare_floor(s)); /* with a score to beat, few others can */
     while (probe->n_heap) {
         uint32_t p = probe_pop(probe);
-        if (probe->centre[p] + stop * q->of->in.radii[p] >= compare_floor(s)) TRY(codes_scan(q, s, p));
+        float left = 1 - tire * (float)s->q->report->scanned;
+        if (probe->centre[p] + left * stop * q->of->in.radii[p] >= compare_floor(s)) TRY(codes_scan(q, s, p));
     }
     return ERR_OK;
 }

@@ -35,18 +35,18 @@ static void numbers_fill(const IvfpqCodes *c, const float *padded, float *number
 static void tables_fill(const IvfpqCodes *c, CodesQuery *q, const float *padded, float *numbers, float margin) {
     float widest, offset, most = (float)scan_entry_max(c->of.tables);
     numbers_fill(c, padded, numbers, &widest, &offset);
-    float step = widest / most, inverse = step > 0 ? 1 / step : 0;
+    float inverse = widest > 0 ? most / widest : 1;
     for (size_t i = 0; i < c->of.tables * IVFPQ_CENTROIDS; i++) {
         float entry = numbers[i] * inverse + 0.5f;
         q->lut[i] = (uint8_t)(entry < most ? entry : most);
     }
-    q->scale = step;
-    q->shift = offset + margin;
+    q->inverse = inverse;
+    q->shift = (offset + margin) * inverse;
 }
 
 /* nprobe partitions; with a filter as many more as it leaves fewer rows in each, and in any case until there are k rows. */
 static Err partitions_scan(Compare *s, CodesQuery *q) {
-    float count = (float)q->of->in.count, asked = PROBE * s->q->effort * sqrtf(count) / compare_share(s);
+    float count = (float)q->of->in.count, asked = PROBE * s->q->effort * sqrtf(count) / s->share;
     size_t nprobe = asked < count ? (size_t)asked + 1 : q->of->in.count;
     probe_fill(&q->probe, UINT32_MAX, 0, -INFINITY);
     for (size_t i = 0; q->probe.n_heap && (i < nprobe || s->top.n < s->top.k); i++)

@@ -19,26 +19,24 @@
 
 enum { SCAN_BLOCK = 64 /* vectors */, SCAN_ENTRIES = 64 /* of a table */ };
 
-/* Largest entry of a table so that the sums of so many tables stay below 2^16. */
+/* Largest entry of a table: four add up in a byte, all of them in 16 bits. Six bits are enough: the error they add to the
+ * estimate of a 1-bit code is a twentieth of the code's own. */
 static inline unsigned scan_entry_max(size_t tables) {
-    return tables <= 257 ? 255 : tables >= 65535 ? 1 : (unsigned)(65535 / tables);
+    return tables <= 1040 ? 63 : tables >= 65535 ? 1 : (unsigned)(65535 / tables);
 }
 
 typedef struct {
     const char *name;
 
     /* Tables of signs: lut[t][e] = lows[t] + the numbers of table t whose bit is set in e, added in their order, cut to a
-     * whole number. The caller sees to it that all of them lie in [0, 256). 64 tables: 0.5 us. */
+     * whole number. The caller sees to it that all of them lie in [0, 64). 64 tables: 0.5 us. */
     void (*entries)(const float *numbers /* [tables][6] */, const float *lows /* [tables] */, size_t tables,
                     uint8_t *lut /* [tables][64] */);
 
-    /* sums[v] = sum over t of lut[t][block[t][v] & 63]. */
-    void (*lookup)(const uint8_t *lut /* [tables][64] */, const uint8_t *block /* [tables][64] */, size_t tables,
-                   uint16_t *sums /* [64] */);
-
-    /* Bit v: base + factor[v] * (scale * sums[v] + shift) > floor. factors are bf16 (the upper half of a float). */
-    uint64_t (*above)(const uint16_t *sums /* [64] */, const uint16_t *factors /* [64] */, float base, float scale,
-                      float shift, float floor);
+    /* Bit v: factors[v] * (sum + shift) > floor, sum being that of lut[t][block[t][v] & 63] over the tables. No entry is above
+     * scan_entry_max. factors are bf16 (the upper half of a float). */
+    uint64_t (*above)(const uint8_t *lut /* [tables][64] */, const uint8_t *block /* [tables][64] */, size_t tables,
+                      const uint16_t *factors /* [64] */, float shift, float floor);
 
     /* Inner product of int8 rows with a query of int16; the caller sees to it that no sum passes 2^31. 384: 9 ns. */
     int32_t (*dot8)(const int16_t *query, const int8_t *row, size_t n);

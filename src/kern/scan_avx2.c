@@ -47,18 +47,24 @@ static inline Bytes look(const __m256i quarters[4], Bytes index) {
     return _mm256_blendv_epi8(first, second, bit5);
 }
 
-/* Sums of even and odd bytes grow apart, in 16 bits each. */
-static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
+/* 16-bit sums of 64 vectors. Four look-ups add up in a byte; sums of even and odd bytes grow apart. */
+static void sums_of(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
     Bytes even[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()}, odd[2] = {even[0], even[0]};
     const Bytes low = _mm256_set1_epi16(0xFF);
-    for (size_t t = 0; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK) {
-        __m256i quarters[4];
-        for (int q = 0; q < 4; q++)
-            quarters[q] = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(lut + 16 * q)));
+    for (size_t t = 0, to; t < tables; t = to) {
+        Bytes four[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+        to = t + 4 < tables ? t + 4 : tables;
+        for (size_t i = t; i < to; i++, lut += SCAN_ENTRIES, block += SCAN_BLOCK) {
+            __m256i quarters[4];
+            for (int q = 0; q < 4; q++)
+                quarters[q] =
+                    _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)(lut + 16 * q)));
+            for (int half = 0; half < 2; half++)
+                four[half] = _mm256_add_epi8(four[half], look(quarters, bytes_at(block + 32 * half)));
+        }
         for (int half = 0; half < 2; half++) {
-            Bytes v = look(quarters, bytes_at(block + 32 * half));
-            even[half] = _mm256_add_epi16(even[half], _mm256_and_si256(v, low));
-            odd[half] = _mm256_add_epi16(odd[half], _mm256_srli_epi16(v, 8));
+            even[half] = _mm256_add_epi16(even[half], _mm256_and_si256(four[half], low));
+            odd[half] = _mm256_add_epi16(odd[half], _mm256_srli_epi16(four[half], 8));
         }
     }
     for (int half = 0; half < 2; half++) {
@@ -68,18 +74,18 @@ static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint
     }
 }
 
-static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base, float scale, float shift,
+static uint64_t above(const uint8_t *lut, const uint8_t *block, size_t tables, const uint16_t *factors, float shift,
                       float floor) {
+    uint16_t sums[SCAN_BLOCK];
     uint64_t bits = 0;
+    sums_of(lut, block, tables, sums);
     for (int v = 0; v < SCAN_BLOCK; v += 8) {
         __m128i s = _mm_loadu_si128((const __m128i *)(const void *)(sums + v));
         __m128i f = _mm_loadu_si128((const __m128i *)(const void *)(factors + v));
-        __m256 sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(s));
+        __m256 shifted = _mm256_add_ps(_mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(s)), _mm256_set1_ps(shift));
         __m256 factor = _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(f), 16));
-        sum = _mm256_add_ps(_mm256_mul_ps(sum, _mm256_set1_ps(scale)), _mm256_set1_ps(shift));
-        sum = _mm256_add_ps(_mm256_mul_ps(sum, factor), _mm256_set1_ps(base));
-        unsigned mask = (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(sum, _mm256_set1_ps(floor), _CMP_GT_OQ));
-        bits |= (uint64_t)mask << v;
+        __m256 more = _mm256_cmp_ps(_mm256_mul_ps(factor, shifted), _mm256_set1_ps(floor), _CMP_GT_OQ);
+        bits |= (uint64_t)(unsigned)_mm256_movemask_ps(more) << v;
     }
     return bits;
 }
@@ -151,5 +157,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_avx2 = {"avx2", entries, lookup, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_avx2 = {"avx2", entries, above, dot8, dot8_each, dots8, hadamard};
 #endif

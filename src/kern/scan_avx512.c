@@ -24,44 +24,58 @@ static void entries(const float *numbers, const float *lows, size_t tables, uint
     }
 }
 
-/* One look-up of 64 vectors is one instruction; two sums of 16 bits take it in, whole and its odd bytes: what the whole one
- * has in its upper halves is taken out at the end. */
-static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
-    __m512i whole[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, odd[2] = {whole[0], whole[0]};
-    size_t t = 0;
-    for (; t + 2 <= tables; t += 2, lut += 2 * SCAN_ENTRIES, block += 2 * SCAN_BLOCK)
-        for (int i = 0; i < 2; i++) {
-            __m512i v = _mm512_permutexvar_epi8(_mm512_loadu_si512(block + 64 * i), _mm512_loadu_si512(lut + 64 * i));
-            whole[i] = _mm512_add_epi16(whole[i], v);
-            odd[i] = _mm512_add_epi16(odd[i], _mm512_srli_epi16(v, 8));
-        }
-    if (t < tables) {
-        __m512i v = _mm512_permutexvar_epi8(_mm512_loadu_si512(block), _mm512_loadu_si512(lut));
-        whole[0] = _mm512_add_epi16(whole[0], v);
-        odd[0] = _mm512_add_epi16(odd[0], _mm512_srli_epi16(v, 8));
-    }
-    __m512i high = _mm512_add_epi16(odd[0], odd[1]);
-    __m512i even = _mm512_sub_epi16(_mm512_add_epi16(whole[0], whole[1]), _mm512_slli_epi16(high, 8));
-    const __m512i first = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39, 7, 38, 6,
-                                           37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
-    const __m512i second = _mm512_add_epi16(first, _mm512_set1_epi16(16));
-    _mm512_storeu_si512(sums, _mm512_permutex2var_epi16(even, first, high));
-    _mm512_storeu_si512(sums + 32, _mm512_permutex2var_epi16(even, second, high));
+static inline __m512i look(const uint8_t *lut, const uint8_t *block) {
+    return _mm512_permutexvar_epi8(_mm512_loadu_si512(block), _mm512_loadu_si512(lut));
 }
 
-static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base, float scale, float shift,
-                      float floor) {
-    uint64_t bits = 0;
-    for (int v = 0; v < SCAN_BLOCK; v += 16) {
-        __m256i s = _mm256_loadu_si256((const __m256i *)(const void *)(sums + v));
-        __m256i f = _mm256_loadu_si256((const __m256i *)(const void *)(factors + v));
-        __m512 sum = _mm512_cvtepi32_ps(_mm512_cvtepu16_epi32(s));
-        __m512 factor = _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(f), 16));
-        sum = _mm512_add_ps(_mm512_mul_ps(sum, _mm512_set1_ps(scale)), _mm512_set1_ps(shift));
-        sum = _mm512_add_ps(_mm512_mul_ps(sum, factor), _mm512_set1_ps(base));
-        bits |= (uint64_t)_mm512_cmp_ps_mask(sum, _mm512_set1_ps(floor), _CMP_GT_OQ) << v;
+/* Sums of 16 bits grow in two: of pairs of bytes as they are, and of their odd bytes. */
+typedef struct {
+    __m512i whole, odd;
+} Sums;
+
+static inline Sums sums_more(Sums s, __m512i bytes) {
+    return (Sums){_mm512_add_epi16(s.whole, bytes), _mm512_add_epi16(s.odd, _mm512_srli_epi16(bytes, 8))};
+}
+
+/* One look-up of 64 vectors is one instruction, and four of them add up in a byte. */
+static inline Sums sums_of(const uint8_t *lut, const uint8_t *block, size_t tables) {
+    Sums a = {_mm512_setzero_si512(), _mm512_setzero_si512()}, b = a;
+    size_t t = 0;
+    for (; t + 8 <= tables; t += 8, lut += 8 * SCAN_ENTRIES, block += 8 * SCAN_BLOCK) {
+        __m512i v[8];
+        for (size_t i = 0; i < 8; i++) v[i] = look(lut + i * SCAN_ENTRIES, block + i * SCAN_BLOCK);
+        a = sums_more(a, _mm512_add_epi8(_mm512_add_epi8(v[0], v[1]), _mm512_add_epi8(v[2], v[3])));
+        b = sums_more(b, _mm512_add_epi8(_mm512_add_epi8(v[4], v[5]), _mm512_add_epi8(v[6], v[7])));
     }
-    return bits;
+    for (; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK) a = sums_more(a, look(lut, block));
+    return (Sums){_mm512_add_epi16(a.whole, b.whole), _mm512_add_epi16(a.odd, b.odd)};
+}
+
+/* The words 4 i + at of 64 as the upper halves of 16 floats. */
+static inline __m512 every_fourth(__m512i low, __m512i high, int at) {
+    const __m512i places =
+        _mm512_slli_epi32(_mm512_setr_epi32(0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60), 16);
+    __m512i from = _mm512_add_epi32(places, _mm512_set1_epi32(at << 16));
+    return _mm512_castsi512_ps(_mm512_maskz_permutex2var_epi16(0xAAAAAAAA, low, from, high));
+}
+
+static inline uint64_t sixteen_above(__m512i sums, __m512 factors, float shift, float floor) {
+    __m512 shifted = _mm512_add_ps(_mm512_cvtepi32_ps(sums), _mm512_set1_ps(shift));
+    return _mm512_cmp_ps_mask(_mm512_mul_ps(factors, shifted), _mm512_set1_ps(floor), _CMP_GT_OQ);
+}
+
+static uint64_t above(const uint8_t *lut, const uint8_t *block, size_t tables, const uint16_t *factors, float shift,
+                      float floor) {
+    const Sums s = sums_of(lut, block, tables);
+    const __m512i low = _mm512_loadu_si512(factors), high = _mm512_loadu_si512(factors + 32);
+    const __m512i half = _mm512_set1_epi32(0xFFFF), even = _mm512_sub_epi16(s.whole, _mm512_slli_epi16(s.odd, 8));
+    uint64_t a = sixteen_above(_mm512_and_si512(even, half), every_fourth(low, high, 0), shift, floor);
+    uint64_t b = sixteen_above(_mm512_and_si512(s.odd, half), every_fourth(low, high, 1), shift, floor);
+    uint64_t c = sixteen_above(_mm512_srli_epi32(even, 16), every_fourth(low, high, 2), shift, floor);
+    uint64_t d = sixteen_above(_mm512_srli_epi32(s.odd, 16), every_fourth(low, high, 3), shift, floor);
+    if ((a | b | c | d) == 0) return 0; /* as in most blocks */
+    const uint64_t fourth = UINT64_C(0x1111111111111111);
+    return _pdep_u64(a, fourth) | _pdep_u64(b, fourth << 1) | _pdep_u64(c, fourth << 2) | _pdep_u64(d, fourth << 3);
 }
 
 static inline __m512i more(__m512i sum, const int16_t *query, const int8_t *row) {
@@ -157,5 +171,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_avx512 = {"avx512", entries, lookup, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_avx512 = {"avx512", entries, above, dot8, dot8_each, dots8, hadamard};
 #endif

@@ -37,38 +37,42 @@ static void entries(const float *numbers, const float *lows, size_t tables, uint
     }
 }
 
-static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
-    uint16x8_t sum[8];
-    for (int i = 0; i < 8; i++) sum[i] = vdupq_n_u16(0);
-    for (size_t t = 0; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK) {
-        uint8x16x4_t table = vld1q_u8_x4(lut);
+/* 16-bit sums of 64 vectors; four look-ups add up in a byte. */
+static inline void sums_of(const uint8_t *lut, const uint8_t *block, size_t tables, uint16x8_t sums[8]) {
+    for (int i = 0; i < 8; i++) sums[i] = vdupq_n_u16(0);
+    for (size_t t = 0, to; t < tables; t = to) {
+        uint8x16_t four[4] = {vdupq_n_u8(0), vdupq_n_u8(0), vdupq_n_u8(0), vdupq_n_u8(0)};
+        to = t + 4 < tables ? t + 4 : tables;
+        for (size_t k = t; k < to; k++, lut += SCAN_ENTRIES, block += SCAN_BLOCK) {
+            uint8x16x4_t table = vld1q_u8_x4(lut);
+            for (int i = 0; i < 4; i++)
+                four[i] = vaddq_u8(four[i], vqtbl4q_u8(table, vandq_u8(vld1q_u8(block + 16 * i), vdupq_n_u8(63))));
+        }
         for (int i = 0; i < 4; i++) {
-            uint8x16_t v = vqtbl4q_u8(table, vandq_u8(vld1q_u8(block + 16 * i), vdupq_n_u8(63)));
-            sum[2 * i] = vaddw_u8(sum[2 * i], vget_low_u8(v));
-            sum[2 * i + 1] = vaddw_high_u8(sum[2 * i + 1], v);
+            sums[2 * i] = vaddw_u8(sums[2 * i], vget_low_u8(four[i]));
+            sums[2 * i + 1] = vaddw_high_u8(sums[2 * i + 1], four[i]);
         }
     }
-    for (int i = 0; i < 8; i++) vst1q_u16(sums + 8 * i, sum[i]);
 }
 
 /* Four numbers of `above`, each a bit of `weights` where it is. */
-static inline uint32x4_t four_above(uint16x4_t sums, uint16x4_t factors, float base, float scale, float shift,
-                                    float floor, uint32x4_t weights) {
+static inline uint32x4_t four_above(uint16x4_t sums, uint16x4_t factors, float shift, float floor, uint32x4_t weights) {
     float32x4_t factor = vreinterpretq_f32_u32(vshll_n_u16(factors, 16));
-    float32x4_t sum = vmulq_f32(vcvtq_f32_u32(vmovl_u16(sums)), vdupq_n_f32(scale));
-    sum = vmulq_f32(vaddq_f32(sum, vdupq_n_f32(shift)), factor);
-    return vandq_u32(vcgtq_f32(vaddq_f32(vdupq_n_f32(base), sum), vdupq_n_f32(floor)), weights);
+    float32x4_t shifted = vaddq_f32(vcvtq_f32_u32(vmovl_u16(sums)), vdupq_n_f32(shift));
+    return vandq_u32(vcgtq_f32(vmulq_f32(factor, shifted), vdupq_n_f32(floor)), weights);
 }
 
-static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base, float scale, float shift,
+static uint64_t above(const uint8_t *lut, const uint8_t *block, size_t tables, const uint16_t *factors, float shift,
                       float floor) {
     const uint32x4_t low = {1, 2, 4, 8}, high = {16, 32, 64, 128};
+    uint16x8_t sums[8];
     uint64_t bits = 0;
-    for (int v = 0; v < SCAN_BLOCK; v += 8) {
-        uint16x8_t s = vld1q_u16(sums + v), f = vld1q_u16(factors + v);
-        uint32x4_t a = four_above(vget_low_u16(s), vget_low_u16(f), base, scale, shift, floor, low);
-        uint32x4_t b = four_above(vget_high_u16(s), vget_high_u16(f), base, scale, shift, floor, high);
-        bits |= (uint64_t)vaddvq_u32(vorrq_u32(a, b)) << v;
+    sums_of(lut, block, tables, sums);
+    for (int i = 0; i < 8; i++) {
+        uint16x8_t f = vld1q_u16(factors + 8 * i);
+        uint32x4_t a = four_above(vget_low_u16(sums[i]), vget_low_u16(f), shift, floor, low);
+        uint32x4_t b = four_above(vget_high_u16(sums[i]), vget_high_u16(f), shift, floor, high);
+        bits |= (uint64_t)vaddvq_u32(vorrq_u32(a, b)) << 8 * i;
     }
     return bits;
 }
@@ -156,5 +160,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_neon = {"neon", entries, lookup, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_neon = {"neon", entries, above, dot8, dot8_each, dots8, hadamard};
 #endif

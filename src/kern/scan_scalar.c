@@ -11,13 +11,7 @@ static void entries(const float *numbers, const float *lows, size_t tables, uint
     }
 }
 
-static void lookup(const uint8_t *lut, const uint8_t *block, size_t tables, uint16_t *sums) {
-    for (size_t v = 0; v < SCAN_BLOCK; v++) sums[v] = 0;
-    for (size_t t = 0; t < tables; t++, lut += SCAN_ENTRIES, block += SCAN_BLOCK)
-        for (size_t v = 0; v < SCAN_BLOCK; v++) sums[v] = (uint16_t)(sums[v] + lut[block[v] & 63]);
-}
-
-static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base, float scale, float shift,
+static uint64_t above(const uint8_t *lut, const uint8_t *block, size_t tables, const uint16_t *factors, float shift,
                       float floor) {
     uint64_t bits = 0;
     for (size_t v = 0; v < SCAN_BLOCK; v++) {
@@ -25,10 +19,10 @@ static uint64_t above(const uint16_t *sums, const uint16_t *factors, float base,
             uint32_t bits;
             float value;
         } factor = {.bits = (uint32_t)factors[v] << 16};
-        float sum = scale * (float)sums[v];
-        sum = sum + shift;
-        sum = sum * factor.value;
-        bits |= (uint64_t)(base + sum > floor) << v;
+        uint32_t sum = 0;
+        for (size_t t = 0; t < tables; t++) sum += lut[t * SCAN_ENTRIES + (block[t * SCAN_BLOCK + v] & 63)];
+        float shifted = (float)sum + shift;
+        bits |= (uint64_t)(factor.value * shifted > floor) << v;
     }
     return bits;
 }
@@ -60,4 +54,4 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_scalar = {"scalar", entries, lookup, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_scalar = {"scalar", entries, above, dot8, dot8_each, dots8, hadamard};
