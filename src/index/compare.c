@@ -44,13 +44,6 @@ Err compare_rows(Compare *s, uint32_t from, uint32_t to) {
     return ERR_OK;
 }
 
-static float share_passing(const Compare *s) {
-    size_t n = 0;
-    if (!s->q->allowed || s->v->rows == 0) return 1;
-    for (size_t w = 0; w < (s->v->rows + 63u) / 64u; w++) n += (size_t)__builtin_popcountll(s->q->allowed[w]);
-    return (float)n / (float)s->v->rows;
-}
-
 static Err every_row(Compare *s, const float *query) {
     void *memory;
     TRY(vec_scratch_need(s->q->scratch, s->dim * sizeof *s->query, &memory));
@@ -89,10 +82,11 @@ Err compare_search(const VecIndex *base, const float *query, const VecQuery *q, 
     Compare s = {.rows = &ix->rows, .q = q, .v = rows_hold(&ix->rows), .scan = scan_table(), .dim = base->dim};
     Built *b = built_hold(&ix->built);
     const TopK best = s.top = (TopK){.hits = out, .k = q->k < s.v->rows ? q->k : s.v->rows};
-    s.share = share_passing(&s);
+    s.passing = q->allowed ? s.scan->ones(q->allowed, (s.v->rows + 63u) / 64u) : s.v->rows;
     bool floats = s.v->item_bytes > row8_bytes(base->dim);
     Err err = floats ? floats_begin(&s, query) : ERR_OK;
-    if (!err && best.k) err = b && !q->exact && s.share > FEW ? built(&s, base, query, b) : every_row(&s, query);
+    if (!err && best.k)
+        err = b && !q->exact && compare_share(&s) > FEW ? built(&s, base, query, b) : every_row(&s, query);
     if (floats && (!err || err == ERR_DEADLINE)) floats_finish(&s, query, best);
     built_drop(&ix->built, b);
     rows_drop(&ix->rows, s.v);

@@ -22,7 +22,7 @@ typedef struct {
     RowsView *v;
     const KernScan *scan;
     size_t dim;
-    float share;    /* of the rows that the filter lets pass; 1 without one */
+    size_t passing; /* rows that the filter lets pass, removed ones among them; without one all */
     int16_t *query; /* [dim] of row8_query */
     float query_scale;
     const float *floats; /* [dim] the query, where every row is compared by the floats it has; NULL: as int8 */
@@ -51,6 +51,9 @@ MUST_USE static inline Err compare_row(Compare *s, uint32_t slot) {
     if (s->n == COMPARE_BATCH) compare_flush(s);
     return ERR_OK;
 }
+
+/* The share of the rows that the filter lets pass. */
+static inline float compare_share(const Compare *s) { return s->v->rows ? (float)s->passing / (float)s->v->rows : 1; }
 
 /* The k-th best score so far, -INFINITY when there are fewer. */
 static inline float compare_floor(const Compare *s) { return s->top.n < s->top.k ? -INFINITY : s->top.hits[0].score; }

@@ -15,9 +15,9 @@
 
 /* How far a search looks, by effort: measured on 100,000 code chunks (bench/README.md). */
 #define RANK   0.30f
-#define STOP   0.45f
-#define MARGIN 1.4f
-#define TIRE   2.0f /* STOP has fallen to nothing by this share of all rows: effort^3 / TIRE, more with a filter */
+#define STOP   0.58f
+#define MARGIN 1.6f
+#define TIRE   0.9f /* STOP has fallen to nothing by this share of all rows: effort^3 / TIRE, more with a filter */
 
 /* The sum of positive signs' numbers as bytes: entry = (sum - least) / step, one step for all tables.
  * turned: [tables * 6] the rotated query, zeros behind it; lows: [tables] room. */
@@ -46,7 +46,7 @@ static void tables_fill(const Compare *s, CodesQuery *q, float *turned, float *l
 
 static Err partitions_scan(Compare *s, CodesQuery *q, float stop) {
     Probe *probe = &q->probe;
-    float effort = s->q->effort, tire = TIRE * s->share / (effort * effort * effort * (float)q->of->in.coded);
+    float effort = s->q->effort, tire = TIRE * compare_share(s) / (effort * effort * effort * (float)q->of->in.coded);
     uint32_t first = probe_best(probe);
     TRY(codes_scan(q, s, first));
     probe_fill(probe, first, stop, compare_floor(s)); /* with a score to beat, few others can */

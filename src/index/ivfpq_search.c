@@ -46,7 +46,7 @@ static void tables_fill(const IvfpqCodes *c, CodesQuery *q, const float *padded,
 
 /* nprobe partitions; with a filter as many more as it leaves fewer rows in each, and in any case until there are k rows. */
 static Err partitions_scan(Compare *s, CodesQuery *q) {
-    float count = (float)q->of->in.count, asked = PROBE * s->q->effort * sqrtf(count) / s->share;
+    float count = (float)q->of->in.count, asked = PROBE * s->q->effort * sqrtf(count) / compare_share(s);
     size_t nprobe = asked < count ? (size_t)asked + 1 : q->of->in.count;
     probe_fill(&q->probe, UINT32_MAX, 0, -INFINITY);
     for (size_t i = 0; q->probe.n_heap && (i < nprobe || s->top.n < s->top.k); i++)

@@ -157,5 +157,5 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_avx2 = {"avx2", entries, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_avx2 = {"avx2", entries, above, dot8, dot8_each, dots8, hadamard, scan_ones};
 #endif

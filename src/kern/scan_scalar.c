@@ -54,4 +54,4 @@ static void hadamard(float *x, size_t n) {
             }
 }
 
-const KernScan scan_scalar = {"scalar", entries, above, dot8, dot8_each, dots8, hadamard};
+const KernScan scan_scalar = {"scalar", entries, above, dot8, dot8_each, dots8, hadamard, scan_ones};

@@ -159,6 +159,19 @@ static void what_lies_above_the_floor_is_the_same_on_every_level(void **st) {
     CHECK(some > 100);
 }
 
+static void bits_are_counted_on_every_level(void **st) {
+    (void)st;
+    uint64_t words[37];
+    size_t want = 0;
+    const KernScan *levels[8];
+    size_t n = tables_here(levels, 8);
+    for (size_t w = 0; w < sizeof words / sizeof *words; w++) {
+        words[w] = (uint64_t)roll() << 40 ^ (uint64_t)roll() << 20 ^ roll();
+        for (size_t l = 0; l < n; l++) CHECK_INT(levels[l]->ones(words, w), want);
+        for (size_t b = 0; b < 64; b++) want += words[w] >> b & 1;
+    }
+}
+
 static void inner_products_of_bytes_are_exact_at_any_length(void **st) {
     (void)st;
     static const size_t lengths[] = {1, 15, 16, 31, 32, 33, 63, 64, 65, 96, 383, 384, 385, 1024};
@@ -253,6 +266,7 @@ int main(void) {
         cmocka_unit_test(sums_of_look_ups_are_exact_on_every_level),
         cmocka_unit_test(tables_of_signs_are_the_same_on_every_level),
         cmocka_unit_test(the_largest_entries_of_all_tables_still_fit),
+        cmocka_unit_test(bits_are_counted_on_every_level),
         cmocka_unit_test(what_lies_above_the_floor_is_the_same_on_every_level),
         cmocka_unit_test(inner_products_of_bytes_are_exact_at_any_length),
         cmocka_unit_test(inner_products_of_bytes_with_a_query_of_bytes_are_exact_at_any_length),
