@@ -31,7 +31,7 @@ class Conformance(ServeTest):
         print("conformance %s: %d checks passed" % (revision, passed), file=sys.stderr)
 
     def test_the_revision_with_a_handshake(self):
-        self.suite("2025-11-25", 38)
+        self.suite("2025-11-25", 41)
 
     def test_the_stateless_revision(self):
         self.suite("2026-07-28", 100)
