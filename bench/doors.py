@@ -189,9 +189,11 @@ def figures(told):
         base = statistics.median(doors["within"])
         for kind, ms in doors.items():
             middle = statistics.median(ms)
+            beside = middle if kind == "client" else base
+            if kind == "within" and "client" in doors:
+                beside = statistics.median(doors["client"])
             out.setdefault(kind, {})[name] = {"p50_ms": round(middle, 4), "p99_ms": round(ms[int(len(ms) * .99)], 3),
-                                              "added_ms": round(middle - (statistics.median(doors["client"]) if kind == "within" and
-                                                                          "client" in doors else base), 4)}
+                                              "added_ms": round(middle - beside, 4)}
     return out
 
 
