@@ -11,7 +11,8 @@
 
 static const double bounds[METRIC_BUCKETS] = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
                                               0.1,    0.25,  0.5,    1,     2.5,  5,     10};
-static const char *const search_modes[4] = {"hybrid", "semantic", "lexical", "other"};
+static const char *const search_modes[METRIC_MODES] = {"hybrid", "semantic", "lexical", "other"};
+static const char *const search_stages[METRIC_STAGES] = {"all", "embed", "words", "vectors", "fuse", "fresh"};
 
 /* What the server answers with; 0: nothing. */
 static const int statuses[METRIC_STATUSES - 1] = {200, 202, 204, 400, 401, 403, 404, 405, 406, 409,
@@ -55,8 +56,12 @@ void metrics_call(Metrics *m, size_t op, int status, Err err, double seconds) {
 
 void metrics_search(Metrics *m, const PythiaReply *reply) {
     size_t mode = 0;
-    while (mode < 3 && strcmp(search_modes[mode], reply->mode) != 0) mode++;
-    histogram_add(&m->search[mode], reply->took_ms / 1000);
+    while (mode < METRIC_MODES - 1 && strcmp(search_modes[mode], reply->mode) != 0) mode++;
+    /* In the order of search_stages; one that the mode does without took no time, and is not counted. */
+    const double ms[METRIC_STAGES] = {reply->took_ms,          reply->timing.embed_ms, reply->timing.lexical_ms,
+                                      reply->timing.vector_ms, reply->timing.fuse_ms,  reply->timing.fresh_ms};
+    for (size_t i = 0; i < METRIC_STAGES; i++)
+        if (i == 0 || ms[i] > 0) histogram_add(&m->search[mode][i], ms[i] / 1000);
     add_to(&m->recomputed, (uint64_t)reply->recomputed.computed);
 }
 
@@ -83,9 +88,9 @@ static void counter(Buf *b, const char *name, const char *help, double v) {
     buf_printf(b, "%s %.17g\n", name, v);
 }
 
-static void histogram_text(Buf *b, const char *name, const char *label, const char *value, Histogram *h) {
-    char labels[96] = "";
-    if (label) (void)snprintf(labels, sizeof labels, "%s=\"%s\"", label, value);
+/* labels: `route="search"`; "": none. */
+static void histogram_text(Buf *b, const char *name, const char *labels, Histogram *h) {
+    const bool label = labels[0] != 0;
     uint64_t all = 0;
     for (size_t i = 0; i <= METRIC_BUCKETS; i++) {
         all += read_of(&h->count[i]);
@@ -98,6 +103,24 @@ static void histogram_text(Buf *b, const char *name, const char *label, const ch
     const char *open = label ? "{" : "", *close = label ? "}" : "";
     buf_printf(b, "%s_sum%s%s%s %.6f\n", name, open, labels, close, (double)read_of(&h->sum_us) / 1e6);
     buf_printf(b, "%s_count%s%s%s %llu\n", name, open, labels, close, (unsigned long long)all);
+}
+
+static uint64_t histogram_count(Histogram *h) {
+    uint64_t all = 0;
+    for (size_t i = 0; i <= METRIC_BUCKETS; i++) all += read_of(&h->count[i]);
+    return all;
+}
+
+/* Of stages only those that there were. */
+static void searches_text(Buf *b, Metrics *m) {
+    head(b, "pythia_search_seconds", "histogram", "Time of searches within the engine, and of their stages.");
+    for (size_t mode = 0; mode < METRIC_MODES; mode++)
+        for (size_t stage = 0; stage < METRIC_STAGES; stage++) {
+            char labels[64];
+            if (stage && !histogram_count(&m->search[mode][stage])) continue;
+            (void)snprintf(labels, sizeof labels, "mode=\"%s\",stage=\"%s\"", search_modes[mode], search_stages[stage]);
+            histogram_text(b, "pythia_search_seconds", labels, &m->search[mode][stage]);
+        }
 }
 
 static void calls_text(Buf *b, Metrics *m) {
@@ -120,12 +143,13 @@ static void calls_text(Buf *b, Metrics *m) {
     for (size_t i = 0; ops[i].name && i < METRIC_OPS; i++) {
         uint64_t any = 0;
         for (size_t s = 0; s < METRIC_STATUSES; s++) any += read_of(&m->calls[i][s]);
-        if (any) histogram_text(b, "pythia_request_seconds", "route", ops[i].name, &m->seconds[i]);
+        char labels[64];
+        (void)snprintf(labels, sizeof labels, "route=\"%s\"", ops[i].name);
+        if (any) histogram_text(b, "pythia_request_seconds", labels, &m->seconds[i]);
     }
-    head(b, "pythia_search_seconds", "histogram", "Time of searches within the engine.");
-    for (size_t i = 0; i < 4; i++) histogram_text(b, "pythia_search_seconds", "mode", search_modes[i], &m->search[i]);
+    searches_text(b, m);
     head(b, "pythia_embed_seconds", "histogram", "Time of embedding calls within the engine.");
-    histogram_text(b, "pythia_embed_seconds", NULL, NULL, &m->embed);
+    histogram_text(b, "pythia_embed_seconds", "", &m->embed);
     head(b, "pythia_errors_total", "counter", "Errors, by kind.");
     for (size_t e = 1; e < ERR_COUNT; e++)
         buf_printf(b, "pythia_errors_total{kind=\"%s\"} %llu\n", err_name((Err)e),
@@ -156,7 +180,8 @@ void metrics_prometheus(Metrics *m, const MetricsNow *now, Buf *b) {
                (long long)now->documents, (long long)now->skipped, (long long)now->failed);
     gauge(b, "pythia_chunks", "Chunks in all collections.", (double)now->chunks);
     head(b, "pythia_index_bytes", "gauge", "Bytes of index files.");
-    buf_printf(b, "pythia_index_bytes{part=\"vectors\"} %lld\n", (long long)now->index_bytes);
+    buf_printf(b, "pythia_index_bytes{part=\"vectors\"} %lld\npythia_index_bytes{part=\"words\"} %lld\n",
+               (long long)now->vector_bytes, (long long)now->word_bytes);
     gauge(b, "pythia_memory_pressure", "Memory pressure: 0 calm to 3 critical.", now->memory.level);
     gauge(b, "pythia_model_loaded", "1 when the embedding model is ready.", now->model_loaded);
     gauge(b, "pythia_uptime_seconds", "Seconds since the start.", now->uptime_s);
@@ -170,8 +195,7 @@ void metrics_prometheus(Metrics *m, const MetricsNow *now, Buf *b) {
 /* ---- JSON ---- */
 
 static void histogram_json(JsonOut *j, const char *key, Histogram *h) {
-    uint64_t all = 0, seen = 0;
-    for (size_t i = 0; i <= METRIC_BUCKETS; i++) all += read_of(&h->count[i]);
+    uint64_t all = histogram_count(h), seen = 0;
     jout_key(j, key);
     jout_begin(j, '{');
     jout_kv_i64(j, "count", (int64_t)all);
@@ -223,7 +247,7 @@ void metrics_json(Metrics *m, const MetricsNow *now, Buf *out) {
     jout_kv_i64(&j, "queue_background", now->ingest_waiting);
     jout_kv_i64(&j, "documents", now->documents);
     jout_kv_i64(&j, "chunks", now->chunks);
-    jout_kv_i64(&j, "index_bytes", now->index_bytes);
+    jout_kv_i64(&j, "index_bytes", now->vector_bytes + now->word_bytes);
     jout_kv_i64(&j, "memory_pressure", now->memory.level);
     jout_kv_i64(&j, "resident_bytes", now->memory.resident);
     jout_kv_f64(&j, "cpu_seconds", cpu_seconds());

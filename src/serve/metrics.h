@@ -14,6 +14,7 @@
 #include "engine/pythia.h"
 
 enum { METRIC_OPS = 48, METRIC_BUCKETS = 14, METRIC_STATUSES = 20 /* of metrics.c's table; the last: others */ };
+enum { METRIC_MODES = 4, METRIC_STAGES = 6 /* of a search, of metrics.c's tables */ };
 
 /* Seconds: a call's whole stay. */
 typedef struct {
@@ -24,7 +25,7 @@ typedef struct {
 typedef struct {
     atomic_uint_fast64_t calls[METRIC_OPS][METRIC_STATUSES];
     Histogram seconds[METRIC_OPS];
-    Histogram search[4]; /* by mode: hybrid, semantic, lexical, other */
+    Histogram search[METRIC_MODES][METRIC_STAGES];
     Histogram embed;
     atomic_uint_fast64_t embed_tokens, recomputed;
     atomic_uint_fast64_t abstained; /* questions without an answer */
@@ -47,7 +48,7 @@ typedef struct {
     PythiaWork work;
     PythiaMemory memory;
     int64_t waiting, ingest_waiting;
-    int64_t documents, skipped, failed, chunks, index_bytes;
+    int64_t documents, skipped, failed, chunks, vector_bytes, word_bytes; /* bytes: of index files */
     bool model_loaded;
     double uptime_s;
 } MetricsNow;

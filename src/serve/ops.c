@@ -207,6 +207,8 @@ static const Field models_item[] = {STR_FIELD("id"),
                                     INT_OR_NULL("dimension"),
                                     INT_OR_NULL("max_tokens"),
                                     {0}};
+static const Field model_fields[] = {
+    {.name = "id", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 220, .help = "its name"}, {0}};
 static const Field models_reply[] = {
     STR_FIELD("object"), {.name = "data", .types = FIELD_OBJECTS, .members = models_item}, {0}};
 static const Field rerank_item[] = {INT_FIELD("index"),
@@ -372,6 +374,8 @@ const Op ops[] = {
      embeddings_reply, "Vectors of texts, as OpenAI's API has them.", NULL, op_embeddings, NULL},
     {"models", "GET", "/v1/models", ROLE_READ, OP_PLAIN, no_fields, models_reply, "Models, as OpenAI's API lists them.",
      NULL, op_models, NULL},
+    {"model", "GET", "/v1/models/{id}", ROLE_READ, OP_PLAIN, model_fields, models_item, "One model.", NULL, op_model,
+     NULL},
     {"rerank", "POST", "/v1/rerank", ROLE_READ, OP_PLAIN | OP_MANY, rerank_fields, rerank_reply,
      "Texts in the order in which they answer a query, as Cohere's API has it.", NULL, op_rerank, NULL},
     {"tokenize", "POST", "/tokenize", ROLE_READ, OP_MODEL, tokenize_fields, tokenize_reply, "A text's token ids.", NULL,

@@ -71,6 +71,7 @@ Err op_ready(Call *c, JsonOut *j);
 Err op_embed(Call *c, JsonOut *j);
 Err op_embeddings(Call *c, JsonOut *j);
 Err op_models(Call *c, JsonOut *j);
+Err op_model(Call *c, JsonOut *j);
 Err op_rerank(Call *c, JsonOut *j);
 Err op_tokenize(Call *c, JsonOut *j);
 Err op_search(Call *c, JsonOut *j);

@@ -180,45 +180,67 @@ Err op_embeddings(Call *c, JsonOut *j) {
     return ERR_OK;
 }
 
+typedef struct {
+    JsonOut *j;
+    Str only; /* its members alone are written; {NULL,0}: all, as objects */
+    size_t n;
+} Models;
+
 /* dim, max_tokens: of models that embed; 0 of what answers. */
-static void model_add(JsonOut *j, Str id, int64_t dim, int64_t max_tokens) {
-    jout_begin(j, '{');
+static void model_add(Models *m, Str id, int64_t dim, int64_t max_tokens) {
+    JsonOut *j = m->j;
+    if (m->only.p && (m->n || !str_eq(id, m->only))) return;
+    m->n++;
+    if (!m->only.p) jout_begin(j, '{');
     jout_kv_str(j, "id", id);
     jout_kv_z(j, "object", "model");
     jout_kv_i64(j, "created", 0);
     jout_kv_z(j, "owned_by", "pythia");
     jout_kv_positive(j, "dimension", dim);
     jout_kv_positive(j, "max_tokens", max_tokens);
-    jout_end(j, '}');
+    if (!m->only.p) jout_end(j, '}');
 }
 
 /* What chat completions may be asked of: all collections, and each. */
-static Err answerers_add(Call *c, JsonOut *j) {
+static Err answerers_add(Call *c, Models *m) {
     PythiaCollection *list = NULL;
     size_t n = 0;
     const Err err = pythia_collections(c->engine, c->arena, &list, &n);
     if (err && err != ERR_NO_COLLECTION) return err;
-    model_add(j, STR("pythia"), 0, 0);
+    model_add(m, STR("pythia"), 0, 0);
     for (size_t i = 0; i < n; i++) {
         const Str id = arena_printf(c->arena, "pythia:%.*s", STR_FMT(list[i].name));
         if (!id.p) return arena_error();
-        model_add(j, id, 0, 0);
+        model_add(m, id, 0, 0);
     }
     return ERR_OK;
 }
 
-Err op_models(Call *c, JsonOut *j) {
+static Err models_add(Call *c, Models *m) {
     PythiaModel *list = NULL;
     size_t n = 0;
     TRY(pythia_models(c->engine, c->arena, &list, &n));
+    for (size_t i = 0; i < n; i++)
+        if (!list[i].problem.n) model_add(m, list[i].name, list[i].dim, list[i].max_tokens);
+    return answerers_add(c, m);
+}
+
+Err op_models(Call *c, JsonOut *j) {
+    Models all = {.j = j};
     jout_kv_z(j, "object", "list");
     jout_key(j, "data");
     jout_begin(j, '[');
-    for (size_t i = 0; i < n; i++)
-        if (!list[i].problem.n) model_add(j, list[i].name, list[i].dim, list[i].max_tokens);
-    TRY(answerers_add(c, j));
+    TRY(models_add(c, &all));
     jout_end(j, ']');
     return ERR_OK;
+}
+
+Err op_model(Call *c, JsonOut *j) {
+    Models one = {.j = j, .only = field_str(c->params, "id", "")};
+    TRY(models_add(c, &one));
+    if (one.n) return ERR_OK;
+    return err_fix(err_set(ERR_NO_MODEL, "there is no model '%.*s'", STR_FMT(str_upto(one.only, 200))),
+                   "GET /v1/models");
 }
 
 /* ---- rerank ---- */

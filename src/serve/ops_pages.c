@@ -16,7 +16,8 @@ static Err metrics_now(Call *c, MetricsNow *now) {
         now->skipped += list[i].skipped;
         now->failed += list[i].failed;
         now->chunks += list[i].chunks;
-        now->index_bytes += list[i].index_bytes;
+        now->vector_bytes += list[i].index_bytes;
+        now->word_bytes += list[i].lexical_bytes;
     }
     return ERR_OK;
 }

@@ -209,6 +209,9 @@ class Routes(ServeTest):
     def test_models_and_tokens(self):
         models = self.ok(self.call("GET", "/v1/models"))
         self.assertEqual(models["data"][0]["id"], MODEL_NAME)
+        for model in models["data"]:
+            self.assertEqual(self.ok(self.call("GET", "/v1/models/" + model["id"])), model)
+        self.refused(self.call("GET", "/v1/models/none"), 404, "there is no model 'none'")
         ids = self.pythia("tokenize", "-", stdin=b'{"text":"read it"}\n', code=0).json["ids"]
         self.assertEqual(self.ok(self.post("/tokenize", {"text": "read it"}))["ids"], ids)
         self.refused(self.post("/v1/rerank", {"query": "q", "documents": ["a"]}), 404, "ms-marco")
@@ -253,6 +256,11 @@ class Routes(ServeTest):
         self.assertTrue([l for l in lines if l.startswith('pythia_requests_total{route="-",code="404"} ')])
         self.assertIn('pythia_request_seconds_count{route="search_get"} %d' % (before["total"] + 2), lines)
         self.assertIn("pythia_model_loaded 1", lines)
+        for stage in ("all", "embed", "words", "vectors", "fuse", "fresh"):
+            count = [int(l.split()[-1]) for l in lines if l.startswith('pythia_search_seconds_count{mode="hybrid",stage="%s"}' % stage)]
+            self.assertTrue(count and count[0] > 0, stage)
+        for part in ("vectors", "words"):
+            self.assertTrue([l for l in lines if l.startswith('pythia_index_bytes{part="%s"} ' % part) and int(l.split()[-1]) > 0])
         counted = self.ok(self.call("GET", "/metrics?format=json"))
         self.assertEqual(counted["requests"]["search_get"]["total"], before["total"] + 2)
         self.assertEqual(counted["requests"]["search_get"]["failed"], before["failed"] + 1)

@@ -1,14 +1,17 @@
-"""`pythia serve` under a service manager: what it tells of itself, and the units in packaging/."""
+"""`pythia serve` under a service manager: what it tells of itself, and the units in packaging/; the dashboard of its metrics there."""
+import json
 import os
 import pathlib
 import re
 import shutil
 import socket
 import time
+import urllib.request
 
 from harness import BINARY, LIMIT_S, PythiaTest, main, signal, subprocess
 
-UNITS = pathlib.Path(__file__).resolve().parents[2] / "packaging" / "systemd"
+PACKAGING = pathlib.Path(__file__).resolve().parents[2] / "packaging"
+UNITS = PACKAGING / "systemd"
 
 
 class Notify(PythiaTest):
@@ -90,6 +93,55 @@ class Units(PythiaTest):
             done = subprocess.run([analyze, "--%s" % kind, "--man=no", "verify", str(here)], capture_output=True, text=True, timeout=LIMIT_S,
                                   env={**os.environ, "XDG_RUNTIME_DIR": str(self.dir)})
             self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+
+class Dashboard(PythiaTest):
+    """packaging/grafana/pythia.json against the metrics of a server that was asked something."""
+
+    def metrics(self):
+        """{name: the labels of its lines}"""
+        self.make_tree()
+        self.index()
+        process = subprocess.Popen([BINARY, "serve", "--http", "127.0.0.1:0", "--log", "none"], cwd=self.dir, env=self.env,
+                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        url = json.loads(process.stdout.readline())["http"]
+        urllib.request.urlopen(url + "/v1/search?q=soup&mode=lexical").read()
+        labels = {}
+        for line in urllib.request.urlopen(url + "/metrics").read().decode().splitlines():
+            if not line.startswith("#"):
+                name, told = re.match(r"([a-z_]+)(?:{(.*)})? ", line).groups()
+                labels.setdefault(name, set()).update(re.findall(r'(\w+)="', told or ""))
+        return labels
+
+    def test_it_asks_for_what_there_is_and_shows_all_of_it(self):
+        board, there, shown = json.loads((PACKAGING / "grafana" / "pythia.json").read_text()), self.metrics(), set()
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                expr = target["expr"]
+                self.assertEqual((expr.count("("), expr.count("{"), expr.count("[")), (expr.count(")"), expr.count("}"), expr.count("]")))
+                names = re.findall(r"\b(?:pythia|process)_[a-z_]+", expr)
+                self.assertTrue(names, expr)
+                self.assertLessEqual(set(names), set(there), expr)
+                shown.update(names)
+                wanted = {l for by in re.findall(r"by \(([^)]*)\)", expr) for l in re.split(r"[, ]+", by)} | set(re.findall(r"(\w+)=", expr))
+                known = set.union(*(there[n] for n in names)) | {"instance"}  # Prometheus tells the instance
+                self.assertLessEqual(wanted - {""}, known, expr)
+                self.assertLessEqual(set(re.findall(r"{{(\w+)}}", target["legendFormat"])), wanted, expr)
+        families = {re.sub("_(bucket|sum|count)$", "", n) if "le" in there.get(re.sub("_(sum|count)$", "_bucket", n), ()) else n for n in there}
+        self.assertEqual(families - {re.sub("_(bucket|sum|count)$", "", n) for n in shown}, {"pythia_uptime_seconds"})
+
+    def test_its_panels_stand_beside_each_other(self):
+        panels, taken = json.loads((PACKAGING / "grafana" / "pythia.json").read_text())["panels"], set()
+        self.assertEqual(len({p["id"] for p in panels}), len(panels))
+        for panel in panels:
+            at = panel["gridPos"]
+            cells = {(at["x"] + i, at["y"] + j) for i in range(at["w"]) for j in range(at["h"])}
+            self.assertFalse(cells & taken, panel["title"])
+            self.assertLessEqual(at["x"] + at["w"], 24)
+            taken |= cells
 
 
 if __name__ == "__main__":

@@ -96,6 +96,7 @@ class Clients(ServeTest):
             by_ids = client.embeddings.create(input=given, model=MODEL_NAME)
             self.assertEqual(by_ids.data[0].embedding, made.data[0].embedding)
         self.assertEqual([m.id for m in client.models.list()], [MODEL_NAME, "pythia", "pythia:tree"])
+        self.assertEqual(client.models.retrieve(MODEL_NAME).id, MODEL_NAME)
         asked = {"model": "pythia:tree", "messages": [{"role": "user", "content": "how many sheets does the paper tray take?"}]}
         said = client.chat.completions.create(**asked).choices[0].message.content
         self.assertIn("fifty sheets", said)
