@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test test-clients test-official test-container test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-clients test-official test-container test-documents test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -64,6 +64,11 @@ test-container: build .setup/models/all-minilm-l6-v2.gguf
 	@$(SETUP) container
 	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) \
 	  python3 tests/container/test_container.py
+
+# Documents as people make them, by the programs that they make them with.
+test-documents: build
+	@$(SETUP) producers
+	@PYTHIA_BINARY=$(abspath $(BINARY)) python3 tests/producers/test_producers.py
 
 # An ARM machine tests itself. Kernels and their choice once as a CPU of each level, the rest with all levels at hand.
 ifeq ($(shell uname -m),aarch64)

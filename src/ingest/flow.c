@@ -180,19 +180,34 @@ void flow_heading_end(Flow *f, int level) {
     mark(f, false);
 }
 
-void flow_heading(Flow *f, int level, Str title) {
-    const Str all = flow_collapse(f->arena, title);
+/* What follows stands under this heading; *all: its words, "" for none or no room. */
+static void heading_set(Flow *f, int level, Str title, Str *all) {
+    const Str words = flow_collapse(f->arena, title);
     level += f->levels_above;
-    if (!all.p) f->failed = ERR_NOMEM;
-    if (all.n == 0 || !has_room(f, all.n + 4)) return;
+    *all = STR("");
+    if (!words.p) f->failed = ERR_NOMEM;
+    if (words.n == 0 || !has_room(f, words.n + 4)) return;
     const size_t at = level < 1 ? 0 : level > FLOW_LEVELS ? FLOW_LEVELS - 1 : (size_t)level - 1;
     for (size_t i = at; i < FLOW_LEVELS; i++) f->headings[i] = (Str){0};
-    f->headings[at] = str_upto(all, utf8_floor(all, FLOW_HEADING_MAX));
+    f->headings[at] = str_upto(words, utf8_floor(words, FLOW_HEADING_MAX));
     path_make(f);
     flow_paragraph(f);
+    *all = words;
+}
+
+void flow_heading(Flow *f, int level, Str title) {
+    Str all;
+    heading_set(f, level, title, &all);
+    if (all.n == 0) return;
     mark(f, true);
     buf_add(&f->text, all);
     flow_paragraph(f);
+}
+
+void flow_under(Flow *f, int level, Str title) {
+    Str all;
+    heading_set(f, level, title, &all);
+    if (all.n) mark(f, false);
 }
 
 /* ---- tables ---- */

@@ -56,6 +56,8 @@ void flow_paragraph(Flow *f);       /* and a blank line stands before it */
 void flow_lines(Flow *f, Str text); /* words in lines: its line ends are kept, blank ones are not */
 /* A heading of level 1 to FLOW_LEVELS (clamped) as a line of its own; an empty title changes nothing. */
 void flow_heading(Flow *f, int level, Str title);
+/* The same of one that the text does not have, or has as words of its own. */
+void flow_under(Flow *f, int level, Str title);
 /* What follows stands under no heading of this level or below it. */
 void flow_heading_end(Flow *f, int level);
 void flow_page(Flow *f, int32_t page); /* what follows stands on this page */

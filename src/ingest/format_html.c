@@ -193,6 +193,7 @@ static bool is_data(const GumboNode *table) {
 static void row_read(Page *p, const GumboNode *row) {
     Str cells[FLOW_COLUMNS_MAX];
     size_t n = 0;
+    const bool in_head = row->parent && tag_of(row->parent) == GUMBO_TAG_THEAD; /* LibreOffice puts no <th> there */
     bool all_headers = true;
     for (const GumboNode *c = first_child(row); c; c = sibling(c)) {
         const GumboTag tag = tag_of(c);
@@ -204,7 +205,7 @@ static void row_read(Page *p, const GumboNode *row) {
         cells[n++] = text_of(p, c);
         while (--columns > 0 && n < FLOW_COLUMNS_MAX) cells[n++] = STR("");
     }
-    if (all_headers && n > 1 && p->n_headers == 0) {
+    if ((all_headers || in_head) && n > 1 && p->n_headers == 0) {
         p->headers = arena_array(p->a, Str, n);
         if (!p->headers) return (void)(p->f->failed = ERR_NOMEM);
         memcpy(p->headers, cells, n * sizeof *cells);

@@ -2,7 +2,7 @@
  * destinations; what is no text (fonts, pictures, fields' instructions) is skipped as a whole.
  *
  * Headings are paragraphs with an outline level, or of a style called "heading N". Bytes (\'e9) are of the font's code page,
- * else of the document's; \u comes with so many bytes for old readers behind it as \uc says.
+ * else of the document's; \u comes with so many bytes for old readers behind it as \uc says. Notes stand behind their paragraph.
  */
 #include <stdio.h>
 
@@ -13,7 +13,7 @@
 enum { GROUPS_MAX = 1000, STYLES_MAX = 1000, FONTS_MAX = 1000, WORD_MAX = 32, BIN_MAX = 1 << 30 };
 
 /* From TITLE on: of the group "info". */
-typedef enum { TEXT, SKIPPED, FONTS, STYLES, TITLE, AUTHOR, SUBJECT, KEYWORDS, CREATED, MODIFIED } Destination;
+typedef enum { TEXT, NOTE, SKIPPED, FONTS, STYLES, TITLE, AUTHOR, SUBJECT, KEYWORDS, CREATED, MODIFIED } Destination;
 
 typedef struct {
     Destination to;
@@ -34,6 +34,7 @@ typedef struct {
     int64_t font;                 /* of the entry of the font table */
     Buf bytes;                    /* of a code page, not yet converted */
     Buf words;                    /* of the paragraph */
+    Buf notes;                    /* of the paragraph */
     Buf name;                     /* of a style, or what the document says of itself */
     int64_t when[6];              /* of a date of "info": year, month, day, hour, minute, second */
     int level;
@@ -47,6 +48,7 @@ static Group *group(Rtf *r) { return &r->groups[r->depth]; }
 
 static Buf *target(Rtf *r) {
     const Destination to = group(r)->to;
+    if (to == NOTE) return &r->notes;
     return to == TEXT ? &r->words : to >= STYLES && to < CREATED ? &r->name : NULL;
 }
 
@@ -92,6 +94,13 @@ static void unicode_add(Rtf *r, int64_t value) {
 
 /* ---- paragraphs and rows ---- */
 
+static void paragraph_put(Rtf *r, Str words) {
+    if (str_trim(words).n == 0) return;
+    flow_paragraph(r->f);
+    flow_lines(r->f, words);
+    flow_paragraph(r->f);
+}
+
 static void paragraph_end(Rtf *r) {
     bytes_flush(r);
     const Str words = buf_str(&r->words);
@@ -101,15 +110,14 @@ static void paragraph_end(Rtf *r) {
     }
     const int64_t style = r->style;
     const int level = r->level ? r->level : style >= 0 && style < STYLES_MAX ? r->style_levels[style] : 0;
-    if (level) {
+    if (level)
         flow_heading(r->f, level, words);
-    } else if (str_trim(words).n) {
-        flow_paragraph(r->f);
-        flow_lines(r->f, words);
-        flow_paragraph(r->f);
-    }
-    if (str_trim(words).n) r->table_open = false;
+    else
+        paragraph_put(r, words);
+    paragraph_put(r, buf_str(&r->notes));
+    if (str_trim(words).n || r->notes.n) r->table_open = false;
     buf_clear(&r->words);
+    buf_clear(&r->notes);
 }
 
 static void table_open(Rtf *r) {
@@ -135,48 +143,17 @@ static const struct {
     const char *word;
     Destination to;
 } destinations[] = {
-    {"fonttbl", FONTS},
-    {"stylesheet", STYLES},
-    {"title", TITLE},
-    {"author", AUTHOR},
-    {"subject", SUBJECT},
-    {"keywords", KEYWORDS},
-    {"creatim", CREATED},
-    {"revtim", MODIFIED},
-    {"colortbl", SKIPPED},
-    {"info", SKIPPED},
-    {"pict", SKIPPED},
-    {"objdata", SKIPPED},
-    {"objclass", SKIPPED},
-    {"header", SKIPPED},
-    {"headerl", SKIPPED},
-    {"headerr", SKIPPED},
-    {"headerf", SKIPPED},
-    {"footer", SKIPPED},
-    {"footerl", SKIPPED},
-    {"footerr", SKIPPED},
-    {"footerf", SKIPPED},
-    {"fldinst", SKIPPED},
-    {"themedata", SKIPPED},
-    {"listtable", SKIPPED},
-    {"listoverridetable", SKIPPED},
-    {"rsidtbl", SKIPPED},
-    {"xmlnstbl", SKIPPED},
-    {"generator", SKIPPED},
-    {"filetbl", SKIPPED},
-    {"revtbl", SKIPPED},
-    {"datastore", SKIPPED},
-    {"pntext", SKIPPED},
-    {"bkmkstart", SKIPPED},
-    {"bkmkend", SKIPPED},
-    {"xe", SKIPPED},
-    {"tc", SKIPPED},
-    {"nonshppict", SKIPPED},
-    {"annotation", SKIPPED},
-    {"atnid", SKIPPED},
-    {"atnauthor", SKIPPED},
-    {"latentstyles", SKIPPED},
-    {"listtext", SKIPPED},
+    {"fonttbl", FONTS},     {"stylesheet", STYLES},         {"footnote", NOTE},      {"title", TITLE},
+    {"author", AUTHOR},     {"subject", SUBJECT},           {"keywords", KEYWORDS},  {"creatim", CREATED},
+    {"revtim", MODIFIED},   {"colortbl", SKIPPED},          {"info", SKIPPED},       {"pict", SKIPPED},
+    {"objdata", SKIPPED},   {"objclass", SKIPPED},          {"header", SKIPPED},     {"headerl", SKIPPED},
+    {"headerr", SKIPPED},   {"headerf", SKIPPED},           {"footer", SKIPPED},     {"footerl", SKIPPED},
+    {"footerr", SKIPPED},   {"footerf", SKIPPED},           {"fldinst", SKIPPED},    {"themedata", SKIPPED},
+    {"listtable", SKIPPED}, {"listoverridetable", SKIPPED}, {"rsidtbl", SKIPPED},    {"xmlnstbl", SKIPPED},
+    {"generator", SKIPPED}, {"filetbl", SKIPPED},           {"revtbl", SKIPPED},     {"datastore", SKIPPED},
+    {"pntext", SKIPPED},    {"bkmkstart", SKIPPED},         {"bkmkend", SKIPPED},    {"xe", SKIPPED},
+    {"tc", SKIPPED},        {"nonshppict", SKIPPED},        {"annotation", SKIPPED}, {"atnid", SKIPPED},
+    {"atnauthor", SKIPPED}, {"latentstyles", SKIPPED},      {"listtext", SKIPPED},
 };
 
 /* True when the word begins a destination; it holds until its group ends. */
@@ -186,6 +163,7 @@ static bool destination_begin(Rtf *r, Str word) {
         /* What is skipped holds nothing but what is skipped, save what "info" tells of the document. */
         if (group(r)->to == SKIPPED && destinations[i].to < TITLE) return true;
         bytes_flush(r);
+        if (destinations[i].to == NOTE && r->notes.n) buf_char(&r->notes, '\n');
         group(r)->to = destinations[i].to;
         buf_clear(&r->name);
         memset(r->when, 0, sizeof r->when);
@@ -284,6 +262,7 @@ static void word_apply(Rtf *r, Str word, bool has_number, int64_t number) {
         r->font_charsets[r->font] = charset_of_font(number);
     if (str_is(word, "s")) r->style = number;
     if (group(r)->to == CREATED || group(r)->to == MODIFIED) when_word(r, word, number);
+    if (group(r)->to == NOTE && str_is(word, "par")) bytes_flush(r), buf_char(&r->notes, '\n');
     if (group(r)->to != TEXT) return;
     if (str_is(word, "par") || str_is(word, "sect") || str_is(word, "page")) paragraph_end(r);
     if (str_is(word, "pard")) r->level = 0, r->style = 0, r->in_table = false;
@@ -371,7 +350,10 @@ static Err rtf_read(Rtf *r) {
     }
     r->in_table = false;
     paragraph_end(r);
-    return r->words.failed || r->bytes.failed || r->name.failed ? buf_ok(&r->words) : ERR_OK;
+    TRY(buf_ok(&r->words));
+    TRY(buf_ok(&r->bytes));
+    TRY(buf_ok(&r->notes));
+    return buf_ok(&r->name);
 }
 
 Err format_rtf(Flow *f, Str bytes) {
@@ -383,6 +365,7 @@ Err format_rtf(Flow *f, Str bytes) {
     const Err err = rtf_read(r);
     buf_free(&r->bytes);
     buf_free(&r->words);
+    buf_free(&r->notes);
     buf_free(&r->name);
     return err;
 }

@@ -46,6 +46,7 @@ static const ReadFormat read_formats[] = {
      NULL},
     {"zstd", MAGIC("\x28\xb5\x2f\xfd"), NULL},
     {"7-zip archive", MAGIC("7z\xbc\xaf\x27\x1c"), NULL},
+    {"office document of before 2007, or another compound file", MAGIC("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), NULL},
     {"PNG image", MAGIC("\x89PNG\r\n\x1a\n"), NULL},
     {"JPEG image", MAGIC("\xff\xd8\xff"), NULL},
     {"GIF image", MAGIC("GIF8"), NULL},

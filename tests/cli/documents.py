@@ -97,20 +97,23 @@ def xlsx(name, rows, about=""):
     })
 
 
-def odf(kind, body, title="", manifest="", about=""):
-    """kind: text, spreadsheet or presentation."""
+def odf(kind, body, title="", manifest="", about="", paged=False, automatic="", styles=""):
+    """kind: text, spreadsheet or presentation. paged: the program noted its page breaks. automatic, styles: styles of this text, named ones."""
+    named = "<office:document-styles><office:styles>%s</office:styles></office:document-styles>" % styles
     return package({
         "mimetype": "application/vnd.oasis.opendocument." + kind,
-        "content.xml": '<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="b" xmlns:draw="d"><office:body>'
-                       "<office:%s>%s</office:%s></office:body></office:document-content>" % (kind, body, kind),
+        "content.xml": '<office:document-content xmlns:office="o" xmlns:text="t" xmlns:table="b" xmlns:draw="d">'
+                       "<office:automatic-styles>%s</office:automatic-styles><office:body><office:%s%s>%s</office:%s></office:body>"
+                       "</office:document-content>" % (automatic, kind, ' text:use-soft-page-breaks="true"' if paged else "", body, kind),
+        **({"styles.xml": named} if styles else {}),
         "meta.xml": '<office:document-meta xmlns:office="o" xmlns:dc="d"><dc:title>%s</dc:title>%s</office:document-meta>' %
                     (title, about),
         "META-INF/manifest.xml": "<manifest>%s</manifest>" % manifest,
     })
 
 
-def epub(chapters, encrypted=False, about=""):
-    """chapters: XHTML bodies, in the order of the spine and not of the manifest."""
+def epub(chapters, encrypted=False, about="", toc="", toc_item=""):
+    """chapters: XHTML bodies, in the order of the spine and not of the manifest. toc: book/toc.xml, named by the manifest's toc_item."""
     items = "".join('<item id="c%d" href="text/%d.xhtml" media-type="application/xhtml+xml"/>' % (i, i)
                     for i in reversed(range(len(chapters))))
     spine = "".join('<itemref idref="c%d"/>' % i for i in range(len(chapters)))
@@ -118,7 +121,8 @@ def epub(chapters, encrypted=False, about=""):
         "mimetype": "application/epub+zip",
         "META-INF/container.xml": '<container><rootfiles><rootfile full-path="book/content.opf"/></rootfiles></container>',
         "book/content.opf": '<package xmlns:dc="d"><metadata><dc:title>A book</dc:title>%s</metadata><manifest>%s</manifest>'
-                            "<spine>%s</spine></package>" % (about, items, spine),
+                            "<spine>%s</spine></package>" % (about, items + toc_item, spine),
+        **({"book/toc.xml": toc} if toc else {}),
     }
     for i, body in enumerate(chapters):
         parts["book/text/%d.xhtml" % i] = '<?xml version="1.0"?><html xmlns="x"><body>%s</body></html>' % body

@@ -7,7 +7,7 @@ import sqlite3
 import unittest
 from email.message import EmailMessage
 
-from documents import docx, docx_table, epub, odf, package, paragraph, pdf, pptx, xlsx
+from documents import W, docx, docx_table, epub, odf, package, paragraph, pdf, pptx, xlsx
 from harness import BINARY, PythiaTest, main, subprocess, without_override
 
 PAGE = """<!DOCTYPE html><html><head><title>The ferry</title><style>p { color: red }</style></head><body>
@@ -68,6 +68,47 @@ class Formats(Documents):
         self.assertEqual([(h["page"], h["content"]) for h in self.hits("otters")],
                          [(2, "The second page speaks of otters.")])
         self.assertEqual(self.hits("herons")[0]["page"], 1)
+
+    def pages_of(self, **words):
+        """{word: page} of the one hit of each."""
+        return {word: self.only(word)["page"] for word in words}
+
+    def test_docx_pages_are_where_breaks_were_put_when_these_are_all_there_are(self):
+        put = '<w:r><w:br w:type="page"/></w:r>'
+        styles = ('<w:styles %s><w:style w:styleId="Base"><w:name w:val="b"/><w:pPr><w:pageBreakBefore/></w:pPr></w:style>'
+                  '<w:style w:styleId="Top"><w:name w:val="t"/><w:basedOn w:val="Base"/></w:style></w:styles>' % W)
+        body = (paragraph("herons", "Top") + paragraph("otters", before=put) + paragraph("voles") + paragraph("shrews", "Top") +
+                '<w:p><w:pPr><w:pageBreakBefore w:val="0"/></w:pPr><w:r><w:t>badgers</w:t></w:r></w:p>')
+        wanted = dict(herons=1, otters=2, voles=2, shrews=3, badgers=3)
+        for told, pages in ((3, wanted), (4, dict.fromkeys(wanted)), (0, dict.fromkeys(wanted))):
+            about = "<Properties><Pages>%d</Pages></Properties>" % told if told else "<Properties><Pages>many</Pages></Properties>"
+            self.write("pages.docx", docx(body, more={"word/styles.xml": styles, "docProps/app.xml": about}))
+            self.index("--lex-only")
+            self.assertEqual(self.pages_of(**wanted), pages, told)
+        self.write("pages.docx", docx(paragraph("herons"), more={"docProps/app.xml": "<Properties><Pages>1</Pages></Properties>"}))
+        self.index("--lex-only")
+        self.assertEqual(self.only("herons")["page"], None)  # pandoc's template says so of texts of any length
+
+    def test_odt_pages_are_where_the_program_or_the_author_broke_them(self):
+        def styled(style, text):
+            return '<text:p text:style-name="%s">%s</text:p>' % (style, text)
+        def style(name, attributes, properties):
+            return ('<style:style style:name="%s" style:family="paragraph"%s><style:paragraph-properties%s/></style:style>' %
+                    (name, attributes, properties))
+        named = style("Top", "", ' fo:break-before="page"')
+        automatic = (style("P1", ' style:parent-style-name="Top"', "") + style("P2", "", ' fo:break-after="page"') +
+                     style("P3", ' style:master-page-name="Landscape"', "") +
+                     '<style:style style:name="Plain" style:family="text"><style:paragraph-properties fo:break-before="page"/></style:style>')
+        body = (styled("P1", "herons") + styled("P1", "otters") + styled("Plain", "voles") + styled("P2", "shrews") + styled("P4", "badgers") +
+                "<text:soft-page-break/>" + styled("", "martens") + styled("P3", "stoats"))
+        wanted = dict(herons=1, otters=2, voles=2, shrews=2, badgers=3, martens=4, stoats=5)
+        self.write("pages.odt", odf("text", body, paged=True, automatic=automatic, styles=named))
+        self.index("--lex-only")
+        self.assertEqual(self.pages_of(**wanted), wanted)
+        text = styled("P1", "herons") + styled("P1", "otters")
+        self.write("pages.odt", odf("text", text, automatic=automatic, styles=named))  # whoever wrote it noted no pages
+        self.index("--lex-only")
+        self.assertEqual(self.pages_of(herons=0, otters=0), dict(herons=None, otters=None))
 
     def only(self, query):
         """The one hit of a query."""
@@ -139,6 +180,22 @@ class Formats(Documents):
         text = self.pythia("get", "book.epub", code=0).out
         self.assertLess(text.index("dusk"), text.index("dachshund"))
 
+    def test_epub_chapters_without_headings_stand_under_their_names_in_the_contents(self):
+        chapters = ["<p>Departure</p><p>The train left at dusk.</p>", "<h2>Arrival</h2><p>Nobody waited but a dachshund.</p>",
+                    "<p>A letter from the pensioner.</p>"]
+        nav = ('<html xmlns="x"><body><nav><ol><li><a href="text/0.xhtml#top">The <i>departure</i></a></li>'
+               '<li><a href="text/1.xhtml">Not this</a></li><li><a href="text/0.xhtml">nor this</a></li></ol></nav></body></html>')
+        ncx = ('<ncx><navMap><navPoint><navLabel><text>Leaving &amp; going</text></navLabel><content src="text/0.xhtml"/></navPoint>'
+               '</navMap></ncx>')
+        for toc, item, wanted in (
+                (nav, '<item id="n" href="toc.xml" properties="nav" media-type="application/xhtml+xml"/>', "The departure"),
+                (ncx, '<item id="n" href="toc.xml" media-type="application/x-dtbncx+xml"/>', "Leaving & going"),
+                ("<ncx><navMap>", '<item id="n" href="toc.xml" media-type="application/x-dtbncx+xml"/>', None)):
+            self.write("book.epub", epub(chapters, toc=toc, toc_item=item))
+            self.index("--lex-only")
+            self.assertEqual([self.only(word)["heading"] for word in ("dusk", "dachshund", "pensioner")], [wanted, "Arrival", None])
+            self.assertEqual(self.pythia("get", "book.epub", code=0).out[:10], "Departure\n")  # the name is no text of the book
+
     def test_rtf_in_any_code_page(self):
         self.write("old.rtf", rb"{\rtf1\ansi\ansicpg1251\uc1{\fonttbl{\f0 Arial;}}{\stylesheet{\s1 heading 1;}}{\info{\title x}}"
                               rb"\pard\s1 Rails\par\pard The gauge is 1435 mm, \'cc\'ee\'f1\'ea\'e2\'e0 \u8364? \par"
@@ -148,6 +205,19 @@ class Formats(Documents):
         self.assertEqual(self.only("gauge")["heading"], "Rails")
         self.assertEqual(self.pythia("get", "old.rtf", code=0).out,
                          "Rails\n\nThe gauge is 1435 mm, Москва €\n\nLine | Length\nLine: North | Length: 90 km\n")
+
+    def test_rtf_notes_stand_behind_their_paragraph(self):
+        self.write("noted.rtf", rb"{\rtf1\ansi\pard The dam{\super\chftn}{\*\footnote\chftn\~\pard Of granite.\par{\b Since 1911}}"
+                                rb" holds{\*\footnote\ftnalt{\*\hidden no}{\pict ffd8}So far.} the lake.\par\pard Below it lies a village.\par}")
+        self.index("--lex-only")
+        self.assertEqual(self.pythia("get", "noted.rtf", code=0).out,
+                         "The dam holds the lake.\n\nOf granite.\nSince 1911\nSo far.\n\nBelow it lies a village.\n")
+
+    def test_html_heads_of_tables_name_columns_whatever_their_cells_are(self):
+        self.write("t.html", "<table><thead><tr><td>Who</td><td>Price</td></tr></thead><tbody><tr><td>Adult</td><td>12</td></tr></tbody></table>"
+                             "<table><tr><td>Left</td><td>Right</td></tr><tr><td>1</td><td>2</td></tr></table>")
+        self.index("--lex-only")
+        self.assertEqual(self.pythia("get", "t.html", code=0).out, "Who | Price\nWho: Adult | Price: 12\n\nLeft | Right\n1 | 2\n")
 
     def test_mail_with_attachments_and_mailboxes(self):
         mail = EmailMessage()

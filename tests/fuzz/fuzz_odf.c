@@ -3,7 +3,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const char *const names[] = {"content.xml", "meta.xml", "META-INF/manifest.xml"};
+    static const char *const names[] = {"content.xml", "meta.xml", "META-INF/manifest.xml", "styles.xml"};
     if (size > 100000) return 0;
     read_package(format_odf, names, sizeof names / sizeof *names, str_make((const char *)data, size));
     return 0;

@@ -69,6 +69,8 @@ static void binary_files_are_told_by_bytes(void **state) {
     CHECK_STR(skip_of_text("b", STR("ab\1\2\3\4\5\6cdefghijklm")), "binary (31 % control characters)");
     CHECK_STR(skip_of_text("c", STR("%PDF-1.7\n1 0 obj")), "binary (PDF)");
     CHECK_STR(skip_of_text("d.docx", STR("PK\3\4....")), "binary (zip archive or office document)");
+    CHECK_STR(skip_of_text("e.doc", STR("\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0\0")),
+              "binary (office document of before 2007, or another compound file)");
     CHECK_STR(skip_of_text("e.log", STR("\x1b[31mred\x1b[0m \f\n")), ""); /* a terminal's log is text */
     Buf late = {0};
     for (int i = 0; i < 9000; i++) buf_char(&late, i % 80 ? 'x' : '\n');
