@@ -2,7 +2,7 @@
 #include "answer/followup.h"
 
 #include "base/ascii.h"
-#include "search/evidence.h"
+#include "base/english.h"
 
 enum { TOPIC_WORDS = 12, OWN_WORDS = 2, ANSWER_BYTES = 400, WRITTEN_MAX = 4 << 10 };
 
@@ -36,7 +36,7 @@ static bool points_back(Str word) {
 
 /* Words that a follow-up has and that say nothing either. */
 static bool says_nothing(Str word) {
-    return word.n == 0 || points_back(word) || evidence_only_asks(word) || str_eq_nocase(word, STR("also")) ||
+    return word.n == 0 || points_back(word) || english_only_asks(word) || str_eq_nocase(word, STR("also")) ||
            str_eq_nocase(word, STR("but")) || str_eq_nocase(word, STR("not")) || str_eq_nocase(word, STR("no"));
 }
 

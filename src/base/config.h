@@ -88,7 +88,7 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
       "how hits are found")                                                                                            \
     X(SEARCH_FUSION, "search", "fusion", ENUM, "convex", "convex|rrf", CONFIG_PROJECT,                                 \
       "how words and vectors are combined")                                                                            \
-    X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.7", "", CONFIG_PROJECT,                                               \
+    X(SEARCH_ALPHA, "search", "alpha", FLOAT, "0.65", "", CONFIG_PROJECT,                                              \
       "weight of the vectors in convex fusion, 0..1")                                                                  \
     X(SEARCH_STATIC, "search", "static", BOOL, "true", "", CONFIG_PROJECT,                                             \
       "chunks that have no vector yet are also judged by a static table of their model, where there is one")           \
@@ -114,9 +114,9 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(ASK_KEY_ENV, "ask", "key_env", STR, "", "", 0, "environment variable that holds the service's key")              \
     X(ASK_CONTEXT_TOKENS, "ask", "context_tokens", INT, "4096", "", CONFIG_PROJECT,                                    \
       "tokens of sources that a writer reads at most")                                                                 \
-    X(LEXICAL_K1, "lexical", "k1", FLOAT, "1.2", "0.01..100", CONFIG_PROJECT,                                          \
+    X(LEXICAL_K1, "lexical", "k1", FLOAT, "0.9", "0.01..100", CONFIG_PROJECT,                                          \
       "BM25's k1: how much a word's further occurrences count")                                                        \
-    X(LEXICAL_B, "lexical", "b", FLOAT, "0.75", "", CONFIG_PROJECT,                                                    \
+    X(LEXICAL_B, "lexical", "b", FLOAT, "0.5", "", CONFIG_PROJECT,                                                     \
       "BM25's b: how much long chunks are held back, 0..1")                                                            \
     X(LEXICAL_SYMBOL, "lexical", "weight_symbol", FLOAT, "5", "0..1000", CONFIG_PROJECT,                               \
       "what a word counts in a symbol's name")                                                                         \

@@ -199,6 +199,7 @@ static Err index_corpus(Eval *e, SearchMode mode) {
     words_close(e->words);
     e->words = NULL;
     TRY(engine_open_words(e->p, &e->c, false, &e->lex));
+    e->c.chunks = (int64_t)e->set.n_docs;
     if (mode != MODE_LEXICAL && e->rq->vectors > 0) {
         const bool all = e->rq->vectors >= 1;
         const EmbedHow how = {.beat = embed_beat, .ctx = e, .pause = all ? NULL : embed_enough, .pause_ctx = e};

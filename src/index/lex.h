@@ -46,8 +46,7 @@ typedef struct {
     float weights[LEX_FIELDS]; /* what an occurrence counts, >= 0 */
 } LexSettings;
 
-/* 1.2, 0.75, {5, 2, 2, 1}: nDCG@10 of these weights against all ones: libuv-commits 0.376 -> 0.404, SciFact 0.709 -> 0.714,
- * SQuAD 2 0.888 -> 0.888. */
+/* 0.9, 0.5, {5, 2, 2, 1}, which serve words and vectors together best (docs/adr/0017). */
 extern const LexSettings lex_settings_default;
 
 typedef struct {
@@ -117,7 +116,7 @@ typedef struct {
     LexOccur occur;
     const Str *terms; /* [n] as the analyser gives them; n is 1 unless it is a phrase */
     size_t n;
-    float weight; /* how often it stands in the query */
+    float weight; /* how often it stands in the query; words that only ask count less (lex_query_read) */
 } LexClause;
 
 typedef struct {
@@ -129,7 +128,7 @@ typedef struct {
 #define LEX_PHRASE_MAX  32  /* terms of a phrase; further ones are not looked at */
 
 /* Words, and "phrases", which must stand; a quote without a partner is a blank. operators: also +word, -word (also before
- * a phrase) and word*. Everything is in the arena. A query without a word has no clauses. */
+ * a phrase) and word*. "how", "does", "with" and their like (base/english.h) count 0.4 of what other words do. Everything is in the arena. A query without a word has no clauses. */
 MUST_USE Err lex_query_read(Arena *arena, Analyzer *a, Str text, bool operators, LexQuery *out);
 
 typedef struct {

@@ -1,16 +1,21 @@
 /* lex_query.c - what a user writes, as clauses. Only words, quotes and, where asked for, + - * mean anything. */
 #include "base/ascii.h"
+#include "base/english.h"
 #include "index/lex.h"
 
 #include "base/map.h"
 
 enum { WORDS_MAX = LEX_CLAUSES_MAX - 32 }; /* a phrase behind many words must stand all the same */
+/* What "how", "does", "with" count beside other words. In code they are as rare as names are, so their idf takes them for what
+ * the question is about; left out altogether they are missed in titles and comments (docs/adr/0017). */
+static const float ASKING_WEIGHT = 0.4f;
 
 typedef struct {
     Arena *arena;
     Analyzer *analyzer;
     LexClause *clauses; /* [LEX_CLAUSES_MAX] */
     size_t n;
+    Str text;   /* that is being read */
     Map seen;   /* a plain word's term -> its clause */
     Str *terms; /* [LEX_PHRASE_MAX] of the piece that is being read, those at their own positions */
     size_t n_terms;
@@ -26,12 +31,11 @@ static Str term_keep(Reader *r, Str term) {
 
 static int word_note(void *ctx, Str term, bool colocated, size_t start, size_t end) {
     (void)colocated;
-    (void)start;
-    (void)end;
     Reader *r = ctx;
+    const float weight = english_only_asks(str_make(r->text.p + start, end - start)) ? ASKING_WEIGHT : 1;
     const uint64_t *place = map_get(&r->seen, term);
     if (place) {
-        r->clauses[*place].weight += 1;
+        r->clauses[*place].weight += weight;
         return 0;
     }
     if (r->n >= WORDS_MAX) return 0; /* words further on may still repeat one */
@@ -40,7 +44,7 @@ static int word_note(void *ctx, Str term, bool colocated, size_t start, size_t e
     if (kept) *kept = term_keep(r, term);
     if (!r->err) r->err = map_put(&r->seen, *kept, r->n);
     if (r->err) return 1;
-    r->clauses[r->n++] = (LexClause){LEX_TERM, LEX_SHOULD, kept, 1, 1};
+    r->clauses[r->n++] = (LexClause){LEX_TERM, LEX_SHOULD, kept, 1, weight};
     return 0;
 }
 
@@ -54,6 +58,12 @@ static int piece_note(void *ctx, Str term, bool colocated, size_t start, size_t 
         r->terms[r->n_terms++] = term_keep(r, term);
     }
     return r->err != ERR_OK;
+}
+
+static Err text_add(Reader *r, Str text) {
+    r->text = text;
+    (void)analyzer_run(r->analyzer, text, word_note, r);
+    return r->err;
 }
 
 /* The terms of a piece of text as one clause; a piece without a word is none. An identifier's whole stands where its first
@@ -85,15 +95,11 @@ static Err word_add(Reader *r, Str word, bool operators) {
     const bool prefix = operators && word.n > 1 && word.p[word.n - 1] == '*';
     if (prefix) return piece_add(r, str_upto(word, word.n - 1), LEX_PREFIX, occur);
     if (occur != LEX_SHOULD) return piece_add(r, word, LEX_TERM, occur);
-    (void)analyzer_run(r->analyzer, word, word_note, r);
-    return r->err;
+    return text_add(r, word);
 }
 
 static Err words_add(Reader *r, Str text, bool operators) {
-    if (!operators) {
-        (void)analyzer_run(r->analyzer, text, word_note, r);
-        return r->err;
-    }
+    if (!operators) return text_add(r, text);
     for (size_t at = 0; at < text.n;) {
         size_t end = at;
         while (end < text.n && !is_blank(text.p[end])) end++;

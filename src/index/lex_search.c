@@ -25,7 +25,7 @@
 enum { WINDOW = 4096, SUMS_STEP = 16 };
 #define GAIN_SUM ((double)(1u << 30)) /* what all terms together can gain at most */
 
-const LexSettings lex_settings_default = {.k1 = 1.2f, .b = 0.75f, .weights = {5, 2, 2, 1}};
+const LexSettings lex_settings_default = {.k1 = 0.9f, .b = 0.5f, .weights = {5, 2, 2, 1}};
 
 struct LexScratch {
     Arena arena;

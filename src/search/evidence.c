@@ -3,18 +3,7 @@
 
 #include <math.h>
 
-/* The rest is judged by its idf. */
-bool evidence_only_asks(Str word) {
-    static const char *const words[] = {
-        "a",     "about", "an",    "and",  "any",  "are",  "at",    "be",  "by",     "can",  "could", "did",   "do",
-        "does",  "for",   "from",  "had",  "has",  "have", "how",   "i",   "if",     "in",   "is",    "it",    "its",
-        "many",  "me",    "much",  "my",   "of",   "on",   "or",    "our", "should", "so",   "tell",  "that",  "the",
-        "their", "them",  "there", "they", "this", "to",   "was",   "we",  "were",   "what", "when",  "where", "which",
-        "who",   "whom",  "whose", "why",  "will", "with", "would", "you", "your"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (str_eq_nocase(word, str_of(words[i]))) return true;
-    return false;
-}
+#include "base/english.h"
 
 typedef struct {
     Evidence *e;
@@ -26,7 +15,7 @@ typedef struct {
 static int gather(void *ctx, Str term, bool colocated, size_t start, size_t end) {
     Gather *g = ctx;
     Evidence *e = g->e;
-    if (colocated || evidence_only_asks(str_make(g->question.p + start, end - start))) return 0;
+    if (colocated || english_only_asks(str_make(g->question.p + start, end - start))) return 0;
     for (size_t i = 0; i < e->n; i++)
         if (str_eq(e->terms[i].term, term)) return 0;
     if (e->n == EVIDENCE_TERMS) return 1;

@@ -30,7 +30,4 @@ MUST_USE Err evidence_open(Evidence *e, Arena *a, const SearchSource *sources, s
 /* The share of the question's terms that stand in the text, each counted by its idf: 0..1; 0 for a question without terms. */
 float evidence_share(const Evidence *e, Str text);
 
-/* A word of English that makes a sentence a question, or stands everywhere. */
-bool evidence_only_asks(Str word);
-
 #endif

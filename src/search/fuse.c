@@ -71,8 +71,11 @@ size_t candidates_merge(Candidate *c, size_t n) {
 
 float lexical_score(float bm25) { return bm25 > 0.0f ? bm25 / (bm25 + LEXICAL_HALF) : 0.0f; }
 
+/* idf of a term that one of n chunks has is a little below ln(n + 1). */
+float fuse_full_least(double chunks, float k1) { return FULL_WORDS * (k1 + 1) * (float)log(chunks + 1); }
+
 float fuse_with(const FuseRule *rule, const Candidate *c, float cosine) {
-    float words = rule->bm25_best > 0.0f ? c->bm25 / rule->bm25_best : 0.0f;
+    float words = rule->bm25_full > 0.0f ? c->bm25 / rule->bm25_full : 0.0f;
     if (rule->mode == MODE_LEXICAL) return c->named + words;
     if (rule->mode == MODE_SEMANTIC) return c->named + cosine;
     if (rule->fusion == FUSION_CONVEX) return c->named + rule->alpha * cosine + (1.0f - rule->alpha) * words;

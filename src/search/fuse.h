@@ -1,7 +1,11 @@
 /* fuse.h - the candidates of two arms become one ranked list with one score. Pure: values in, values out.
  *
- * Ranking ("fused"): convex by default, alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25), which beat
+ * Ranking ("fused"): convex by default, alpha * cosine + (1 - alpha) * bm25 / (what a full match has), which beat
  * reciprocal ranks on every set measured; RRF, the sum of 1 / (60 + rank), by option (Cormack, Clarke, Büttcher 2009).
+ *
+ * A full match has the query's best bm25, but at least what some two words have that stand in one chunk only and there often
+ * (fuse_full_least). Without that bound the best match of a question that shares nothing with the collection but "list" and
+ * "file" counted as much as one of its very words, and words outvoted vectors where they had least to say: docs/adr/0017.
  *
  * Score: what ranks well need not be comparable: bm25 / best gives the best of a hopeless query 1, and reciprocal ranks
  * say nothing about the hit at all. So the score reported is another one, made of absolute evidence:
@@ -38,6 +42,7 @@
 #define LEXICAL_HALF 10.0f
 #define RRF_RANK     60.0f
 #define NAMED_SCORE  0.9f
+#define FULL_WORDS   1.8f
 
 typedef struct {
     uint32_t source; /* index of the SearchSource */
@@ -63,7 +68,7 @@ typedef struct {
     SearchMode mode;
     Fusion fusion;
     float alpha;     /* of the cosine, 0..1 */
-    float bm25_best; /* over all candidates; 0: the query has no lexical candidates */
+    float bm25_full; /* of a full match; 0: the query has no lexical candidates */
 } FuseRule;
 
 /* Sorts one arm's candidates, best first by bm25 or cosine, ties by source and chunk, and numbers them. */
@@ -74,6 +79,10 @@ void candidates_rank_vector(Candidate *c, size_t n);
 size_t candidates_merge(Candidate *c, size_t n);
 
 float lexical_score(float bm25); /* 0..1 */
+
+/* The bm25 that a full match among so many chunks has at least: FULL_WORDS words of the greatest idf, at the most that an
+ * occurrence can count. 0 for none. */
+float fuse_full_least(double chunks, float k1);
 
 /* What c would be fused to with this cosine. */
 float fuse_with(const FuseRule *rule, const Candidate *c, float cosine);

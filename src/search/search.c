@@ -124,6 +124,14 @@ static bool has_vectors(const Search *s) {
     return false;
 }
 
+/* In hybrid mode alone: without vectors there is nothing to weigh words against. */
+static float full_least(const Search *s) {
+    double chunks = 0;
+    if (s->rq->mode != MODE_HYBRID) return 0;
+    for (size_t i = 0; i < s->n_sources; i++) chunks += (double)s->sources[i].collection->chunks;
+    return fuse_full_least(chunks, s->rq->lex ? s->rq->lex->k1 : lex_settings_default.k1);
+}
+
 static Err arms_run(Search *s) {
     Candidate *lex = NULL, *vec = NULL, *named = NULL;
     size_t n_lex = 0, n_vec = 0, n_named = 0;
@@ -149,8 +157,10 @@ static Err arms_run(Search *s) {
     if (n_named) memcpy(s->all + n_lex + n_vec, named, n_named * sizeof *named);
     s->n_all = candidates_merge(s->all, n_lex + n_vec + n_named);
     if (s->query.strict) TRY(strict_keep(s->a, s->sources, s->n_sources, s->query.words, s->all, &s->n_all));
-    s->rule = (FuseRule){
-        .mode = s->rq->mode, .fusion = s->rq->fusion, .alpha = s->rq->alpha, .bm25_best = n_lex ? lex[0].bm25 : 0};
+    s->rule = (FuseRule){.mode = s->rq->mode,
+                         .fusion = s->rq->fusion,
+                         .alpha = s->rq->alpha,
+                         .bm25_full = n_lex ? fmaxf(lex[0].bm25, full_least(s)) : 0};
     return ERR_OK;
 }
 

@@ -118,7 +118,7 @@ typedef struct {
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
- * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (the query's best bm25); rrf: 1 / (60 + rank), summed; more for a
+ * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (a full match's, fuse.h); rrf: 1 / (60 + rank), summed; more for a
  * definition whose exact name is asked for; times the prior of the hit's document. Where a reranker is given, the first of these
  * are ranked anew by their score and what it says.
  * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. Hits hold

@@ -328,6 +328,26 @@ static void a_query_is_read_into_clauses(void **unused) {
     fixture_free(&f);
 }
 
+static void words_that_only_ask_count_less_unless_they_are_asked_for(void **unused) {
+    (void)unused;
+    Fixture f;
+    fixture_make(&f, 1, 1);
+    LexQuery q = query_of(&f, "How to sort with how WithTimeout \"how to\" +does");
+    CHECK_INT(q.n, 8);
+    CHECK_STR(q.clauses[0].terms[0], "how");
+    CHECK_NEAR(q.clauses[0].weight, 0.8, 1e-6); /* stands there twice */
+    CHECK_NEAR(q.clauses[1].weight, 0.4, 1e-6);
+    CHECK_STR(q.clauses[2].terms[0], "sort");
+    CHECK_NEAR(q.clauses[2].weight, 1, 0);
+    CHECK_STR(q.clauses[3].terms[0], "with");
+    CHECK_NEAR(q.clauses[3].weight, 0.8, 1e-6); /* also as a part of a name ... */
+    CHECK_STR(q.clauses[4].terms[0], "withtimeout");
+    CHECK_NEAR(q.clauses[4].weight, 1, 0); /* ... which counts as ever */
+    CHECK_NEAR(q.clauses[6].weight, 1, 0); /* a phrase */
+    CHECK_NEAR(q.clauses[7].weight, 1, 0); /* what must be there */
+    fixture_free(&f);
+}
+
 static void filters_come_before_the_k_best(void **unused) {
     (void)unused;
     Fixture f;
@@ -865,6 +885,7 @@ int main(void) {
         cmocka_unit_test(other_settings_than_the_blocks_were_made_with_are_exact_too),
         cmocka_unit_test(phrases_prefixes_must_and_must_not_find_what_the_plain_way_finds),
         cmocka_unit_test(a_query_is_read_into_clauses),
+        cmocka_unit_test(words_that_only_ask_count_less_unless_they_are_asked_for),
         cmocka_unit_test(filters_come_before_the_k_best),
         cmocka_unit_test(an_empty_index_a_large_k_and_bad_queries_are_answered),
         cmocka_unit_test(removed_documents_are_not_found_and_count_in_no_score_before_a_merge_or_after),

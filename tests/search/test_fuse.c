@@ -43,10 +43,18 @@ static void convex_fusion_weighs_cosine_and_relative_bm25(void **state) {
     fuse_one(&rule, &c);
     CHECK_NEAR(c.fused, 0.7 * 0.6 + 0.3 * 0.5, 1e-6);
     CHECK_NEAR(c.score, 0.7 * 0.6 + 0.3 * 0.5, 1e-6); /* 10 is the bm25 that scores a half */
-    rule.bm25_best = 0;
+    rule.bm25_full = 0;
     c.bm25 = 0;
     fuse_one(&rule, &c);
     CHECK_NEAR(c.fused, 0.7 * 0.6, 1e-6);
+}
+
+static void a_full_match_has_two_rare_words_at_least(void **state) {
+    (void)state;
+    CHECK_NEAR(fuse_full_least(0, 0.9f), 0, 0);
+    CHECK_NEAR(fuse_full_least(100000, 0.9f), 1.8 * 1.9 * 11.512935, 1e-3);
+    CHECK_NEAR(fuse_full_least(100000, 1.9f), 1.8 * 2.9 * 11.512935,
+               1e-3); /* what k1 makes of an occurrence cancels out */
 }
 
 static void reciprocal_ranks_are_summed(void **state) {
@@ -89,7 +97,7 @@ static void a_score_means_the_same_in_every_mode(void **state) {
 
 static void a_static_table_moves_what_words_stand_in_for_and_nothing_else(void **state) {
     (void)state;
-    const FuseRule rule = {.mode = MODE_HYBRID, .alpha = 0.7f, .bm25_best = 10};
+    const FuseRule rule = {.mode = MODE_HYBRID, .alpha = 0.7f, .bm25_full = 10};
     Candidate c = {.bm25 = 10, .lex_rank = 1, .most = 1, .has_shift = true, .shift = 0.2f};
     fuse_one(&rule, &c);
     CHECK_NEAR(c.fused, 0.7 * (0.5 + 0.2) + 0.3, 1e-6); /* bm25 10 stands in for 0.5 */
@@ -172,6 +180,7 @@ int main(void) {
         cmocka_unit_test(candidates_of_both_arms_are_joined_with_both_ranks),
         cmocka_unit_test(the_same_chunk_number_in_two_sources_is_two_candidates),
         cmocka_unit_test(convex_fusion_weighs_cosine_and_relative_bm25),
+        cmocka_unit_test(a_full_match_has_two_rare_words_at_least),
         cmocka_unit_test(reciprocal_ranks_are_summed),
         cmocka_unit_test(a_score_means_the_same_in_every_mode),
         cmocka_unit_test(a_chunk_without_a_vector_is_judged_by_its_words),

@@ -209,6 +209,31 @@ static const Row small_rows[] = {{10, 1, 0, 0, "c", 'a'},
                                  {13, 2, 3, 0, "py", 'd'},
                                  {14, 3, -1, 6, "c", 'e'}};
 
+static void weak_words_do_not_outvote_vectors(void **state) {
+    (void)state;
+    Store store = {.rows = small_rows, .n = 5};
+    VecIndex *ix = index_of(small_cosines, 4);
+    StoreCollection large = collection;
+    large.chunks = 100000; /* where a full match has 39.4 at least */
+    SearchSource source = {.store = &store, .collection = &large, .index = ix, .model = &model};
+    SearchReply r;
+    SearchRequest rq = request(MODE_HYBRID, 10);
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    const double full = 1.8 * 1.9 * log(100001);
+    CHECK_INT(r.hits[1].chunk.chunk_id, 12);
+    CHECK_NEAR(r.hits[1].fused, 0.7 * 0.6 + 0.3 * 4 / full, 1e-5);
+    CHECK_INT(r.hits[3].chunk.chunk_id, 11); /* the best by words: 0.44 in a small collection */
+    CHECK_NEAR(r.hits[3].fused, 0.7 * 0.2 + 0.3 * 8 / full, 1e-5);
+    const LexSettings steep = {.k1 = 1.9f, .b = 0.5f, .weights = {1, 1, 1, 1}};
+    rq.lex = &steep;
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    CHECK_NEAR(r.hits[1].fused, 0.7 * 0.6 + 0.3 * 4 / (full * 2.9 / 1.9), 1e-5);
+    rq = request(MODE_LEXICAL, 10); /* words alone are measured by the best of them */
+    CHECK_OK(search(&arena, &source, 1, &rq, &r));
+    CHECK_NEAR(r.hits[0].fused, 1, 1e-6);
+    vec_close(ix);
+}
+
 static void each_mode_ranks_by_its_own_evidence(void **state) {
     (void)state;
     Store store = {.rows = small_rows, .n = 5};
@@ -495,6 +520,7 @@ static void bad_requests_are_told_with_the_value(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         T(each_mode_ranks_by_its_own_evidence),
+        T(weak_words_do_not_outvote_vectors),
         T(min_score_and_limit_cut_the_list_but_total_counts_all),
         T(documents_of_a_lower_prior_stand_behind),
         T(a_filter_reaches_both_arms),
