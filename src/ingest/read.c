@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -226,6 +227,12 @@ static Err file_read_doc(Arena *a, int fd, const struct stat *st, const ReadOpts
     return format_read(a, out->path, bytes, out, skip);
 }
 
+/* Step by step it can be read, but a hit in it could be opened by nobody. */
+static Err reason_long_path(Arena *a, size_t n, Str *skip) {
+    *skip = arena_printf(a, "a path of %zu bytes, which programs cannot open (at most %d)", n, PATH_MAX - 1);
+    return skip->p ? ERR_OK : arena_error();
+}
+
 Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *out, Str *skip) {
     *out = (Doc){.path = arena_str(a, path), .title = STR(""), .meta = STR(""), .lang = STR(""), .text = STR("")};
     *skip = STR("");
@@ -234,6 +241,7 @@ Err doc_read(Arena *a, const char *root, Str path, const ReadOpts *opts, Doc *ou
     if (!out->path.p || !full.p) return arena_error();
     out->uri = uri_of_path(a, full.p);
     if (!out->uri.p) return arena_error();
+    if (full.n >= PATH_MAX) return reason_long_path(a, full.n, skip);
     TRY(noise_of_path(a, path, &opts->noise, skip, &out->prior));
     if (skip->n) return ERR_OK;
     int fd = -1;

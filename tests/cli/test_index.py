@@ -461,6 +461,24 @@ class Index(PythiaTest):
             self.assertIn("zeppelin", self.pythia("get", name.decode(), code=0).out)
         self.assertEqual(self.index()["unchanged"], FILES + len(names))
 
+    def test_paths_that_nobody_can_open_are_told(self):
+        at = os.open(self.tree, os.O_RDONLY)
+        for level in range(22):
+            if level in (10, 21):
+                with open("below.py", "w", opener=lambda name, flags: os.open(name, flags, 0o644, dir_fd=at)) as f:
+                    f.write("def zeppelin_%d():\n    pass\n" % level)
+            os.mkdir("d" * 200, dir_fd=at)
+            below = os.open("d" * 200, os.O_RDONLY, dir_fd=at)
+            os.close(at)
+            at = below
+        os.close(at)
+        self.assertEqual(self.index("--lex-only")["added"], FILES + 1)
+        self.assertEqual([(h["symbol"], h["freshness"]) for h in self.search("zeppelin", "--mode", "lexical")["results"]],
+                         [("zeppelin_10", "fresh")])
+        status = self.pythia("status", "--json", "--no-check", code=0).json["collections"][0]
+        self.assertRegex(next(f["reason"] for f in status["skipped_files"] if len(f["path"]) > 4096),
+                         r"^a path of 4\d\d\d bytes, which programs cannot open \(at most 4095\)$")
+
     def test_links_cycles_and_special_files_do_no_harm(self):
         os.symlink(".", self.tree / "cycle")
         os.symlink("nowhere", self.tree / "dangling")
