@@ -168,7 +168,8 @@ enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without tr
     X(SERVE_MAX_CONNECTIONS, "serve", "max_connections", INT, "1024", "", 0, "connections at a time")                  \
     X(SERVE_TIMEOUT, "serve", "timeout", DURATION, "30s", "", 0, "close a connection that stands still for so long")   \
     X(SERVE_WORKERS, "serve", "workers", INT, "0", "", 0, "calls answered at a time (0: two a core, 4 to 16)")         \
-    X(SERVE_INGEST_WORKERS, "serve", "ingest_workers", INT, "1", "", 0, "indexing runs at a time")                     \
+    X(SERVE_INGEST_WORKERS, "serve", "ingest_workers", INT, "1", "", 0,                                                \
+      "indexing runs of folders at a time, and as many puts and uploads beside them")                                  \
     X(SERVE_RATE_LIMIT, "serve", "rate_limit", INT, "0", "", 0,                                                        \
       "requests a second of each token, or address without one (0: no limit)")                                         \
     X(SERVE_IDLE_EXIT, "serve", "idle_exit", DURATION, "0", "", 0, "end after so long without a call (0: never)")      \

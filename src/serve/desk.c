@@ -1,4 +1,4 @@
-/* desk.c - see desk.h. Two lines (interactive, ingest), each a linked list under one lock with a condition of its own. */
+/* desk.c - see desk.h. Three lines (interactive, puts, runs), each a linked list under one lock with a condition of its own. */
 #include "serve/desk.h"
 
 #include <errno.h>
@@ -14,7 +14,8 @@
 
 enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256, AUDIT_OBJECT_MAX = 512 };
 
-typedef enum { LINE_QUICK, LINE_INGEST, LINES } DeskLine;
+/* Documents and uploads do not wait behind the run of a folder, which may take an hour. */
+typedef enum { LINE_QUICK, LINE_PUT, LINE_RUN, LINES } DeskLine;
 
 struct DeskWorker {
     Desk *desk;
@@ -30,14 +31,14 @@ struct DeskWorker {
 struct Desk {
     DeskOpts opts;
     Pythia *first; /* beside which the workers' stand */
-    DeskWorker workers[WORKERS_MAX + INGEST_MAX];
+    DeskWorker workers[WORKERS_MAX + 2 * INGEST_MAX];
     size_t n_workers;
     Metrics metrics;
     int64_t opened_ns;
     pthread_mutex_t lock; /* guards all below, and call and run of the workers */
     pthread_cond_t work[LINES], quiet;
     Call *head[LINES], *tail[LINES];
-    size_t depth[LINES], busy; /* calls that wait; workers at work */
+    size_t depth[LINES], busy[LINES]; /* calls that wait; workers at work */
     bool closing;
     int64_t idle_since_ns;
     ModelState model;
@@ -152,6 +153,13 @@ void call_late_end(Call *c, JsonOut *j, Err err) {
 
 /* ---- workers ---- */
 
+/* The lock is held. */
+static bool is_busy(const Desk *d) {
+    for (int i = 0; i < LINES; i++)
+        if (d->busy[i] || d->head[i]) return true;
+    return false;
+}
+
 static Call *line_take(Desk *d, DeskWorker *w) {
     Call *c = NULL;
     (void)pthread_mutex_lock(&d->lock);
@@ -161,7 +169,7 @@ static Call *line_take(Desk *d, DeskWorker *w) {
         d->head[w->line] = c->next;
         if (!c->next) d->tail[w->line] = NULL;
         d->depth[w->line]--;
-        d->busy++;
+        d->busy[w->line]++;
         w->call = c;
         /* Under the lock, so that a cancel comes either before or after. */
         __atomic_store_n(&w->cancel, __atomic_load_n(&c->cancelled, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
@@ -229,7 +237,8 @@ static Err worker_body(void *ctx) {
         worker_leave(w);
         arena_reset(&w->arena);
         (void)pthread_mutex_lock(&d->lock);
-        if (--d->busy == 0 && !d->head[LINE_QUICK] && !d->head[LINE_INGEST]) {
+        d->busy[w->line]--;
+        if (!is_busy(d)) {
             d->idle_since_ns = clock_mono_ns();
             (void)pthread_cond_broadcast(&d->quiet);
         }
@@ -240,6 +249,20 @@ static Err worker_body(void *ctx) {
 
 /* ---- the model ---- */
 
+/* Collections that were made with a model of this name that was another: told at the start, not at the first search. */
+static void dimensions_check(const Desk *d, Pythia *p, Arena *a, size_t dim) {
+    PythiaCollection *list = NULL;
+    size_t n = 0;
+    if (pythia_collections(p, a, &list, &n))
+        return; /* there is no store yet, or each search says what is wrong with it */
+    for (size_t i = 0; i < n; i++)
+        if (list[i].dim && list[i].dim != (int64_t)dim && str_is(list[i].model, d->model_name))
+            LOG(LOG_WARN, "serve",
+                "collection '%.*s' has vectors of %lld dimensions, the model '%s' gives %zu; run: pythia index "
+                "--collection %.*s --force",
+                STR_FMT(list[i].name), (long long)list[i].dim, d->model_name, dim, STR_FMT(list[i].name));
+}
+
 static Err warm_default(void *ctx, Pythia *p) {
     Desk *d = ctx;
     Arena a = {0};
@@ -249,6 +272,7 @@ static Err warm_default(void *ctx, Pythia *p) {
     int32_t *tokens = NULL;
     bool *cut = NULL;
     Err err = pythia_embed(p, &a, &(PythiaEmbed){.query = true}, &text, 1, &out, &dim, &tokens, &cut);
+    if (!err) dimensions_check(d, p, &a, dim);
     arena_free(&a);
     (void)pthread_mutex_lock(&d->lock);
     d->model_dim = (int64_t)dim;
@@ -340,7 +364,8 @@ Err desk_open(Desk **out, const DeskOpts *opts) {
     first.beside = d->first;
     if (!err) err = follow_open(&d->follow, d, &first);
     for (size_t i = 0; !err && i < d->opts.workers; i++) err = worker_start(d, LINE_QUICK);
-    for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_INGEST);
+    for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_PUT);
+    for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_RUN);
     if (!err) err = thread_start(&d->warmer, warm_body, d);
     if (err) {
         ErrInfo told;
@@ -360,7 +385,7 @@ static struct timespec after_ms(int64_t ms) {
 /* Waits until nothing is in line or at work, ms at most; true when so. The lock is held. */
 static bool wait_quiet(Desk *d, int64_t ms) {
     struct timespec until = after_ms(ms);
-    while (d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST])
+    while (is_busy(d))
         if (pthread_cond_timedwait(&d->quiet, &d->lock, &until) == ETIMEDOUT) return false;
     return true;
 }
@@ -380,7 +405,8 @@ void desk_close(Desk *d, int64_t ms) {
     if (!d) return;
     (void)pthread_mutex_lock(&d->lock);
     d->closing = true;
-    cancel_workers(d, LINE_INGEST, false);
+    cancel_workers(d, LINE_PUT, false);
+    cancel_workers(d, LINE_RUN, false);
     for (int i = 0; i < LINES; i++) (void)pthread_cond_broadcast(&d->work[i]);
     if (!wait_quiet(d, ms)) cancel_workers(d, LINE_QUICK, true);
     (void)pthread_mutex_unlock(&d->lock);
@@ -401,9 +427,25 @@ void desk_close(Desk *d, int64_t ms) {
 
 /* ---- calls ---- */
 
+static DeskLine line_of(const Call *c) {
+    if (!(c->op->flags & OP_LONG)) return LINE_QUICK;
+    return json_object_get(c->params, "path") ? LINE_RUN : LINE_PUT;
+}
+
+/* The lock is held. */
+static Err line_check(const Desk *d, const Call *c, DeskLine line) {
+    const size_t most = line == LINE_QUICK ? d->opts.queue_max : INGEST_QUEUE_MAX;
+    const size_t ahead = d->busy[line] + d->depth[line];
+    if (d->closing) return err_set(ERR_INTERRUPT, "the server is shutting down");
+    if (d->depth[line] >= most) return err_set(ERR_BUSY, "%zu calls are waiting already; try again", d->depth[line]);
+    if (line == LINE_RUN && c->impatient && ahead >= d->opts.ingest_workers)
+        return err_set(ERR_BUSY, "indexing is busy with %zu run%s; try again when status tells that it is over", ahead,
+                       ahead == 1 ? "" : "s");
+    return ERR_OK;
+}
+
 Err desk_submit(Desk *d, Call *c) {
-    const DeskLine line = c->op->flags & OP_LONG ? LINE_INGEST : LINE_QUICK;
-    const size_t most = line == LINE_INGEST ? INGEST_QUEUE_MAX : d->opts.queue_max;
+    const DeskLine line = line_of(c);
     c->desk = d;
     c->queued_ns = clock_mono_ns();
     c->next = NULL;
@@ -417,11 +459,7 @@ Err desk_submit(Desk *d, Call *c) {
         return ERR_OK;
     }
     (void)pthread_mutex_lock(&d->lock);
-    Err err = ERR_OK;
-    if (d->closing)
-        err = err_set(ERR_INTERRUPT, "the server is shutting down");
-    else if (d->depth[line] >= most)
-        err = err_set(ERR_BUSY, "%zu calls are waiting already; try again", d->depth[line]);
+    Err err = line_check(d, c, line);
     if (!err) {
         if (d->tail[line])
             d->tail[line]->next = c;
@@ -505,15 +543,14 @@ const DeskOpts *desk_opts(const Desk *d) { return &d->opts; }
 
 size_t desk_waiting(Desk *d, bool ingest) {
     (void)pthread_mutex_lock(&d->lock);
-    size_t n = d->depth[ingest ? LINE_INGEST : LINE_QUICK];
+    size_t n = ingest ? d->depth[LINE_PUT] + d->depth[LINE_RUN] : d->depth[LINE_QUICK];
     (void)pthread_mutex_unlock(&d->lock);
     return n;
 }
 
 int64_t desk_idle_ms(Desk *d) {
     (void)pthread_mutex_lock(&d->lock);
-    bool busy = d->busy || d->head[LINE_QUICK] || d->head[LINE_INGEST] || follow_count(d->follow);
-    int64_t ms = busy ? 0 : (clock_mono_ns() - d->idle_since_ns) / 1000000;
+    int64_t ms = is_busy(d) || follow_count(d->follow) ? 0 : (clock_mono_ns() - d->idle_since_ns) / 1000000;
     (void)pthread_mutex_unlock(&d->lock);
     return ms;
 }

@@ -1,8 +1,8 @@
 /* desk.h - where every door hands in its calls: a bounded line, workers with an engine each, one answer a call.
  *
  * A door (HTTP, socket, stdio, MCP) fills a Call and submits it; a worker runs it and calls `done` once, on the worker's
- * thread. Interactive calls and indexing have lines and workers of their own, so that a run never keeps a search waiting;
- * below them the engine merges queries that wait (model/sched.h), which is why there are more workers than cores.
+ * thread. Interactive calls, documents that are put, and runs of folders have lines and workers of their own, so that a run keeps
+ * neither a search nor an upload waiting; below them the engine merges queries that wait (model/sched.h), which is why there are more workers than cores.
  *
  * The model is opened in the background as soon as the desk is: desk_model tells how far that is.
  *
@@ -27,7 +27,7 @@ typedef struct {
     char **environ;
     const char *reader;    /* PythiaOpts.reader */
     size_t workers;        /* 0: twice the cores, 4 to 16 */
-    size_t ingest_workers; /* 0: 1 */
+    size_t ingest_workers; /* runs of folders at a time, and puts; 0: 1 */
     size_t queue_max;      /* calls that wait; 0: 256 */
     /* What opens the model; NULL: embedding one short text. For tests. */
     Err (*warm)(void *ctx, Pythia *p);
@@ -67,6 +67,7 @@ struct Call {
     /* How far the work is, on the worker's thread; NULL: nobody asks. */
     void (*progress)(Call *c, const IndexProgress *p);
     int64_t until_ns; /* with progress: an indexing run that is not over by then is answered for */
+    bool impatient;   /* a run that could not begin at once is refused: ERR_BUSY */
 
     /* the answer */
     Buf body;   /* JSON: the reply, or the error's envelope */

@@ -210,7 +210,8 @@ static void request_start(Mcp *m, Peer *p, RpcBatch *batch, const json_t *v, con
         return;
     }
     *c = (McpCall){.mcp = m, .peer = p, .batch = batch, .id = json_incref(id), .method = method, .modern = modern};
-    c->call = (Call){.op = op, .params = own, .role = p->role, .from = p->from, .done = mcp_done, .ctx = c};
+    c->call = (Call){
+        .op = op, .params = own, .role = p->role, .from = p->from, .done = mcp_done, .ctx = c, .impatient = true};
     const int64_t deadline_ms = config_int(desk_opts(m->desk)->config, CONF_SERVE_TOOL_DEADLINE);
     if (is_tool) progress_want(c, params, deadline_ms);
     peer_hold(p);

@@ -24,7 +24,7 @@ enum {
     OP_PLAIN = 1,    /* the reply has a shape of its own (OpenAI's, Cohere's): no "status" */
     OP_NOW = 2,      /* needs no engine: answered where it arrives, also while all workers are busy */
     OP_MODEL = 4,    /* needs the embedding model: HTTP answers 503 while it loads */
-    OP_LONG = 8,     /* indexing: in the line of the ingest workers */
+    OP_LONG = 8,     /* indexing: in a line of the ingest workers (desk.c) */
     OP_RAW = 32,     /* writes call->body itself: no JSON object around it, no place in OpenAPI */
     OP_LOOSE = 64,   /* looks at its parameters itself (MCP) */
     OP_FILES = 128,  /* takes files beside its fields (http_upload.c) */

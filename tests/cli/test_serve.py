@@ -4,6 +4,7 @@ import concurrent.futures
 import http.client
 import json
 import os
+import pathlib
 import re
 import socket
 import struct
@@ -632,6 +633,19 @@ class Life(ServeTest):
         self.write("b.txt", "x", root=self.dir / "third")
         (other / "third").symlink_to(self.dir / "third")
         self.refused(self.post("/v1/index", {"path": str(other / "third")}), 404)
+
+
+class Dimensions(ServeTest):
+    def test_a_collection_of_another_model_is_told_at_the_start(self):
+        file = self.home / "models" / (MODEL_NAME + ".gguf")
+        file.unlink()
+        file.symlink_to(pathlib.Path(__file__).resolve().parents[1] / "golden" / "tiny_bert.gguf")
+        self.serve()
+        self.wait_ready()
+        dimension = self.ok(self.call("GET", "/ready"))["dimension"]
+        self.assertNotEqual(dimension, 384)
+        self.assertIn("collection 'tree' has vectors of 384 dimensions, the model '%s' gives %d; run: pythia index --collection tree --force"
+                      % (MODEL_NAME, dimension), (self.dir / "log").read_text())
 
 
 class NoModel(ServeTest):

@@ -41,6 +41,8 @@ static Err op_stand(Call *c, JsonOut *j) {
 }
 static const Field no_fields[] = {{0}};
 static const Op stand = {.name = "stand", .fields = no_fields, .run = op_stand};
+static const Field path_fields[] = {{.name = "path", .types = FIELD_STR}, {0}};
+static const Op ingest = {.name = "ingest", .flags = OP_LONG, .fields = path_fields, .run = op_stand};
 
 static void call_init(Call *c, const Op *op, json_t *params) {
     *c = (Call){.op = op, .params = params ? params : json_object(), .role = ROLE_ADMIN};
@@ -157,6 +159,31 @@ static void a_full_line_refuses(void **state) {
     house_close(&h);
 }
 
+static void what_is_put_does_not_wait_behind_a_run(void **state) {
+    (void)state;
+    House h;
+    Call c[4];
+    house_open(&h, 1, 8, false);
+    h.hold = true;
+    for (int i = 0; i < 4; i++) {
+        call_init(&c[i], &ingest, i == 1 ? NULL : json_of("{\"path\":\"/a\"}"));
+        c[i].done = on_done;
+        c[i].ctx = &h;
+    }
+    CHECK_OK(desk_submit(h.desk, &c[0]));
+    wait_until(&h, 1, 0);
+    CHECK_OK(desk_submit(h.desk, &c[1])); /* documents, an upload */
+    wait_until(&h, 2, 0);
+    CHECK_OK(desk_submit(h.desk, &c[2])); /* another run */
+    CHECK_INT(desk_waiting(h.desk, true), 1);
+    c[3].impatient = true;
+    CHECK_ERR(desk_submit(h.desk, &c[3]), ERR_BUSY, "indexing is busy with 2 runs; try again");
+    release(&h);
+    wait_until(&h, 0, 3);
+    for (int i = 0; i < 4; i++) call_clear(&c[i]);
+    house_close(&h);
+}
+
 static void a_cancelled_call_ends_at_work_and_in_line(void **state) {
     (void)state;
     House h;
@@ -255,6 +282,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_goes_through_the_engine),
         cmocka_unit_test(a_full_line_refuses),
+        cmocka_unit_test(what_is_put_does_not_wait_behind_a_run),
         cmocka_unit_test(a_cancelled_call_ends_at_work_and_in_line),
         cmocka_unit_test(closing_answers_everybody),
         cmocka_unit_test(the_model_loads_beside_everything),
