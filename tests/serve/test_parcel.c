@@ -179,7 +179,7 @@ static void an_identity_is_of_what_answers_depend_on(void **state) {
     } cases[] = {{"PYTHIA_SERVE_HTTP=127.0.0.1:1", true}, {"PYTHIA_LOG_LEVEL=trace", true},
                  {"PYTHIA_SEARCH_LIMIT=3", true},         {"PYTHIA_INDEX_MAX_FILE_SIZE=7", true},
                  {"PYTHIA_SEARCH_ALPHA=0.1", false},      {"PYTHIA_MODEL_EMBED=other", false},
-                 {"PYTHIA_LEXICAL_B=0.5", false},         {"PYTHIA_ASK_ABSTAIN=0.9", true},
+                 {"PYTHIA_LEXICAL_B=0.7", false},         {"PYTHIA_ASK_ABSTAIN=0.9", true},
                  {"PYTHIA_ASK_URL=local", false},         {"PYTHIA_INDEX_SEARCH_COMPLEXITY=1", false}};
     char plain[SHARED_IDENTITY], other[SHARED_IDENTITY];
     Config *c = config_with("A=B");
