@@ -25,6 +25,7 @@ struct DeskWorker {
     Arena arena;
     Call *call;          /* at work now; guarded by the desk's lock */
     int64_t run;         /* of the call, once it has begun; likewise */
+    bool working;        /* until just before the answer, or, where that came early, to the end of the work; likewise */
     volatile int cancel; /* what the engine polls; atomic */
 };
 
@@ -122,6 +123,7 @@ static void worker_leave(DeskWorker *w) {
     (void)pthread_mutex_lock(&d->lock);
     w->call = NULL;
     w->run = 0;
+    w->working = false;
     (void)pthread_mutex_unlock(&d->lock);
 }
 
@@ -171,6 +173,7 @@ static Call *line_take(Desk *d, DeskWorker *w) {
         d->depth[w->line]--;
         d->busy[w->line]++;
         w->call = c;
+        w->working = true;
         /* Under the lock, so that a cancel comes either before or after. */
         __atomic_store_n(&w->cancel, __atomic_load_n(&c->cancelled, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
     }
@@ -435,7 +438,8 @@ static DeskLine line_of(const Call *c) {
 /* The lock is held. */
 static Err line_check(const Desk *d, const Call *c, DeskLine line) {
     const size_t most = line == LINE_QUICK ? d->opts.queue_max : INGEST_QUEUE_MAX;
-    const size_t ahead = d->busy[line] + d->depth[line];
+    size_t ahead = d->depth[line];
+    for (size_t i = 0; i < d->n_workers; i++) ahead += d->workers[i].line == line && d->workers[i].working;
     if (d->closing) return err_set(ERR_INTERRUPT, "the server is shutting down");
     if (d->depth[line] >= most) return err_set(ERR_BUSY, "%zu calls are waiting already; try again", d->depth[line]);
     if (line == LINE_RUN && c->impatient && ahead >= d->opts.ingest_workers)
