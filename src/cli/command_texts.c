@@ -96,11 +96,16 @@ const char rerank_text[] =
 
 /* ---- check ---- */
 
+const char feedback_add_text[] = "What was useful for a query becomes a query of `pythia eval init --from feedback`. "
+                                 "It is kept on this machine, in\n"
+                                 "the store, and changes no ranking.";
+
 const char eval_init_text[] =
     "Writes corpus.jsonl (the collection's chunks), queries.jsonl and qrels.tsv into DIR. Queries are the first "
     "sentences of\n"
-    "comments (to find the definition), headings (the section) and subjects of git's commits (the files "
-    "changed).\n"
+    "comments (to find the definition), headings (the section), subjects of git's commits (the files changed), and "
+    "what\n"
+    "was asked before (the hits that were useful: pythia feedback).\n"
     "What a query was made of is left out of the corpus; one that stands elsewhere, too, is none.";
 
 const char eval_gate_text[] =

@@ -16,6 +16,7 @@ extern const char model_pull_text[];
 extern const char model_distill_text[];
 extern const char embed_text[];
 extern const char rerank_text[];
+extern const char feedback_add_text[];
 extern const char eval_init_text[];
 extern const char eval_gate_text[];
 extern const char bench_embed_text[];

@@ -349,8 +349,8 @@ const Flag eval_init_flags[] = {
     {.name = "from",
      .type = FLAG_COMMAS,
      .arg = "KINDS",
-     .values = "docstring|heading|commit",
-     .help = "make queries of these alone (default: all three)"},
+     .values = "docstring|heading|commit|feedback",
+     .help = "make queries of these alone (default: all four)"},
     {.name = "queries", .type = FLAG_VALUE, .arg = "N", .help = "so many at most (default 300)"},
     {.name = "seed", .type = FLAG_VALUE, .arg = "N", .help = "another one chooses other queries (default 1)"},
     {.name = "force", .help = "replace a set that is there"},
@@ -369,6 +369,24 @@ const Flag eval_gate_flags[] = {
     FLAG_JSON,
     {0},
 };
+
+const Flag feedback_add_flags[] = {
+    {.name = "verdict",
+     .type = FLAG_VALUE,
+     .arg = "WHAT",
+     .values = "clicked|useful|useless",
+     .help = "what became of it (default useful)"},
+    FLAG_IN_ONE,
+    FLAG_JSON,
+    {0},
+};
+const Flag feedback_list_flags[] = {
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .help = "at most N, the newest first (20)"},
+    FLAG_IN_ONE,
+    FLAG_JSON,
+    {0},
+};
+const Flag feedback_clear_flags[] = {FLAG_IN_ONE, FLAG_JSON, {0}};
 
 const Flag bench_embed_flags[] = {
     {.name = "input", .type = FLAG_VALUE, .arg = "FILE", .help = "texts, as {\"text\": …} a line"},

@@ -145,7 +145,10 @@ typedef struct {
     StoreChunk chunk;
     const float *vector; /* [c.dim] of its text as it is now */
 } EngineLike;
-/* what: a chunk's public id, PATH or PATH:LINE. similar.c. ERR_NO_DOCUMENT, ERR_NO_COLLECTION, ERR_NO_INDEX. */
+/* The chunk at a place: its public id, PATH or PATH:LINE. similar.c. ERR_NO_DOCUMENT, ERR_NO_COLLECTION. */
+MUST_USE Err engine_chunk_at(Pythia *p, Arena *a, Store *s, Str collection, Str what, StoreCollection *c,
+                             StoreChunk *chunk);
+/* what: as engine_chunk_at has it. similar.c. ERR_NO_DOCUMENT, ERR_NO_COLLECTION, ERR_NO_INDEX. */
 MUST_USE Err engine_like(Pythia *p, Arena *a, Store *s, Str collection, Str what, EngineLike *out);
 /* text relative to a folder: "/a/b/c" in "/a" is "b/c"; the folder itself is "". */
 Str engine_relative(Str path, Str root);

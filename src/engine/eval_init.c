@@ -15,7 +15,7 @@
 #define INIT_TEXT_MAX ((size_t)1 << 30) /* bytes of all documents; they are in memory at once */
 enum { BEAT = 64 };
 
-const char *const eval_query_kind_names[EVAL_QUERY_KINDS] = {"docstring", "heading", "commit"};
+const char *const eval_query_kind_names[EVAL_QUERY_KINDS] = {"docstring", "heading", "commit", "feedback"};
 
 /* ---- reading ---- */
 

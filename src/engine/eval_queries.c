@@ -1,4 +1,6 @@
 /* eval_queries.c - see eval_init.h: from comments, headings and commits to queries. */
+#include <stdlib.h>
+
 #include "answer/spans.h"
 #include "chunk/docstring.h"
 #include "engine/eval_init.h"
@@ -261,6 +263,58 @@ static Err commits(EvalInit *e) {
     return ERR_OK;
 }
 
+/* ---- feedback ---- */
+
+/* The chunk that was meant: by its text, else by its lines. NULL: it is gone. */
+static const StoreChunk *chunk_meant(const InitDoc *d, const StoreFeedback *row) {
+    const StoreChunk *near = NULL;
+    for (size_t i = 0; i < d->n; i++) {
+        const StoreChunk *c = &d->chunks[i];
+        if (memcmp(&c->hash, &row->hash, sizeof c->hash) == 0) return c;
+        if (!near && c->start_line <= row->end_line && c->end_line >= row->start_line) near = c;
+    }
+    return near;
+}
+
+static int by_query_newest_first(const void *x, const void *y) {
+    const StoreFeedback *a = x, *b = y;
+    const int c = str_cmp(a->query, b->query);
+    return c ? c : (a->id < b->id) - (a->id > b->id);
+}
+
+/* Of one query's rows [n], newest first, the hits that were clicked (1) or useful (2); what was said last of a hit counts. */
+static Err feedback_ask(EvalInit *e, const StoreFeedback *rows, size_t n) {
+    InitQuery q = {.kind = EVAL_FEEDBACK, .text = rows[0].query, .heading = STR("")};
+    InitTarget *said = arena_array(e->a, InitTarget, n);
+    size_t n_said = 0;
+    q.targets = arena_array(e->a, InitTarget, n);
+    if (!said || !q.targets) return arena_error();
+    for (size_t i = 0; i < n; i++) {
+        const uint64_t *doc = map_get(&e->by_path, rows[i].path);
+        const StoreChunk *c = doc ? chunk_meant(&e->docs[*doc], &rows[i]) : NULL;
+        if (!c) continue;
+        const InitTarget t = {(size_t)*doc, c->start, c->end, rows[i].verdict == FEEDBACK_USEFUL ? c->start : -1};
+        bool before = false;
+        for (size_t k = 0; k < n_said; k++) before |= said[k].doc == t.doc && said[k].from == t.from;
+        if (before) continue;
+        said[n_said++] = t;
+        if (rows[i].verdict != FEEDBACK_USELESS) q.targets[q.n++] = t;
+    }
+    return q.n ? query_add(e, &q) : ERR_OK;
+}
+
+static Err feedback(EvalInit *e) {
+    StoreFeedback *rows = NULL;
+    size_t n = 0;
+    TRY(store_feedbacks(e->store, e->a, e->c.id, STORE_FEEDBACK_MAX, &rows, &n));
+    if (n) qsort(rows, n, sizeof *rows, by_query_newest_first);
+    for (size_t i = 0, end; i < n; i = end) {
+        for (end = i + 1; end < n && str_eq(rows[end].query, rows[i].query);) end++;
+        TRY(feedback_ask(e, rows + i, end - i));
+    }
+    return ERR_OK;
+}
+
 /* ---- which of them stand elsewhere ---- */
 
 typedef struct {
@@ -271,6 +325,7 @@ typedef struct {
 static void seen(void *ctx, size_t phrase, size_t start, size_t end) {
     const Seen *s = ctx;
     InitQuery *q = &s->e->queries[phrase];
+    if (q->kind == EVAL_FEEDBACK) return; /* people asked it */
     const bool own = q->doc == s->doc && (int64_t)start >= q->cut && (int64_t)end <= q->cut_end;
     if (!own) q->elsewhere = true;
 }
@@ -309,5 +364,6 @@ Err eval_queries_find(EvalInit *e) {
     if (e->rq->kinds & 1u << EVAL_DOCSTRING) TRY(comments(e));
     if (e->rq->kinds & 1u << EVAL_HEADING) TRY(headings(e));
     if (e->rq->kinds & 1u << EVAL_COMMIT) TRY(commits(e));
+    if (e->rq->kinds & 1u << EVAL_FEEDBACK) TRY(feedback(e));
     return elsewhere(e);
 }

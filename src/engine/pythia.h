@@ -404,6 +404,29 @@ MUST_USE Err pythia_chat_begin(Pythia *p, Arena *a, Str owner, Str title, const 
                                PythiaChat *out);
 MUST_USE Err pythia_chat_remove(Pythia *p, Str owner, int64_t id); /* ERR_NO_DOCUMENT */
 
+/* ---- feedback ---- */
+/* What people made of hits. Kept in the store, for evaluation (`eval init --from feedback`); ranking never looks at it. */
+typedef enum { PYTHIA_CLICKED, PYTHIA_USEFUL, PYTHIA_USELESS, PYTHIA_VERDICTS } PythiaVerdict;
+extern const char *const pythia_verdict_names[PYTHIA_VERDICTS]; /* "clicked", "useful", "useless" */
+typedef struct {
+    Str query;      /* that was asked */
+    Str place;      /* a hit's id, PATH or PATH:LINE */
+    Str collection; /* of a path; "": the one that covers cwd */
+    PythiaVerdict verdict;
+} PythiaFeedback;
+bool pythia_is_hit_id(Str place); /* "k3f9a2", "#k3f9a2" */
+/* The last 100,000 are kept. ERR_USAGE: no query; ERR_LIMIT: over 4 KB of it; ERR_NO_DOCUMENT: no such place. */
+MUST_USE Err pythia_feedback(Pythia *p, Arena *a, const PythiaFeedback *rq);
+typedef struct {
+    Str query, collection, path;
+    int32_t start_line, end_line; /* as they were */
+    PythiaVerdict verdict;
+    int64_t at_ms;
+} PythiaFeedbackRow;
+/* Of a collection ("": the one that covers cwd), the newest first. */
+MUST_USE Err pythia_feedbacks(Pythia *p, Arena *a, Str collection, size_t limit, PythiaFeedbackRow **out, size_t *n);
+MUST_USE Err pythia_feedback_clear(Pythia *p, Arena *a, Str collection, int64_t *n); /* *n: rows that went */
+
 /* ---- symbols ---- */
 typedef struct {
     Str path, name, kind, signature;       /* "Backoff.next", "next", "method", "def next(self) -> float" */
@@ -703,9 +726,10 @@ typedef enum {
     EVAL_DOCSTRING, /* the first sentence of a definition's comment: the definition */
     EVAL_HEADING,   /* a section's heading: the section */
     EVAL_COMMIT,    /* a commit's subject: the files it changed */
+    EVAL_FEEDBACK,  /* what was asked before: hits that were clicked or useful */
     EVAL_QUERY_KINDS
 } EvalQueryKind;
-extern const char *const eval_query_kind_names[EVAL_QUERY_KINDS]; /* "docstring", "heading", "commit" */
+extern const char *const eval_query_kind_names[EVAL_QUERY_KINDS]; /* "docstring", "heading", "commit", "feedback" */
 typedef struct {
     Str dir;                  /* gets corpus.jsonl, queries.jsonl, qrels.tsv and meta.json */
     Str collection;           /* "": the one that covers cwd */

@@ -30,30 +30,32 @@ static Err chunk_at(Store *s, Arena *a, const StoreCollection *c, Str path, int6
 }
 
 /* PATH or PATH:LINE; in a managed collection, or a file. */
-static Err place_find(Pythia *p, Arena *a, Store *s, Str collection, Str what, EngineLike *out) {
+static Err place_find(Pythia *p, Arena *a, Store *s, Str collection, Str what, StoreCollection *c, StoreChunk *out) {
     int64_t line = 0, count = 0;
     const char *real = NULL;
     Str path = what;
     engine_split_place(&path, &line, &count);
     if (collection.n) {
-        TRY(store_collection(s, a, collection, &out->c));
-        if (!out->c.root.n) return chunk_at(s, a, &out->c, path, line, &out->chunk);
+        TRY(store_collection(s, a, collection, c));
+        if (!c->root.n) return chunk_at(s, a, c, path, line, out);
     }
-    TRY(engine_find_file(p, a, collection, path, &out->c, &real));
-    return chunk_at(s, a, &out->c, engine_relative(str_of(real), out->c.root), line, &out->chunk);
+    TRY(engine_find_file(p, a, collection, path, c, &real));
+    return chunk_at(s, a, c, engine_relative(str_of(real), c->root), line, out);
+}
+
+Err engine_chunk_at(Pythia *p, Arena *a, Store *s, Str collection, Str what, StoreCollection *c, StoreChunk *chunk) {
+    int64_t id = 0, in = 0;
+    if (!chunk_id_read(what, &id)) return place_find(p, a, s, collection, what, c, chunk);
+    TRY(store_chunk(s, a, id, &in, chunk));
+    return collection_of(s, a, in, c);
 }
 
 Err engine_like(Pythia *p, Arena *a, Store *s, Str collection, Str what, EngineLike *out) {
-    int64_t id = 0, in = 0;
     Freshness fresh = FRESH;
     Str text;
     Model *m = NULL;
     Pool *pool = NULL;
-    if (chunk_id_read(what, &id)) {
-        TRY(store_chunk(s, a, id, &in, &out->chunk));
-        TRY(collection_of(s, a, in, &out->c));
-    } else
-        TRY(place_find(p, a, s, collection, what, out));
+    TRY(engine_chunk_at(p, a, s, collection, what, &out->c, &out->chunk));
     if (out->c.dim == 0)
         return err_fix(err_set(ERR_NO_INDEX, "collection '%.*s' has no vectors", STR_FMT(out->c.name)),
                        "pythia index --collection '%.*s'", STR_FMT(out->c.name));

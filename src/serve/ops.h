@@ -78,6 +78,8 @@ Err op_search(Call *c, JsonOut *j);
 Err op_ask(Call *c, JsonOut *j);
 Err op_completions(Call *c, JsonOut *j);
 Err op_chats(Call *c, JsonOut *j);
+Err op_feedback(Call *c, JsonOut *j);
+Err op_feedbacks(Call *c, JsonOut *j);
 Err op_chat_begin(Call *c, JsonOut *j);
 Err op_chat(Call *c, JsonOut *j);
 Err op_chat_remove(Call *c, JsonOut *j);

@@ -53,6 +53,8 @@ extern const Field ask_fields[], ask_reply[], citation_reply[];
 extern const Field chats_fields[], chats_reply[], chat_begin_fields[], chat_begin_reply[], chat_fields[], chat_reply[];
 /* ops_runs.c */
 extern const Field runs_fields[], runs_reply[], run_fields[], run_cancel_fields[], run_reply[], audit_reply[];
+/* ops_feedback.c */
+extern const Field feedback_fields[], feedbacks_fields[], feedbacks_reply[];
 /* ops_completions.c */
 extern const Field completions_fields[], completions_reply[];
 

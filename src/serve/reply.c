@@ -459,6 +459,24 @@ void reply_run(JsonOut *j, const PythiaRun *r) {
     jout_end(j, '}');
 }
 
+void reply_feedback_member(JsonOut *j, const PythiaFeedbackRow *rows, size_t n) {
+    jout_key(j, "feedback");
+    jout_begin(j, '[');
+    for (size_t i = 0; i < n; i++) {
+        const PythiaFeedbackRow *r = &rows[i];
+        jout_begin(j, '{');
+        jout_kv_str(j, "query", r->query);
+        jout_kv_str(j, "collection", r->collection);
+        jout_kv_str(j, "path", r->path);
+        jout_kv_i64(j, "start_line", r->start_line);
+        jout_kv_i64(j, "end_line", r->end_line);
+        jout_kv_z(j, "verdict", pythia_verdict_names[r->verdict]);
+        jout_kv_time(j, "at", r->at_ms);
+        jout_end(j, '}');
+    }
+    jout_end(j, ']');
+}
+
 void reply_audit(JsonOut *j, const PythiaAudit *r) {
     jout_begin(j, '{');
     jout_kv_i64(j, "id", r->id);

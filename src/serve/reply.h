@@ -52,6 +52,7 @@ void reply_symbols_members(JsonOut *j, const PythiaSymbolsRequest *rq, const Pyt
 void reply_collection_members(JsonOut *j, const PythiaCollection *c);
 void reply_status_members(JsonOut *j, const PythiaStatus *s);
 void reply_run(JsonOut *j, const PythiaRun *r);
+void reply_feedback_member(JsonOut *j, const PythiaFeedbackRow *rows, size_t n); /* "feedback": [ … ] */
 void reply_audit(JsonOut *j, const PythiaAudit *r);
 /* Members of a document's object; chunks: where they were counted. */
 void reply_document_members(JsonOut *j, const PythiaDocument *d, bool chunks);

@@ -86,6 +86,9 @@ struct StoreKind {
     Err (*run_end)(Store *s, int64_t run, RunState state, Str error, int64_t failures, int64_t now_ms);
     Err (*run_reap)(Store *s, int64_t now_ms, int64_t *n);
     Err (*runs)(Store *s, Arena *a, int64_t collection, size_t limit, StoreRun **out, size_t *n);
+    Err (*feedback_put)(Store *s, const StoreFeedback *row);
+    Err (*feedbacks)(Store *s, Arena *a, int64_t collection, size_t limit, StoreFeedback **out, size_t *n);
+    Err (*feedback_clear)(Store *s, int64_t collection, int64_t *n);
     Err (*audit_put)(Store *s, const StoreAudit *row);
     Err (*audits)(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n);
 

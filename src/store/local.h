@@ -11,6 +11,7 @@
  *     local_search.c       chunks by id, slot and document; counts
  *     local_runs.c         ingestion runs
  *     local_chats.c        chats
+ *     local_feedback.c     what people made of hits
  *     local_audit.c        who did what
  *     local_check.c        the proof that the invariants of schema.sql hold
  *
@@ -34,7 +35,7 @@
 #define LOCAL_FILE "pythia.db"
 
 enum {
-    LOCAL_SCHEMA_VERSION = 8,
+    LOCAL_SCHEMA_VERSION = 9,
     LOCAL_APPLICATION_ID = 0x50595448, /* "PYTH" */
     LOCAL_BUSY_MS = 5000,              /* how long a writer waits for another */
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
@@ -227,6 +228,10 @@ MUST_USE Err local_chat_remove(Store *s, Str owner, int64_t chat);
 MUST_USE Err local_chat(Store *s, Arena *a, Str owner, int64_t chat, StoreChat *out);
 MUST_USE Err local_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat **out, size_t *n);
 MUST_USE Err local_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
+/* ---- feedback (local_feedback.c) ---- */
+MUST_USE Err local_feedback_put(Store *s, const StoreFeedback *row);
+MUST_USE Err local_feedbacks(Store *s, Arena *a, int64_t collection, size_t limit, StoreFeedback **out, size_t *n);
+MUST_USE Err local_feedback_clear(Store *s, int64_t collection, int64_t *n);
 /* ---- audit (local_audit.c) ---- */
 MUST_USE Err local_audit_put(Store *s, const StoreAudit *row);
 MUST_USE Err local_audits(Store *s, Arena *a, size_t limit, StoreAudit **out, size_t *n);

@@ -164,10 +164,15 @@ Err local_collection_put(Store *s, StoreCollection *c) {
 Err local_collection_remove(Store *s, int64_t collection) {
     /* In this order: what refers before what is referred to. */
     static const SqlId steps[] = {
-        SQL_COLLECTION_DELETE_EMBEDDINGS, SQL_COLLECTION_DELETE_CHUNKS,
-        SQL_COLLECTION_DELETE_VERSIONS,   SQL_COLLECTION_DELETE_SYMBOLS,
-        SQL_COLLECTION_DELETE_REFERENCES, SQL_COLLECTION_DELETE_DOCUMENTS,
-        SQL_COLLECTION_DELETE_RUNS,       SQL_COLLECTION_DELETE,
+        SQL_COLLECTION_DELETE_EMBEDDINGS,
+        SQL_COLLECTION_DELETE_CHUNKS,
+        SQL_COLLECTION_DELETE_VERSIONS,
+        SQL_COLLECTION_DELETE_SYMBOLS,
+        SQL_COLLECTION_DELETE_REFERENCES,
+        SQL_COLLECTION_DELETE_DOCUMENTS,
+        SQL_COLLECTION_DELETE_RUNS,
+        SQL_FEEDBACK_CLEAR,
+        SQL_COLLECTION_DELETE,
     };
     LocalStore *l = local_of(s);
     TRY(local_write_begin(l));

@@ -48,6 +48,12 @@ static const Migration migrations[] = {
      "ALTER TABLE documents ADD COLUMN meta TEXT NOT NULL DEFAULT '';"
      "ALTER TABLE documents ADD COLUMN changed_ms INTEGER NOT NULL DEFAULT 0"},
     {8, NULL, "ALTER TABLE chats ADD COLUMN owner TEXT NOT NULL DEFAULT ''"},
+    {9, NULL,
+     "CREATE TABLE feedback (id INTEGER PRIMARY KEY AUTOINCREMENT, "
+     "collection INTEGER NOT NULL REFERENCES collections(id), query TEXT NOT NULL, path TEXT NOT NULL, "
+     "start_line INTEGER NOT NULL, end_line INTEGER NOT NULL, hash BLOB NOT NULL, verdict INTEGER NOT NULL, "
+     "at_ms INTEGER NOT NULL);"
+     "CREATE INDEX feedback_collection ON feedback(collection)"},
     {0, NULL, NULL},
 };
 

@@ -240,6 +240,15 @@
       "UPDATE ingestion_runs SET state = 3, ended_ms = ?1, error = CASE state WHEN 0 THEN ?4 ELSE ?5 END " \
       "WHERE state IN (0, 1) AND ((state = 0 AND queued_ms < ?2) OR (state = 1 AND beat_ms < ?3))") \
     X(RUNS, INDEXED, "SELECT " SQL_RUN_COLUMNS " FROM ingestion_runs WHERE collection = ?1 ORDER BY id DESC LIMIT ?2") \
+    /* feedback */ \
+    X(FEEDBACK_INSERT, INDEXED, \
+      "INSERT INTO feedback(collection, query, path, start_line, end_line, hash, verdict, at_ms) " \
+      "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)") \
+    X(FEEDBACK_TRIM, INDEXED, "DELETE FROM feedback WHERE id <= ?1") \
+    X(FEEDBACK_CLEAR, INDEXED, "DELETE FROM feedback WHERE collection = ?1") \
+    X(FEEDBACKS, INDEXED, \
+      "SELECT id, collection, query, path, start_line, end_line, hash, verdict, at_ms FROM feedback WHERE collection = ?1 " \
+      "ORDER BY id DESC LIMIT ?2") \
     /* audit */ \
     X(AUDIT_INSERT, INDEXED, "INSERT INTO audit(at_ms, user, action, object, detail) VALUES (?1, NULL, ?2, ?3, ?4)") \
     X(AUDIT_TRIM, INDEXED, "DELETE FROM audit WHERE id <= ?1") \

@@ -1,4 +1,4 @@
--- schema.sql - the tables of the local store, version 8 (PRAGMA user_version). The build turns this file into a string.
+-- schema.sql - the tables of the local store, version 9 (PRAGMA user_version). The build turns this file into a string.
 -- PostgreSQL has the same tables under the same names.
 --
 -- Invariants (store_check proves them):
@@ -173,6 +173,19 @@ CREATE TABLE chat_messages (
     created_ms  INTEGER NOT NULL
 );
 CREATE INDEX chat_messages_chat ON chat_messages(chat);
+
+CREATE TABLE feedback (                      -- what people made of hits, for evaluation; local_feedback.c
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    collection  INTEGER NOT NULL REFERENCES collections(id),
+    query       TEXT NOT NULL,
+    path        TEXT NOT NULL,               -- of the document
+    start_line  INTEGER NOT NULL,            -- of the chunk, as it was
+    end_line    INTEGER NOT NULL,
+    hash        BLOB NOT NULL,               -- of the chunk's text, as it was
+    verdict     INTEGER NOT NULL,            -- FeedbackVerdict: 0 clicked, 1 useful, 2 useless
+    at_ms       INTEGER NOT NULL
+);
+CREATE INDEX feedback_collection ON feedback(collection);
 
 CREATE TABLE users (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -390,6 +390,27 @@ Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMess
     return s->kind->chat_messages(s, a, chat, last, out, n);
 }
 
+/* ---- feedback ---- */
+
+Err store_feedback_put(Store *s, const StoreFeedback *row) {
+    assert(s && row && row->collection > 0 && row->verdict < FEEDBACK_VERDICTS);
+    TRY(need_writable(s));
+    return s->kind->feedback_put(s, row);
+}
+
+Err store_feedbacks(Store *s, Arena *a, int64_t collection, size_t limit, StoreFeedback **out, size_t *n) {
+    assert(s && a && limit <= STORE_FEEDBACK_MAX && out && n);
+    return s->kind->feedbacks(s, a, collection, limit, out, n);
+}
+
+Err store_feedback_clear(Store *s, int64_t collection, int64_t *n) {
+    assert(s && n);
+    TRY(need_writable(s));
+    return s->kind->feedback_clear(s, collection, n);
+}
+
+/* ---- audit ---- */
+
 Err store_audit_put(Store *s, const StoreAudit *row) {
     assert(s && row);
     TRY(need_writable(s));

@@ -296,6 +296,22 @@ MUST_USE Err store_chats(Store *s, Arena *a, Str owner, size_t limit, StoreChat 
 /* The last so many, STORE_MESSAGES_MAX at most, oldest first; none of a chat that is not there. */
 MUST_USE Err store_chat_messages(Store *s, Arena *a, int64_t chat, size_t last, StoreMessage **out, size_t *n);
 
+/* ---- feedback ---- */
+typedef enum { FEEDBACK_CLICKED, FEEDBACK_USEFUL, FEEDBACK_USELESS, FEEDBACK_VERDICTS } FeedbackVerdict;
+typedef struct {
+    int64_t id, collection, at_ms; /* id: of rows that are read */
+    Str query, path;               /* path: of the document */
+    int32_t start_line, end_line;  /* of the chunk, as it was then; likewise hash */
+    ChunkHash hash;
+    FeedbackVerdict verdict;
+} StoreFeedback;
+enum { STORE_FEEDBACK_MAX = 100000 };
+/* One row more; the last STORE_FEEDBACK_MAX of all collections are kept. */
+MUST_USE Err store_feedback_put(Store *s, const StoreFeedback *row);
+/* Of a collection, the newest first; at most limit, STORE_FEEDBACK_MAX. */
+MUST_USE Err store_feedbacks(Store *s, Arena *a, int64_t collection, size_t limit, StoreFeedback **out, size_t *n);
+MUST_USE Err store_feedback_clear(Store *s, int64_t collection, int64_t *n); /* *n: rows that went */
+
 /* ---- audit ---- */
 typedef struct {
     int64_t id, at_ms;  /* id: of rows that are read */

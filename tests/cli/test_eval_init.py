@@ -93,7 +93,7 @@ class EvalInit(PythiaTest):
 
     def test_queries_are_made_of_comments_and_headings_and_leave_no_trace_in_the_corpus(self):
         made = self.init("--json").json
-        self.assertEqual(made["queries"], {"docstring": 3, "heading": 2, "commit": 0})
+        self.assertEqual(made["queries"], {"docstring": 3, "heading": 2, "commit": 0, "feedback": 0})
         self.assertEqual(made["no_commits"], "git knows no history of this folder")
         self.assertGreaterEqual(made["elsewhere"], 3)  # the twins, and the heading that the contents have
         queries = {q["text"]: q for q in self.lines("queries.jsonl")}
@@ -141,7 +141,7 @@ class EvalInit(PythiaTest):
             git("commit", "-qm", message)
         self.index()
         made = self.init("--from", "commit", "--json").json
-        self.assertEqual(made["queries"], {"docstring": 0, "heading": 0, "commit": 1})
+        self.assertEqual(made["queries"], {"docstring": 0, "heading": 0, "commit": 1, "feedback": 0})
         [query] = self.lines("queries.jsonl")
         self.assertEqual((query["kind"], query["text"]), ("commit", "dates: weekdays count from monday"))
         self.assertTrue(all(d.startswith("src/dates.py:") and g == "1" for _, d, g in self.qrels()))

@@ -664,6 +664,41 @@ static void audit_rows_are_read_newest_first_and_the_oldest_go(void **state) {
     fixture_close(&f);
 }
 
+static void feedback_is_of_its_collection_and_the_oldest_goes(void **state) {
+    (void)state;
+    enum { ROWS = STORE_FEEDBACK_MAX + 2 };
+    Fixture f;
+    fixture_open(&f);
+    StoreFeedback *list = NULL;
+    size_t n = 1;
+    int64_t gone = 0;
+    CHECK_OK(store_feedbacks(f.store, &f.arena, f.collection, 10, &list, &n));
+    CHECK_INT(n, 0);
+    CHECK_OK(store_begin(f.store));
+    for (int64_t i = 1; i <= ROWS; i++)
+        CHECK_OK(store_feedback_put(f.store, &(StoreFeedback){.collection = f.collection,
+                                                              .at_ms = i,
+                                                              .query = STR("how"),
+                                                              .path = STR("a.c"),
+                                                              .start_line = 3,
+                                                              .end_line = 4,
+                                                              .hash = {{7}},
+                                                              .verdict = (FeedbackVerdict)(i % FEEDBACK_VERDICTS)}));
+    CHECK_OK(store_commit(f.store));
+    CHECK_OK(store_feedbacks(f.store, &f.arena, f.collection, STORE_FEEDBACK_MAX, &list, &n));
+    CHECK_INT(n, STORE_FEEDBACK_MAX);
+    CHECK(list[0].at_ms == ROWS && list[0].verdict == ROWS % FEEDBACK_VERDICTS && list[n - 1].at_ms == 3);
+    CHECK(list[0].start_line == 3 && list[0].end_line == 4 && list[0].hash.bytes[0] == 7 &&
+          list[0].collection == f.collection);
+    CHECK_STR(list[0].query, "how");
+    CHECK_STR(list[0].path, "a.c");
+    CHECK_OK(store_feedback_clear(f.store, f.collection + 1, &gone));
+    CHECK_INT(gone, 0);
+    CHECK_OK(store_feedback_clear(f.store, f.collection, &gone));
+    CHECK_INT(gone, STORE_FEEDBACK_MAX);
+    fixture_close(&f);
+}
+
 static void a_new_run_tells_that_the_one_before_lost_its_process(void **state) {
     (void)state;
     Fixture f;
@@ -758,6 +793,7 @@ int main(void) {
         cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
         cmocka_unit_test(runs_begin_beat_and_end),
         cmocka_unit_test(audit_rows_are_read_newest_first_and_the_oldest_go),
+        cmocka_unit_test(feedback_is_of_its_collection_and_the_oldest_goes),
         cmocka_unit_test(a_new_run_tells_that_the_one_before_lost_its_process),
         cmocka_unit_test(silent_runs_are_reaped_and_a_beat_revives_them),
         cmocka_unit_test(a_store_opened_for_reading_refuses_to_write),

@@ -326,11 +326,11 @@ static void other_schemas_are_refused(void **state) {
     store_close(f.store);
     f.store = NULL;
     exec_on(&f, "PRAGMA user_version = 99");
-    check_open(&f, ERR_FORMAT, "has schema 99, this pythia knows 8", "pythia index");
+    check_open(&f, ERR_FORMAT, "has schema 99, this pythia knows 9", "pythia index");
     exec_on(&f, "PRAGMA user_version = 0");
     const StoreSpec writing = fixture_spec(&f, false), reading = fixture_spec(&f, true);
     CHECK_ERR(store_open(&f.store, &writing), ERR_FORMAT, "has schema 0, which cannot be migrated");
-    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 0, this pythia needs 8");
+    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 0, this pythia needs 9");
     CHECK_STR(str_of(err_fix_text()), "pythia index");
     exec_on(&f, "PRAGMA application_id = 7");
     check_open(&f, ERR_FORMAT, "is a database, but not one of pythia's", "pythia index");
@@ -340,7 +340,7 @@ static void other_schemas_are_refused(void **state) {
 /* As a program before 0.1 made it: words in a full-text table with a tokenizer of its own, which SQLite cannot open now. */
 static const char SCHEMA_1[] =
     "ALTER TABLE chats DROP COLUMN owner;"
-    "DROP TABLE symbols; DROP TABLE document_references; ALTER TABLE chunks DROP COLUMN names;"
+    "DROP TABLE feedback; DROP TABLE symbols; DROP TABLE document_references; ALTER TABLE chunks DROP COLUMN names;"
     "ALTER TABLE documents DROP COLUMN prior; ALTER TABLE documents DROP COLUMN cut;"
     "ALTER TABLE documents DROP COLUMN pending;"
     "ALTER TABLE documents DROP COLUMN meta; ALTER TABLE documents DROP COLUMN changed_ms;"
@@ -377,7 +377,7 @@ static void a_database_with_words_in_it_is_migrated_and_loses_nothing_else(void 
     f.store = NULL;
     exec_on(&f, SCHEMA_1);
     const StoreSpec reading = fixture_spec(&f, true), writing = fixture_spec(&f, false);
-    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 1, this pythia needs 8");
+    CHECK_ERR(store_open(&f.store, &reading), ERR_FORMAT, "has schema 1, this pythia needs 9");
     CHECK_STR(str_of(err_fix_text()), "pythia index");
     CHECK_OK(store_open(&f.store, &writing));
     StoreCollection c;
