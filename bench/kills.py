@@ -96,11 +96,15 @@ class Bench:
 
     def kill(self, within_s):
         """The stage in which it was killed; "over" when it was quicker."""
-        process = subprocess.Popen([self.args.pythia, *self.index_words(), "--progress", "json"], env=self.env(), stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.PIPE, text=True)
-        time.sleep(self.rng.uniform(0, within_s))
-        process.kill()
-        stages = [json.loads(line)["stage"] for line in process.stderr.read().splitlines() if line.startswith("{") and line.endswith("}")]
+        told = self.world / "progress"
+        with told.open("w") as err:
+            process = subprocess.Popen([self.args.pythia, *self.index_words(), "--progress", "json"], env=self.env(),
+                                       stdout=subprocess.DEVNULL, stderr=err)
+        try:
+            process.wait(self.rng.uniform(0, within_s))
+        except subprocess.TimeoutExpired:
+            process.kill()
+        stages = [json.loads(line)["stage"] for line in told.read_text().splitlines() if line.startswith("{") and line.endswith("}")]
         code = process.wait()
         if code not in (0, 9, -9):
             sys.exit("index ended with %d" % code)

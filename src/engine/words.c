@@ -277,7 +277,7 @@ static Err rebuild_into(Words *w, uint64_t generation) {
     uint32_t count = 0;
     Err err = r.root ? store_documents(w->store, w->c->id, rebuild_document, &r) : arena_error();
     if (!err) err = lex_sync(w->index, &count);
-    if (!err) err = lex_merge(w->index, true, &r.stop);
+    if (!err) err = lex_merge(w->index, false, &r.stop);
     if (!err) err = generation_commit(w, generation, count, &r.stale);
     free(r.stale.ranges);
     return err;

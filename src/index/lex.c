@@ -102,6 +102,7 @@ Err lex_open(LexIndex **out, const LexSpec *spec) {
     if (!ix) return memory_out();
     memcpy(ix->dir, spec->dir, strlen(spec->dir) + 1);
     ix->generation = spec->generation;
+    ix->full = spec->full ? spec->full : LEX_FULL;
     ix->writer = spec->writer;
     ix->lock_fd = -1;
     (void)pthread_mutex_init(&ix->lock, NULL);

@@ -54,7 +54,10 @@ typedef struct {
     uint64_t generation; /* names the files */
     uint32_t committed;  /* numbers that count: 0, or a count that lex_sync gave */
     bool writer;         /* takes the folder's lock: ERR_BUSY when another process has it */
+    size_t full;         /* bytes from which on a segment is joined with no other; 0: LEX_FULL */
 } LexSpec;
+
+enum { LEX_FULL = 16 << 20 };
 
 /* Segments are missing though committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the command
  * that rebuilds. Every checksum is looked at (some 20 GB/s). A writer removes what a crash left behind. */
@@ -92,8 +95,8 @@ MUST_USE Err lex_sync(LexIndex *ix, uint32_t *committed);
  * segments that an older count names. */
 bool lex_merge_due(const LexIndex *ix);
 
-/* Joins segments where it pays (more than 8 of them: those of like size at the end; or a third of one removed); `all`: to
- * one, without what is removed. To be called when the count of the last lex_sync is committed, durably. Numbers stay as they are.
+/* Joins segments where it pays (more than 8 of them behind the last full one: those of like size at the end; or a third of one
+ * removed); `all`: to one, without what is removed. To be called when the count of the last lex_sync is committed, durably. Numbers stay as they are.
  * Nothing to do is ERR_OK; a deadline or any other failure leaves the segments as they were. */
 MUST_USE Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline);
 

@@ -1,6 +1,7 @@
 /* lex_merge.c - joining segments: their dictionaries are walked side by side, each term's postings are read in order of the
- * documents, those of removed documents left out, and written anew. Memory is the new segment's; files that it replaces are
- * unlinked when it is durable. A crash before that leaves both, of which the longer one counts (lex_open.c).
+ * documents, those of removed documents left out, and written anew. Memory is twice the new segment's, which is why full ones are
+ * joined no more: it is bounded however large the index grows, and searches look into a segment more for each 150,000 chunks or so.
+ * Files that a new segment replaces are unlinked when it is durable. A crash before that leaves both, of which the longer one counts (lex_open.c).
  */
 #include <stdlib.h>
 
@@ -220,20 +221,35 @@ static uint32_t seg_gone(const LexView *v, const LexSeg *s) {
     return n;
 }
 
+/* Where the segments behind the last full one begin. */
+static size_t behind_full(const LexView *v, size_t full) {
+    size_t i = v->n;
+    while (i > 0 && v->segs[i - 1]->built->map.bytes.n < full) i--;
+    return i;
+}
+
+/* The end of those from `from` on that make a full one together: all, when they do not. */
+static size_t until_full(const LexView *v, size_t full, size_t from) {
+    size_t bytes = 0, end = from;
+    while (end < v->n && bytes < full) bytes += v->segs[end++]->built->map.bytes.n;
+    return end;
+}
+
 /* The segments to join; from == end: none. Like sizes only, so that a document is written anew a logarithm of times. */
-static void merge_choose(const LexView *v, bool all, size_t *from, size_t *end) {
+static void merge_choose(const LexView *v, size_t full, bool all, size_t *from, size_t *end) {
     *from = *end = 0;
     if (v->n == 0) return;
     if (all) {
         *end = v->n > 1 || v->n_gone || v->segs[0]->n_removed ? v->n : 0;
         return;
     }
-    if (v->n > SEGMENTS_MAX) {
+    const size_t open = behind_full(v, full);
+    if (v->n - open > SEGMENTS_MAX) {
         size_t i = v->n - 1;
         uint64_t behind = v->segs[i]->docs;
-        while (i > 0 && (v->n - i < MERGE_LEAST || v->segs[i - 1]->docs <= 2 * behind)) behind += v->segs[--i]->docs;
+        while (i > open && (v->n - i < MERGE_LEAST || v->segs[i - 1]->docs <= 2 * behind)) behind += v->segs[--i]->docs;
         *from = i;
-        *end = v->n;
+        *end = until_full(v, full, i);
         return;
     }
     for (size_t i = 0; i < v->n; i++) {
@@ -283,7 +299,7 @@ static Err may_merge(const LexIndex *ix) {
 
 bool lex_merge_due(const LexIndex *ix) {
     size_t from, end;
-    merge_choose(ix->view, false, &from, &end);
+    merge_choose(ix->view, ix->full, false, &from, &end);
     return from != end;
 }
 
@@ -291,7 +307,7 @@ Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline) {
     TRY(may_merge(ix));
     for (;;) {
         size_t from, end;
-        merge_choose(ix->view, all, &from, &end);
+        merge_choose(ix->view, ix->full, all, &from, &end);
         if (from == end) return ERR_OK;
         TRY(merge_once(ix, from, end, deadline));
         if (all) return ERR_OK;

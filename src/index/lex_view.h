@@ -20,6 +20,7 @@ typedef struct {
 struct LexIndex {
     char dir[1024];
     uint64_t generation;
+    size_t full; /* LexSpec.full */
     bool writer;
     bool broken; /* a write failed: nothing more is taken */
     int lock_fd;

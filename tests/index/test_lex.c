@@ -1,9 +1,11 @@
 /* The lexical index beside a plain BM25F that looks at every document: adding, searching, removing, merging, crashing. */
+#include <dirent.h>
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/file.h"
@@ -520,6 +522,48 @@ static void merges_change_no_score_and_keep_segments_few(void **unused) {
     fixture_free(&f);
 }
 
+/* Bytes of the largest segment. */
+static int64_t segment_largest(const Fixture *f) {
+    int64_t most = 0;
+    DIR *dir = opendir(f->dir);
+    CHECK(dir);
+    for (const struct dirent *e; (e = readdir(dir));) {
+        struct stat st;
+        if (!str_ends(str_of(e->d_name), STR(".seg"))) continue;
+        CHECK_INT(fstatat(dirfd(dir), e->d_name, &st, 0), 0);
+        if (st.st_size > most) most = st.st_size;
+    }
+    (void)closedir(dir);
+    return most;
+}
+
+static void full_segments_are_joined_with_no_other(void **unused) {
+    (void)unused;
+    enum { FULL = 8192 };
+    Fixture f;
+    LexStats stats;
+    fixture_make(&f, 0, 1);
+    lex_close(f.ix);
+    LexSpec spec = spec_of(&f, true);
+    spec.full = FULL;
+    CHECK_OK(lex_open(&f.ix, &spec));
+    for (size_t i = 0; i < 1500; i++) {
+        doc_add(&f, (int64_t)i);
+        if (i % 10 && i + 1 < 1500) continue;
+        CHECK_OK(lex_sync(f.ix, &f.committed));
+        if (i < 700 && i + 1 < 1500) continue; /* many at once first, then one by one */
+        CHECK_OK(lex_merge(f.ix, false, NULL));
+        CHECK(!lex_merge_due(f.ix));
+    }
+    lex_stats(f.ix, &stats);
+    CHECK(stats.segments > 8 && stats.segments <= 8 + (uint64_t)stats.bytes / FULL);
+    CHECK(segment_largest(&f) >= FULL && segment_largest(&f) < 2 * FULL);
+    const LexQuery q = query_random(&f, 5), phrase = query_of(&f, "\"bako cako\" dako -eako");
+    check_query(&f, &q, 30, NULL);
+    check_query(&f, &phrase, 30, NULL);
+    fixture_free(&f);
+}
+
 static void compacting_numbers_documents_anew(void **unused) {
     (void)unused;
     Fixture f;
@@ -890,6 +934,7 @@ int main(void) {
         cmocka_unit_test(an_empty_index_a_large_k_and_bad_queries_are_answered),
         cmocka_unit_test(removed_documents_are_not_found_and_count_in_no_score_before_a_merge_or_after),
         cmocka_unit_test(merges_change_no_score_and_keep_segments_few),
+        cmocka_unit_test(full_segments_are_joined_with_no_other),
         cmocka_unit_test(compacting_numbers_documents_anew),
         cmocka_unit_test(batches_make_the_index_that_single_documents_make),
         cmocka_unit_test(what_is_not_committed_is_cut_off_by_the_next_writer),
