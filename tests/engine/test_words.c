@@ -205,13 +205,14 @@ static double tf_of(const Plain *c, unsigned w) {
 }
 
 static double plain_score(const Plain *all, size_t n, size_t of, const unsigned *query, size_t n_query) {
+    const double k1 = (double)lex_settings_default.k1, b = (double)lex_settings_default.b;
     double mean = 0, score = 0;
     for (size_t i = 0; i < n; i++) mean += all[i].length / (double)n;
     for (size_t q = 0; q < n_query; q++) {
         double df = 0;
         for (size_t i = 0; i < n; i++) df += tf_of(&all[i], query[q]) > 0;
         const double tf = tf_of(&all[of], query[q]), idf = log(1 + ((double)n - df + 0.5) / (df + 0.5));
-        score += idf * 2.2 * tf / (tf + 1.2 * (0.25 + 0.75 * all[of].length / mean));
+        score += idf * (k1 + 1) * tf / (tf + k1 * (1 - b + b * all[of].length / mean));
     }
     return score;
 }
