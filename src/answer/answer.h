@@ -60,7 +60,9 @@ typedef struct {
     size_t n;
     size_t *cited; /* [n_cited] hits by source number */
     size_t n_cited;
-    Str text;          /* the quotes, each with its source's number "[1]" behind it; empty when abstained */
+    size_t
+        *order; /* [n_hits] the request's hits, first those that answer best, going by them and their best sentences */
+    Str text;   /* the quotes, each with its source's number "[1]" behind it; empty when abstained */
     bool deadline_hit; /* sentences were judged by their words alone */
     double ms;
 } Answer;

@@ -14,9 +14,14 @@
 #include "search/evidence.h"
 
 enum { HITS_READ = 8, SPANS_A_HIT = 64, SPANS_EMBEDDED = 40, QUOTES = 3, MARGIN_OVER = 9 };
-static const float BY_COSINE = 0.5f, BY_SHARE = 0.3f, BY_HIT = 0.2f; /* what a span's score is made of */
+/* What a span's score is made of. With the next one, and against 0.5, 0.3, 0.2 and the order of the search, on 300 questions of SQuAD 2
+ * (bench/answers.py --n 300 --seed 5): the first quote holds an answer in 80.0 % (before in 79.3), one of three in 87.0 (85.7); the
+ * passage that was meant is the first in 86.7 % (85.0), among the first five in 96.0 (95.0). */
+static const float BY_COSINE = 0.36f, BY_SHARE = 0.28f, BY_HIT = 0.36f;
 static const float QUOTE_LEAST = 0.8f; /* of the best quote's score: below it a further one is left out */
-static const float SAME = 0.92f;       /* cosine of two spans that say the same */
+/* What the best sentence of a hit adds to what ranked the hit. */
+static const float BY_SENTENCE = 0.8f;
+static const float SAME = 0.92f; /* cosine of two spans that say the same */
 
 typedef struct {
     size_t hit;
@@ -195,6 +200,38 @@ static float margin_of(const Extract *x) {
     return n > 1 ? x->pieces[0].score - sum / (float)(n - 1) : 0;
 }
 
+typedef struct {
+    size_t hit;
+    float value;
+} Passage;
+
+static int by_value(const void *pa, const void *pb) {
+    const Passage *a = pa, *b = pb;
+    if (a->value != b->value) return a->value > b->value ? -1 : 1;
+    return (a->hit > b->hit) - (a->hit < b->hit);
+}
+
+/* Hits that were read, by themselves and by the best sentence in each; the others keep their places behind them. */
+static Err passages_order(Extract *x) {
+    const size_t n = x->rq->n_hits, read = n < HITS_READ ? n : HITS_READ;
+    Passage passages[HITS_READ];
+    x->out->order = arena_array(x->a, size_t, n + 1);
+    if (!x->out->order) return arena_error();
+    for (size_t i = 0; i < read; i++) {
+        const SearchHit *h = &x->rq->hits[i];
+        float best = 0;
+        for (size_t k = 0; k < x->n; k++) {
+            const Piece *p = &x->pieces[k];
+            const float own = p->score - BY_HIT * h->score;
+            if (p->hit == i && own > best) best = own;
+        }
+        passages[i] = (Passage){i, h->fused + BY_SENTENCE * best};
+    }
+    qsort(passages, read, sizeof *passages, by_value);
+    for (size_t i = 0; i < n; i++) x->out->order[i] = i < read ? passages[i].hit : i;
+    return ERR_OK;
+}
+
 static void weigh(Extract *x) {
     AnswerEvidence *e = &x->out->evidence;
     for (size_t i = 0; i < x->rq->n_hits && i < HITS_READ; i++) {
@@ -232,6 +269,7 @@ Err answer_extract(Arena *a, const AnswerRequest *rq, Answer *out) {
     TRY(pieces_judge(&x));
     weigh(&x);
     TRY(citations_take(&x));
+    TRY(passages_order(&x));
     out->abstained = out->n == 0 || out->confidence < rq->threshold;
     if (!out->abstained) TRY(text_write(&x));
     out->ms = clock_ms_since(start);

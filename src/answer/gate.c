@@ -10,7 +10,9 @@
  * 0.862, 0.979 and 0.704; at 0.4 a third of adversarial questions is not answered, before a quarter, and of those with an answer
  * 12.3 % instead of 11.7 %. Without effect, in a logistic whose folds were other articles: the largest idf that is missing, words of
  * neighbouring sentences, pairs of words that stand near each other, names and numbers of the question, agreement of words and
- * vectors, margins of either.
+ * vectors, margins of either. Trees boosted over all of these and 30 measures more (the place of the best quote's hit, gaps between the
+ * first hits and between the first quotes, kinds of questions, their lengths) come to 0.869, 0.986 and 0.711 where these eight come to
+ * 0.854, 0.980 and 0.708 (1,600 questions of each kind, folds of other articles): what is missing is not in such measures.
  */
 #include <math.h>
 

@@ -185,6 +185,16 @@ static Err answer_written(Ask *k, const FindView *found, const Answer *quotes) {
     return compose(k, found, quotes, &context);
 }
 
+/* What was read, best first. Last of all: quotes and sources are told by the places that hits had. */
+static Err fill_read(Ask *k, const Answer *quotes) {
+    PythiaReply *found = &k->out->found;
+    PythiaHit *hits = arena_array(k->a, PythiaHit, found->n + 1);
+    if (!hits) return arena_error();
+    for (size_t i = 0; i < found->n; i++) hits[i] = found->hits[quotes->order[i]];
+    found->hits = hits;
+    return ERR_OK;
+}
+
 static Err answer(void *ctx, const FindView *found) {
     Ask *k = ctx;
     const int64_t start = clock_mono_ns();
@@ -208,6 +218,7 @@ static Err answer(void *ctx, const FindView *found) {
         err = answer_quotes(k, &quotes);
     else
         err = answer_written(k, found, &quotes);
+    if (!err) err = fill_read(k, &quotes);
     k->out->answer_ms = clock_ms_since(start);
     return err;
 }

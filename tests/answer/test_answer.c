@@ -39,6 +39,28 @@ static void the_sentence_that_holds_the_words_is_quoted_with_its_line(void **sta
     fixture_close(&f);
 }
 
+static void hits_are_ordered_by_what_ranked_them_and_their_best_sentence(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_open(&f, texts, TEXTS);
+    const char *question = "how many sheets does the paper tray take";
+    const float likely[] = {0.5f, 0.45f, 0.4f, 0.3f}, sure[] = {1.5f, 0.45f, 0.4f, 0.3f};
+    for (size_t i = 0; i < TEXTS; i++) f.hits[i].fused = likely[i];
+    Answer a = ask(&f, question, f.hits, TEXTS, 0);
+    CHECK(a.order[0] == 1 && a.order[1] == 0 && a.order[2] == 2 && a.order[3] == 3);
+    CHECK_INT(a.citations[0].hit, 1); /* told by the places that they had */
+    for (size_t i = 0; i < TEXTS; i++) f.hits[i].fused = sure[i];
+    a = ask(&f, question, f.hits, TEXTS, 0);
+    CHECK(a.order[0] == 0 && a.order[1] == 1);
+    enum { MANY = 12 }; /* those that are not read stay where they were */
+    SearchHit many[MANY];
+    for (size_t i = 0; i < MANY; i++) many[i] = f.hits[0], many[i].fused = 0.1f;
+    many[MANY - 1] = f.hits[1];
+    a = ask(&f, question, many, MANY, 0);
+    for (size_t i = 0; i < MANY; i++) CHECK_INT(a.order[i], i);
+    fixture_close(&f);
+}
+
 static void what_was_said_is_not_said_again(void **state) {
     (void)state;
     Fixture f;
@@ -86,6 +108,7 @@ static void a_citation_that_does_not_stand_there_is_found_out(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sentence_that_holds_the_words_is_quoted_with_its_line),
+        cmocka_unit_test(hits_are_ordered_by_what_ranked_them_and_their_best_sentence),
         cmocka_unit_test(what_was_said_is_not_said_again),
         cmocka_unit_test(without_evidence_it_abstains_and_keeps_the_nearest),
         cmocka_unit_test(a_citation_that_does_not_stand_there_is_found_out),
