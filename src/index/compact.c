@@ -1,11 +1,9 @@
-/* compact.c - the compact kind: opening, adding, codes. Building is in compact_build.c, searching in compact_search.c; what it
- * is, in compact.h.
+/* compact.c - the compact kind: opening and adding. Codes are in compact_code.c, building in compact_build.c, searching in
+ * compact_search.c; what it is, in compact.h.
  */
 #include "index/compact.h"
 
 #include <stdlib.h>
-
-#include "kern/kern.h"
 
 static void compact_close(VecIndex *base) {
     Compact *ix = (Compact *)base;
@@ -75,7 +73,7 @@ Err compact_basis_read(const Compact *ix, const Built *b, CompactBasis *out) {
     *out = (CompactBasis){.components = b->words[COMPACT_COMPONENTS], .learnt = b->words[COMPACT_LEARNT]};
     memcpy(&out->error, &b->words[COMPACT_ERROR], sizeof out->error);
     memcpy(&out->unit, &b->words[COMPACT_UNIT], sizeof out->unit);
-    if (out->components != compact_components(dim))
+    if (out->components == 0 || out->components > COMPACT_MOST)
         return err_fix(err_set(ERR_CORRUPT, "index file '%s' is damaged: %zu components of %zu numbers", f->path,
                                out->components, dim),
                        INDEX_FILE_FIX);
@@ -83,66 +81,21 @@ Err compact_basis_read(const Compact *ix, const Built *b, CompactBasis *out) {
     if (!(out->unit > 0 && out->unit < INFINITY)) return basis_damaged(f, "its factors have no unit");
     TRY(built_expect(f, b, COMPACT_MEAN, dim * sizeof(float)));
     TRY(built_expect(f, b, COMPACT_BASIS, out->components * row8_bytes(dim)));
+    TRY(built_expect(f, b, COMPACT_SPREAD, out->components * sizeof(float)));
+    TRY(built_expect(f, b, COMPACT_PLACES, out->components * sizeof(CompactPlace)));
+    out->bytes = compact_code_bytes(dim);
     out->mean = b->parts[COMPACT_MEAN].bytes;
     out->basis = b->parts[COMPACT_BASIS].bytes;
+    out->spread = b->parts[COMPACT_SPREAD].bytes;
+    out->places = b->parts[COMPACT_PLACES].bytes;
     if (vec_first_unfit(out->mean, dim) < dim) return basis_damaged(f, "a number of its mean is not finite");
+    for (size_t i = 0; i < out->components; i++) {
+        CompactPlace p = out->places[i];
+        if (!(out->spread[i] > 0 && out->spread[i] < INFINITY)) return basis_damaged(f, "a component has no spread");
+        if (p.bits == 0 || p.bits > COMPACT_BITS || p.shift + p.bits > 8 || p.byte >= out->bytes)
+            return basis_damaged(f, "a component's bits have no place");
+    }
     return ERR_OK;
-}
-
-/* ---- codes ---- */
-
-enum { FACTOR_ONE = 128, FACTOR_STEPS = 32 /* an octave */ };
-
-void compact_turn(const CompactBasis *b, const float *v, size_t dim, float *numbers) {
-    const KernScan *scan = scan_table();
-    int16_t whole[VEC_DIM_MAX];
-    float scale = row8_query(v, dim, whole);
-    for (size_t i = 0; i < b->components; i++) {
-        const uint8_t *row = b->basis + i * row8_bytes(dim);
-        numbers[i] = (float)scan->dot8(whole, (const int8_t *)row, dim) * (scale * row8_scale(row, dim));
-    }
-}
-
-/* Levels -3, -1, 1, 3 in steps of half a standard deviation, the best four for numbers that are about normal; numbers of a
- * turned basis are (Max 1960). */
-float compact_levels(const CompactBasis *b, const float *row, size_t dim, float *numbers, uint8_t *item) {
-    float offset[VEC_DIM_MAX];
-    double squares = 0, along = 0; /* a float would not hold the square of a number near ROW8_MOST */
-    for (size_t d = 0; d < dim; d++) offset[d] = row[d] - b->mean[d];
-    compact_turn(b, offset, dim, numbers);
-    for (size_t i = 0; i < b->components; i++) squares += (double)numbers[i] * (double)numbers[i];
-    float border = 0.9957f * (float)sqrt(squares / (double)b->components);
-    memset(item, 0, b->components / 4);
-    for (size_t i = 0; i < b->components; i++) {
-        unsigned code = numbers[i] < -border ? 0 : numbers[i] < 0 ? 1 : numbers[i] < border ? 2 : 3;
-        item[i / 4] = (uint8_t)(item[i / 4] | code << 2 * (i % 4));
-        along += (double)numbers[i] * (2 * (double)code - 3);
-    }
-    return along > 0 ? (float)(squares / along) : 0;
-}
-
-static uint8_t factor_pack(float factor, float unit) {
-    if (!(factor > 0)) return 0;
-    float steps = FACTOR_ONE + FACTOR_STEPS * log2f(factor / unit);
-    return steps <= 1 ? 1 : steps >= 255 ? 255 : (uint8_t)lrintf(steps);
-}
-
-void compact_encode(const CompactBasis *b, const float *row, size_t dim, float *numbers, uint8_t *item) {
-    item[b->components / 4] = factor_pack(compact_levels(b, row, dim, numbers, item), b->unit);
-}
-
-void compact_tables(const CompactBasis *b, const float *query, size_t dim, float *numbers, CompactTables *t) {
-    compact_turn(b, query, dim, numbers);
-    for (size_t i = 0; i < b->components / 4; i++)
-        for (unsigned code = 0; code < 256; code++) {
-            float sum = 0;
-            for (size_t j = 0; j < 4; j++) sum += numbers[4 * i + j] * (2 * (float)(code >> 2 * j & 3) - 3);
-            t->levels[i * 256 + code] = sum;
-        }
-    t->factors[0] = 0;
-    for (int byte = 1; byte < 256; byte++)
-        t->factors[byte] = b->unit * exp2f((float)(byte - FACTOR_ONE) / FACTOR_STEPS);
-    t->base = kern_table()->dot(query, b->mean, dim);
 }
 
 /* ---- adding ---- */

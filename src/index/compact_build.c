@@ -5,6 +5,7 @@
  * underestimated (what lies outside of the components they have in common). Then the rows' file is written anew, each block
  * with as many items as before, since any committed count is a block's end.
  */
+#include <float.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -34,13 +35,15 @@ typedef struct {
     Compact *ix;
     RowsView *v;
     const Deadline *deadline;
-    size_t dim, components, bytes, m;
-    uint32_t live;  /* rows that are not removed */
-    float *sample;  /* [m, dim] */
-    float *mean;    /* [dim] */
-    float *turn;    /* [components, dim] */
-    uint8_t *basis; /* the same as row8 */
-    float *numbers; /* [components] */
+    size_t dim, count, bytes, m; /* count: components that are learnt; made has those with bits */
+    uint32_t live;               /* rows that are not removed */
+    float *sample;               /* [m, dim] */
+    float *mean;                 /* [dim] */
+    float *turn;                 /* [count, dim] */
+    uint8_t *basis;              /* those of it with bits as row8 */
+    float *spread;               /* [count] first variances */
+    CompactPlace *places;
+    float *numbers; /* [count] */
     CompactTables tables;
     uint8_t *items;    /* [m][bytes] */
     CompactBasis made; /* of mean and basis */
@@ -79,7 +82,7 @@ static double near_errors(Build *b, size_t query, float *length) {
     }
     compact_tables(&b->made, q, b->dim, b->numbers, &b->tables);
     for (size_t i = 0; i < top.n; i++) {
-        float got = compact_estimate(&b->tables, b->items + hits[i].slot * b->bytes, b->components);
+        float got = compact_estimate(&b->tables, b->items + hits[i].slot * b->bytes);
         sum += (double)(hits[i].score - got) * (double)(hits[i].score - got);
     }
     return sum / (double)(top.n ? top.n : 1);
@@ -115,27 +118,51 @@ static Err error_measure(Build *b) {
     return ERR_OK;
 }
 
+/* Components that got no bits go; variances become spreads. */
+static void components_keep(Build *b) {
+    size_t row = row8_bytes(b->dim), kept = 0;
+    compact_share(b->spread, b->count, compact_code_bytes(b->dim), b->places);
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->places[i].bits == 0) continue;
+        row8_encode(b->turn + i * b->dim, b->dim, b->basis + kept * row);
+        b->places[kept] = b->places[i];
+        b->spread[kept++] = sqrtf(b->spread[i] + FLT_MIN);
+    }
+    b->made = (CompactBasis){.components = kept,
+                             .bytes = compact_code_bytes(b->dim),
+                             .mean = b->mean,
+                             .basis = b->basis,
+                             .spread = b->spread,
+                             .places = b->places};
+}
+
 static Err basis_learn(Build *b, Arena *a) {
     uint32_t words[BUILT_WORDS] = {0};
     size_t row = row8_bytes(b->dim);
     b->mean = arena_array(a, float, b->dim);
-    b->turn = arena_array(a, float, b->components * b->dim);
-    b->basis = arena_array(a, uint8_t, b->components * row);
-    b->numbers = arena_array(a, float, b->components);
-    b->tables.levels = arena_alloc_array(a, compact_tables_bytes(b->components), 1);
+    b->turn = arena_array(a, float, b->count * b->dim);
+    b->basis = arena_array(a, uint8_t, b->count * row);
+    b->spread = arena_array(a, float, b->count);
+    b->places = arena_array(a, CompactPlace, b->count);
+    b->numbers = arena_array(a, float, b->count);
+    b->tables.sums = arena_alloc_array(a, compact_tables_bytes(b->dim), 1);
     b->items = arena_array(a, uint8_t, b->m * b->bytes);
-    if (!b->mean || !b->turn || !b->basis || !b->numbers || !b->tables.levels || !b->items) return arena_error();
-    TRY(pca_train(b->sample, b->m, b->dim, b->components, b->ix->kept.params.seed, b->deadline, b->mean, b->turn));
-    for (size_t i = 0; i < b->components; i++) row8_encode(b->turn + i * b->dim, b->dim, b->basis + i * row);
-    b->made = (CompactBasis){.components = b->components, .mean = b->mean, .basis = b->basis};
+    if (!b->mean || !b->turn || !b->basis || !b->spread || !b->places || !b->numbers || !b->tables.sums || !b->items)
+        return arena_error();
+    TRY(pca_train(b->sample, b->m, b->dim, b->count, b->ix->kept.params.seed, b->deadline, b->mean, b->turn,
+                  b->spread));
+    components_keep(b);
     TRY(error_measure(b));
-    words[COMPACT_COMPONENTS] = (uint32_t)b->components;
+    const CompactBasis *made = &b->made;
+    words[COMPACT_COMPONENTS] = (uint32_t)made->components;
     words[COMPACT_LEARNT] = b->live;
-    memcpy(&words[COMPACT_ERROR], &b->made.error, sizeof b->made.error);
-    memcpy(&words[COMPACT_UNIT], &b->made.unit, sizeof b->made.unit);
+    memcpy(&words[COMPACT_ERROR], &made->error, sizeof made->error);
+    memcpy(&words[COMPACT_UNIT], &made->unit, sizeof made->unit);
     const BuiltPart parts[COMPACT_N_PARTS] = {
         [COMPACT_MEAN] = {b->mean, b->dim * sizeof *b->mean},
-        [COMPACT_BASIS] = {b->basis, b->components * row},
+        [COMPACT_BASIS] = {b->basis, made->components * row},
+        [COMPACT_SPREAD] = {b->spread, made->components * sizeof *b->spread},
+        [COMPACT_PLACES] = {b->places, made->components * sizeof *b->places},
     };
     /* "over 0 rows": it holds for rows of any commit, so that a writer never takes it for a crash's leftovers */
     return built_write(&b->ix->kept.built, 0, words, parts, COMPACT_N_PARTS);
@@ -196,7 +223,7 @@ Err compact_build(VecIndex *base, Pool *pool, const Deadline *deadline) {
                .v = rows_hold(&ix->kept.rows),
                .deadline = deadline,
                .dim = base->dim,
-               .components = compact_components(base->dim),
+               .count = base->dim < COMPACT_MOST ? base->dim : COMPACT_MOST,
                .bytes = compact_bytes(base->dim)};
     Err err = ERR_OK;
     if (base->dim < COMPACT_LEAST || compact_coded(base->dim, b.v->item_bytes)) goto done;

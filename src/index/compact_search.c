@@ -1,6 +1,6 @@
 /* compact_search.c - an estimate for every row, then exact scores of the best until the rest is ruled out.
  *
- * Estimates come from tables of the query, one look-up for four components, some 76 ns a row; they go into a heap. The best of
+ * Estimates come from tables of the query, one look-up a byte, some 76 ns a row; they go into a heap. The best of
  * it are computed anew, a batch at a time, as long as the next estimate and BOUND errors on top could still be among the k.
  *
  * When a deadline or the budget ends a search, rows that were estimated but not computed fill what is missing of the k, with
@@ -12,11 +12,13 @@
 
 enum { BATCH = 8 /* rows computed at a time: a model embeds so many at nearly the cost of fewer */ };
 
-/* Errors that an estimate may be below the truth for the proof to hold, at effort 1. On 98,559 chunks of code, recall@10 and
- * rows computed: 2 gives 0.963 for 40 where queries are chunks and 0.939 for 53 where they are phrases; 2.25 gives 0.974 for 47
- * and 0.954 for 64; 2.45 0.980 for 56 and 0.966 for 78. Under a filter the k-th row is farther away, where estimates are off by
- * more than near ones are (tests/index/test_kinds.c). */
-#define BOUND 2.25f
+/* Errors that an estimate may be below the truth for the proof to hold, at effort 1. Their measure is that of near rows, which
+ * estimates put too low, so it is a generous one. On 98,559 chunks of code, recall@10 and rows computed: 1.2 gives 0.989 for 40
+ * where queries are chunks and 0.962 for 44 where they are phrases; 1.6 0.995 for 52 and 0.979 for 59; 2.25 0.999 for 85 and
+ * 0.993 for 103. Under a filter the k-th row is farther away, where estimates are off by more than near ones are: FILTERED
+ * times as far (tests/index/test_kinds.c). */
+#define BOUND    1.2f
+#define FILTERED 1.4f
 
 typedef struct {
     const Compact *ix;
@@ -57,7 +59,7 @@ static Err block_estimate(Search *s, size_t number) {
         if (!checked) TRY(rows_verify(s->of.rows, v, number));
         checked = true;
         const uint8_t *item = span->items + (size_t)(slot - span->first) * v->item_bytes;
-        float estimate = compact_estimate(&s->tables, item, s->basis.components);
+        float estimate = compact_estimate(&s->tables, item);
         if (s->of.q->estimate)
             topk_offer(&s->of.top, slot, estimate);
         else
@@ -140,16 +142,16 @@ static Err query_prepare(Search *s, const Built *b, size_t heap) {
                        "index '%s' keeps codes, no vectors, and was opened without a way to compute them",
                        s->of.rows->rows_path);
     float numbers[COMPACT_MOST];
-    size_t tables = compact_tables_bytes(s->basis.components), dim = s->of.dim;
+    size_t tables = compact_tables_bytes(s->of.dim), dim = s->of.dim;
     size_t fetched = (BATCH * dim * sizeof(float) + 63) / 64 * 64;
     void *memory;
     TRY(vec_scratch_need(s->of.q->scratch, tables + fetched + heap * sizeof *s->heap, &memory));
-    s->tables.levels = memory;
+    s->tables.sums = memory;
     s->fetched = (float *)(void *)((uint8_t *)memory + tables);
     s->heap = (VecHit *)(void *)((uint8_t *)memory + tables + fetched);
     compact_tables(&s->basis, s->query, dim, numbers, &s->tables);
     float length = sqrtf(kern_table()->dot(s->query, s->query, dim));
-    s->bound = BOUND * sqrtf(s->of.q->effort) * s->basis.error * length;
+    s->bound = BOUND * sqrtf(s->of.q->effort) * s->basis.error * length * (s->of.q->allowed ? FILTERED : 1);
     return ERR_OK;
 }
 
@@ -197,7 +199,7 @@ static Err codes_score(Search *s, const Built *b, const uint32_t *slots, size_t 
     for (size_t i = 0; i < n; i++) {
         const void *item;
         TRY(rows_read(s->of.rows, s->of.v, slots[i], &item));
-        scores[i] = compact_estimate(&s->tables, item, s->basis.components);
+        scores[i] = compact_estimate(&s->tables, item);
         had[i] = true;
     }
     s->of.q->report->scanned = (uint32_t)n;

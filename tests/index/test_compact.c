@@ -6,9 +6,9 @@
 
 #include "base/file.h"
 #include "check.h"
-#include "index/vec.h"
+#include "index/compact.h"
 
-enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 160 / 4 + 1 };
+enum { DIM = 384, ROWS = 4000, QUERIES = 50, K = 10, CODE = 46 + 1 };
 
 static float *data, *queries; /* [ROWS, DIM], [QUERIES, DIM]: 80 clouds in 100 directions, others are noise */
 
@@ -204,8 +204,8 @@ static void estimates_compute_nothing_and_tell_how_far_off_they_are(void **st) {
         for (size_t h = 0; h < n; h++) CHECK(had[h] && scores[h] == hits[h].score);
         CHECK(report.error > 0);
     }
-    CHECK(good >= QUERIES * K * 97 / 100);     /* 40 estimates hold nearly all of the best 10 */
-    CHECK(beyond < QUERIES * 4 * K * 8 / 100); /* two standard deviations */
+    CHECK(good >= QUERIES * K * 97 / 100);      /* 40 estimates hold nearly all of the best 10 */
+    CHECK(beyond < QUERIES * 4 * K * 23 / 100); /* 1.2 standard deviations */
     vec_close(ix);
     CHECK_OK(file_remove_tree(dir));
 }
@@ -323,7 +323,30 @@ static void what_fails_while_computing_is_told(void **st) {
     CHECK_OK(file_remove_tree(dir));
 }
 
-static void rows_become_codes_of_forty_one_bytes_and_readers_keep_theirs(void **st) {
+static void bits_go_where_the_variance_is_and_none_is_given_twice(void **st) {
+    (void)st;
+    enum { N = 240, BYTES = 46 };
+    static const float falls[] = {0.97f, 0.5f, 1.0f, 0.0f}; /* as of text, to one component, none, all in the first */
+    for (size_t f = 0; f < sizeof falls / sizeof *falls; f++) {
+        float variances[N];
+        CompactPlace places[N];
+        unsigned taken[BYTES] = {0}, bits = 0;
+        for (size_t i = 0; i < N; i++) variances[i] = i ? variances[i - 1] * falls[f] : 0.05f;
+        compact_share(variances, N, BYTES, places);
+        for (size_t i = 0; i < N; i++) {
+            CHECK(places[i].bits <= COMPACT_BITS);
+            if (places[i].bits == 0) continue;
+            unsigned mask = ((1u << places[i].bits) - 1) << places[i].shift;
+            CHECK(places[i].byte < BYTES && mask < 256);
+            CHECK(!(taken[places[i].byte] & mask));
+            taken[places[i].byte] |= mask;
+            bits += places[i].bits;
+        }
+        CHECK_INT(bits, 8 * BYTES);
+    }
+}
+
+static void rows_become_codes_of_47_bytes_and_readers_keep_theirs(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
@@ -454,7 +477,8 @@ int main(void) {
         cmocka_unit_test(a_budget_is_kept_and_the_rest_are_estimates),
         cmocka_unit_test(a_deadline_gives_the_best_so_far),
         cmocka_unit_test(what_fails_while_computing_is_told),
-        cmocka_unit_test(rows_become_codes_of_forty_one_bytes_and_readers_keep_theirs),
+        cmocka_unit_test(bits_go_where_the_variance_is_and_none_is_given_twice),
+        cmocka_unit_test(rows_become_codes_of_47_bytes_and_readers_keep_theirs),
         cmocka_unit_test(any_failing_call_of_the_build_leaves_rows_or_codes),
         cmocka_unit_test(codes_without_their_basis_are_damaged),
         cmocka_unit_test(flipped_bytes_are_found),
