@@ -54,11 +54,21 @@ static Err name_check(Str name) {
     return str_find_char(name, 0) < 0 ? ERR_OK : err_set(ERR_INPUT, "its name has a NUL byte");
 }
 
+/* Too large a file is not even hashed: that takes a second for each gigabyte of it. */
+static Err size_check(const Upload *u, Slot *s) {
+    struct stat st;
+    Str reason;
+    if (fstat(s->file->fd, &st) != 0 || st.st_size <= u->read.max_size) return ERR_OK;
+    TRY(reason_too_large(&s->arena, u->read.max_size, st.st_size, &reason));
+    return err_set(ERR_LIMIT, "%.*s", STR_FMT(reason));
+}
+
 /* What it is, before it is read: name, hash, URI. */
-static Err slot_look(Slot *s) {
+static Err slot_look(const Upload *u, Slot *s) {
     char hex[65];
     s->name = path_base(s->file->name);
     Err err = name_check(s->name);
+    if (!err) err = size_check(u, s);
     if (!err && s->file->sha256) s->sha256 = *s->file->sha256;
     if (!err && !s->file->sha256) err = sha256_fd(s->file->fd, &s->sha256);
     if (err) return refuse(s, err);
@@ -159,7 +169,7 @@ static Err batch_run(Upload *u, size_t from) {
         Arena keep = u->slots[i].arena;
         arena_reset(&keep);
         u->slots[i] = (Slot){.arena = keep, .file = &u->rq->files[from + i], .out = &u->out->files[from + i]};
-        TRY(slot_look(&u->slots[i]));
+        TRY(slot_look(u, &u->slots[i]));
         if (!u->slots[i].done) TRY(known(u, &u->slots[i], &found));
     }
     TRY(pool_for(u->pool, u->n, slot_read, u));

@@ -142,6 +142,9 @@ class Adding(AddTest):
     def test_sizes_are_limited(self):
         self.write("big.txt", "lighthouse " * 20000)
         self.assertFails(self.pythia("add", "--max-file-size", "100K", "big.txt"), 2, "larger than 100 KB (214.8 KB)")
+        with open(self.tree / "huge.pdf", "wb") as f:
+            f.truncate(1 << 40)  # reading it would take longer than a test may
+        self.assertFails(self.pythia("add", "huge.pdf"), 2, "larger than 64 MB (1 TB)")
         self.assertFails(self.pythia("add", "--max-file-size", "100K", "--name", "big.txt", "-", stdin=b"x" * 200000), 2,
                          "'stdin': more than 102400 bytes")
         self.assertEqual(self.add("big.txt")["added"], 1)
