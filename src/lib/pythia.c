@@ -77,6 +77,7 @@ static Err engine_start(pythia_engine *e, const pythia_options *o) {
                            .workers = (size_t)config_int(e->config, CONF_SERVE_WORKERS),
                            .ingest_workers = (size_t)config_int(e->config, CONF_SERVE_INGEST_WORKERS),
                            .queue_max = (size_t)config_int(e->config, CONF_SERVE_MAX_QUEUE),
+                           .callers_work = true,
                            .own_folder = true};
     return desk_open(&e->desk, &desk);
 }

@@ -5,7 +5,8 @@
  * This is the only header; the library exports nothing else. Requests and replies of pythia_call are JSON, as over every other
  * door (docs/serving.md); the calls that matter most have structs.
  *
- * Threads: an engine may be used by any number of threads at once; it has workers of its own, and merges what they ask. Each
+ * Threads: an engine may be used by any number of threads at once, and merges what they ask. Calls work on the thread that makes
+ * them (256 KB of stack will do), so many at a time as serve.workers says; what indexes has threads of its own. Each
  * engine stands for itself. pythia_stop must be the last call. No call may be made in a child after fork, but for exec.
  *
  * Memory: what a call hands out is the caller's, until given to the function that frees it. Where memory runs out a call

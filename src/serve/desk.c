@@ -1,55 +1,13 @@
 /* desk.c - see desk.h. Three lines (interactive, puts, runs), each a linked list under one lock with a condition of its own. */
-#include "serve/desk.h"
+#include "serve/desk_impl.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
-#include "base/pool.h"
-#include "serve/follow.h"
 #include "serve/reply.h"
-
-enum { WORKERS_MAX = 64, INGEST_MAX = 8, INGEST_QUEUE_MAX = 8, QUEUE_MAX = 256, AUDIT_OBJECT_MAX = 512 };
-
-/* Documents and uploads do not wait behind the run of a folder, which may take an hour. */
-typedef enum { LINE_QUICK, LINE_PUT, LINE_RUN, LINES } DeskLine;
-
-struct DeskWorker {
-    Desk *desk;
-    DeskLine line;
-    Pythia *engine;
-    Thread *thread;
-    Arena arena;
-    Call *call;          /* at work now; guarded by the desk's lock */
-    int64_t run;         /* of the call, once it has begun; likewise */
-    bool working;        /* until just before the answer, or, where that came early, to the end of the work; likewise */
-    volatile int cancel; /* what the engine polls; atomic */
-};
-
-struct Desk {
-    DeskOpts opts;
-    Pythia *first; /* beside which the workers' stand */
-    DeskWorker workers[WORKERS_MAX + 2 * INGEST_MAX];
-    size_t n_workers;
-    Metrics metrics;
-    int64_t opened_ns;
-    pthread_mutex_t lock; /* guards all below, and call and run of the workers */
-    pthread_cond_t work[LINES], quiet;
-    Call *head[LINES], *tail[LINES];
-    size_t depth[LINES], busy[LINES]; /* calls that wait; workers at work */
-    bool closing;
-    int64_t idle_since_ns;
-    ModelState model;
-    ErrInfo model_why;
-    char model_name[128];
-    int64_t model_dim;
-    Thread *warmer;
-    volatile int warm_cancel;
-    Follow *follow;
-};
 
 /* ---- answers ---- */
 
@@ -231,87 +189,30 @@ static void call_do(DeskWorker *w, Call *c) {
     call_end(d, c);
 }
 
+/* Its call is done. */
+static void worker_rest(DeskWorker *w) {
+    Desk *d = w->desk;
+    worker_leave(w);
+    arena_reset(&w->arena);
+    (void)pthread_mutex_lock(&d->lock);
+    d->busy[w->line]--;
+    if (w->lent) (void)pthread_cond_signal(&d->work[w->line]);
+    w->lent = false;
+    if (!is_busy(d)) {
+        d->idle_since_ns = clock_mono_ns();
+        (void)pthread_cond_broadcast(&d->quiet);
+    }
+    (void)pthread_mutex_unlock(&d->lock); /* from here on a desk that is closed may be gone */
+}
+
 static Err worker_body(void *ctx) {
     DeskWorker *w = ctx;
-    Desk *d = w->desk;
     Call *c;
-    while ((c = line_take(d, w))) {
+    while ((c = line_take(w->desk, w))) {
         call_do(w, c);
-        worker_leave(w);
-        arena_reset(&w->arena);
-        (void)pthread_mutex_lock(&d->lock);
-        d->busy[w->line]--;
-        if (!is_busy(d)) {
-            d->idle_since_ns = clock_mono_ns();
-            (void)pthread_cond_broadcast(&d->quiet);
-        }
-        (void)pthread_mutex_unlock(&d->lock);
+        worker_rest(w);
     }
     return ERR_OK;
-}
-
-/* ---- the model ---- */
-
-/* Collections that were made with a model of this name that was another: told at the start, not at the first search. */
-static void dimensions_check(const Desk *d, Pythia *p, Arena *a, size_t dim) {
-    PythiaCollection *list = NULL;
-    size_t n = 0;
-    if (pythia_collections(p, a, &list, &n))
-        return; /* there is no store yet, or each search says what is wrong with it */
-    for (size_t i = 0; i < n; i++)
-        if (list[i].dim && list[i].dim != (int64_t)dim && str_is(list[i].model, d->model_name))
-            LOG(LOG_WARN, "serve",
-                "collection '%.*s' has vectors of %lld dimensions, the model '%s' gives %zu; run: pythia index "
-                "--collection %.*s --force",
-                STR_FMT(list[i].name), (long long)list[i].dim, d->model_name, dim, STR_FMT(list[i].name));
-}
-
-static Err warm_default(void *ctx, Pythia *p) {
-    Desk *d = ctx;
-    Arena a = {0};
-    Str text = STR("ready");
-    float *out = NULL;
-    size_t dim = 0;
-    int32_t *tokens = NULL;
-    bool *cut = NULL;
-    Err err = pythia_embed(p, &a, &(PythiaEmbed){.query = true}, &text, 1, &out, &dim, &tokens, &cut);
-    if (!err) dimensions_check(d, p, &a, dim);
-    arena_free(&a);
-    (void)pthread_mutex_lock(&d->lock);
-    d->model_dim = (int64_t)dim;
-    (void)pthread_mutex_unlock(&d->lock);
-    return err;
-}
-
-static Err warm_body(void *ctx) {
-    Desk *d = ctx;
-    Pythia *p = NULL;
-    DeskOpts *o = &d->opts;
-    PythiaOpts opts = {.config = o->config,
-                       .home = o->home,
-                       .cwd = o->cwd,
-                       .environ = o->environ,
-                       .cancel = &d->warm_cancel,
-                       .beside = d->first};
-    Err err = pythia_open(&p, &opts);
-    if (!err) err = o->warm ? o->warm(o->warm_ctx, p) : warm_default(d, p);
-    pythia_close(p);
-    if (err && err != ERR_INTERRUPT) LOG(LOG_WARN, "serve", "the embedding model is not there: %s", err_text());
-    (void)pthread_mutex_lock(&d->lock);
-    if (err) err_save(&d->model_why, err);
-    d->model = err ? MODEL_FAILED : MODEL_READY;
-    (void)pthread_mutex_unlock(&d->lock);
-    return ERR_OK;
-}
-
-ModelState desk_model(Desk *d, ErrInfo *why, char name[128], int64_t *dim) {
-    (void)pthread_mutex_lock(&d->lock);
-    ModelState state = d->model;
-    if (why) *why = d->model_why;
-    if (name) memcpy(name, d->model_name, sizeof d->model_name);
-    if (dim) *dim = d->model_dim;
-    (void)pthread_mutex_unlock(&d->lock);
-    return state;
 }
 
 /* ---- opening and closing ---- */
@@ -327,7 +228,8 @@ static Err worker_start(Desk *d, DeskLine line) {
                        .cancel = &w->cancel,
                        .beside = d->first};
     TRY(pythia_open(&w->engine, &opts));
-    Err err = thread_start(&w->thread, worker_body, w);
+    const bool threadless = d->opts.callers_work && line == LINE_QUICK;
+    Err err = threadless ? ERR_OK : thread_start(&w->thread, worker_body, w);
     if (err) {
         pythia_close(w->engine);
         return err;
@@ -369,7 +271,7 @@ Err desk_open(Desk **out, const DeskOpts *opts) {
     for (size_t i = 0; !err && i < d->opts.workers; i++) err = worker_start(d, LINE_QUICK);
     for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_PUT);
     for (size_t i = 0; !err && i < d->opts.ingest_workers; i++) err = worker_start(d, LINE_RUN);
-    if (!err) err = thread_start(&d->warmer, warm_body, d);
+    if (!err) err = thread_start(&d->warmer, desk_warm, d);
     if (err) {
         ErrInfo told;
         err_save(&told, err);
@@ -412,6 +314,7 @@ void desk_close(Desk *d, int64_t ms) {
     cancel_workers(d, LINE_RUN, false);
     for (int i = 0; i < LINES; i++) (void)pthread_cond_broadcast(&d->work[i]);
     if (!wait_quiet(d, ms)) cancel_workers(d, LINE_QUICK, true);
+    while (d->busy[LINE_QUICK] && d->opts.callers_work) (void)pthread_cond_wait(&d->quiet, &d->lock);
     (void)pthread_mutex_unlock(&d->lock);
     __atomic_store_n(&d->warm_cancel, 1, __ATOMIC_RELAXED);
     if (thread_join(d->warmer)) LOG(LOG_WARN, "serve", "%s", err_text());
@@ -448,12 +351,16 @@ static Err line_check(const Desk *d, const Call *c, DeskLine line) {
     return ERR_OK;
 }
 
-Err desk_submit(Desk *d, Call *c) {
-    const DeskLine line = line_of(c);
+static Err call_check(Desk *d, Call *c) {
     c->desk = d;
     c->queued_ns = clock_mono_ns();
     c->next = NULL;
-    if (!(c->op->flags & OP_LOOSE)) TRY(fields_check(c->op->fields, c->params));
+    return c->op->flags & OP_LOOSE ? ERR_OK : fields_check(c->op->fields, c->params);
+}
+
+Err desk_submit(Desk *d, Call *c) {
+    const DeskLine line = line_of(c);
+    TRY(call_check(d, c));
     if (c->op->flags & OP_NOW) {
         JsonOut j = reply_begin(c);
         c->status = 200;
@@ -477,6 +384,43 @@ Err desk_submit(Desk *d, Call *c) {
     return err;
 }
 
+/* Waits until a worker without a thread is free; the lock is held. NULL: the desk is being closed. */
+static DeskWorker *worker_lend(Desk *d) {
+    for (;;) {
+        if (d->closing) return NULL;
+        for (size_t i = 0; i < d->n_workers; i++)
+            if (d->workers[i].line == LINE_QUICK && !d->workers[i].lent) return &d->workers[i];
+        d->depth[LINE_QUICK]++;
+        (void)pthread_cond_wait(&d->work[LINE_QUICK], &d->lock);
+        d->depth[LINE_QUICK]--;
+    }
+}
+
+/* On this thread: a hop to another and back costs more than many a call (30 us on a machine that sleeps or is busy). */
+static Err work_here(Desk *d, Call *c) {
+    DeskWorker *w = NULL;
+    TRY(call_check(d, c));
+    (void)pthread_mutex_lock(&d->lock);
+    Err err = line_check(d, c, LINE_QUICK);
+    if (!err) {
+        d->busy[LINE_QUICK]++; /* who waits is waited for by desk_close */
+        w = worker_lend(d);
+        if (w) {
+            w->lent = w->working = true;
+            w->call = c;
+            __atomic_store_n(&w->cancel, __atomic_load_n(&c->cancelled, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
+        } else {
+            err = err_set(ERR_INTERRUPT, "the engine is being closed");
+            if (--d->busy[LINE_QUICK] == 0) (void)pthread_cond_broadcast(&d->quiet);
+        }
+    }
+    (void)pthread_mutex_unlock(&d->lock);
+    if (err) return err;
+    call_do(w, c);
+    worker_rest(w);
+    return ERR_OK;
+}
+
 typedef struct {
     pthread_mutex_t lock;
     pthread_cond_t cond;
@@ -495,7 +439,8 @@ void desk_run(Desk *d, Call *c) {
     Wait w = {.lock = PTHREAD_MUTEX_INITIALIZER, .cond = PTHREAD_COND_INITIALIZER};
     c->done = wait_done;
     c->ctx = &w;
-    Err err = desk_submit(d, c);
+    const bool here = d->opts.callers_work && line_of(c) == LINE_QUICK && !(c->op->flags & OP_NOW);
+    Err err = here ? work_here(d, c) : desk_submit(d, c);
     if (err) {
         call_fail(c, err);
         return;

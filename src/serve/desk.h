@@ -33,6 +33,9 @@ typedef struct {
     Err (*warm)(void *ctx, Pythia *p);
     void *warm_ctx;
     bool
+        callers_work; /* desk_run works on its caller's thread, with as many engines as there are workers; desk_submit takes
+                          no interactive call then */
+    bool
         own_folder; /* the caller stands in cwd: its collection is searched unless others are named, and it may be indexed */
     void (*on_shutdown)(void *ctx); /* an admin's call asked for the end; NULL: such calls are refused */
     void *shutdown_ctx;
@@ -94,7 +97,7 @@ void desk_close(Desk *d, int64_t ms); /* NULL is fine */
 /* Checks the request against the operation's fields, then lets it wait. On an error the call is answered by nobody: show it
  * with call_fail. ERR_USAGE, ERR_LIMIT: the request; ERR_BUSY: the line is full; ERR_INTERRUPT: closing. */
 MUST_USE Err desk_submit(Desk *d, Call *c);
-/* desk_submit, and waits for the answer: c->err, c->body. */
+/* desk_submit, and waits for the answer: c->err, c->body; with callers_work it may be worked for on this thread. */
 void desk_run(Desk *d, Call *c);
 /* A call that waits or works ends soon, with ERR_INTERRUPT. */
 void desk_cancel(Desk *d, Call *c);

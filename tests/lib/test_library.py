@@ -24,6 +24,9 @@ THREADS = r"""
 static pythia_engine *engine;
 static void *ask(void *which) {
     const char *wanted = which;
+    char *reply = NULL;
+    if (pythia_call(engine, "ask", "{\"question\":\"what is a tomato?\"}", &reply, NULL)) return "no answer";
+    pythia_free(reply);
     for (int i = 0; i < 20; i++) {
         pythia_found *found = NULL;
         pythia_error error;
@@ -38,8 +41,11 @@ int main(void) {
     static const pythia_doc docs[] = {{"tomato", 0, "tomato"}, {"lantern", 0, "lantern"}};
     pythia_error error;
     pthread_t threads[8];
+    pthread_attr_t small;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 256 << 10); /* what pythia.h promises to do with */
     if (pythia_start(&engine, NULL, &error) || pythia_put(engine, NULL, docs, 2, &error)) return puts(error.message), 1;
-    for (int i = 0; i < 8; i++) pthread_create(&threads[i], NULL, ask, (void *)docs[i % 2].id);
+    for (int i = 0; i < 8; i++) pthread_create(&threads[i], &small, ask, (void *)docs[i % 2].id);
     int bad = 0;
     for (int i = 0; i < 8; i++) {
         void *said = NULL;

@@ -2,6 +2,8 @@
 #include "serve/desk.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <stddef.h>
 
 #include "base/file.h"
 #include "check.h"
@@ -65,6 +67,8 @@ static Err warm_held(void *ctx, Pythia *p) {
     return h->ended ? err_set(ERR_NO_MODEL, "there is none") : ERR_OK;
 }
 
+static bool callers_work; /* of the next house */
+
 static void house_open(House *h, size_t workers, size_t queue_max, bool held_model) {
     *h = (House){.dir = check_temp_dir()};
     house = h;
@@ -78,6 +82,7 @@ static void house_open(House *h, size_t workers, size_t queue_max, bool held_mod
                      .environ = environ_,
                      .workers = workers,
                      .queue_max = queue_max,
+                     .callers_work = callers_work,
                      .warm = held_model ? warm_held : NULL,
                      .warm_ctx = h};
     CHECK_OK(desk_open(&h->desk, &opts));
@@ -156,6 +161,77 @@ static void a_full_line_refuses(void **state) {
     release(&h);
     wait_until(&h, 0, 3);
     for (int i = 0; i < 4; i++) call_clear(&c[i]);
+    house_close(&h);
+}
+
+/* ---- callers who work themselves ---- */
+
+typedef struct {
+    House *h;
+    Call call;
+    pthread_t thread, worked_on;
+} Caller;
+
+static Err op_where(Call *c, JsonOut *j) {
+    Caller *x = (Caller *)(void *)((char *)c - offsetof(Caller, call));
+    x->worked_on = pthread_self();
+    return op_stand(c, j);
+}
+static const Op where = {.name = "where", .fields = no_fields, .run = op_where};
+
+static void *caller_body(void *ctx) {
+    Caller *x = ctx;
+    desk_run(x->h->desk, &x->call);
+    return NULL;
+}
+
+static void callers_begin(House *h, Caller *callers, int n) {
+    callers_work = true;
+    house_open(h, 1, 2, false);
+    callers_work = false;
+    h->hold = true;
+    for (int i = 0; i < n; i++) {
+        callers[i].h = h;
+        call_init(&callers[i].call, &where, NULL);
+        CHECK_INT(pthread_create(&callers[i].thread, NULL, caller_body, &callers[i]), 0);
+    }
+    wait_until(h, 1, 0);
+    while (desk_waiting(h->desk, false) < (size_t)n - 1) (void)sched_yield();
+}
+
+static void callers_work_on_their_own_threads_by_turns(void **state) {
+    (void)state;
+    House h;
+    Caller callers[3];
+    Call c;
+    callers_begin(&h, callers, 3);
+    CHECK(desk_idle_ms(h.desk) == 0);
+    call_init(&c, &where, NULL);
+    desk_run(h.desk, &c); /* the line is full */
+    CHECK_INT(c.err, ERR_BUSY);
+    call_clear(&c);
+    release(&h);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(pthread_join(callers[i].thread, NULL), 0);
+        CHECK_INT(callers[i].call.err, ERR_OK);
+        CHECK(pthread_equal(callers[i].worked_on, callers[i].thread));
+        call_clear(&callers[i].call);
+    }
+    house_close(&h);
+}
+
+static void closing_ends_callers_at_work_and_in_line(void **state) {
+    (void)state;
+    House h;
+    Caller callers[2];
+    callers_begin(&h, callers, 2);
+    desk_close(h.desk, 0);
+    h.desk = NULL;
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(pthread_join(callers[i].thread, NULL), 0);
+        CHECK_INT(callers[i].call.err, ERR_INTERRUPT);
+        call_clear(&callers[i].call);
+    }
     house_close(&h);
 }
 
@@ -282,6 +358,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_goes_through_the_engine),
         cmocka_unit_test(a_full_line_refuses),
+        cmocka_unit_test(callers_work_on_their_own_threads_by_turns),
+        cmocka_unit_test(closing_ends_callers_at_work_and_in_line),
         cmocka_unit_test(what_is_put_does_not_wait_behind_a_run),
         cmocka_unit_test(a_cancelled_call_ends_at_work_and_in_line),
         cmocka_unit_test(closing_answers_everybody),
