@@ -41,6 +41,16 @@ enum {
     LOCAL_TEXT_MAX = 1 << 30,          /* bytes of one kept text, before compression */
 };
 
+enum { LOCAL_COUNTED = 8 }; /* collections whose counts are remembered */
+
+/* What a collection's counts were, while this connection saw the database unchanged. */
+typedef struct {
+    int64_t collection; /* 0: free */
+    Sha256 model;
+    int64_t version, changes; /* by other connections, and by this one */
+    StoreCounts counts;
+} LocalCounted;
+
 typedef struct {
     Store base;
     sqlite3 *db;
@@ -53,6 +63,8 @@ typedef struct {
     Sha256 model;     /* the model looked up last, and its id in this database */
     int64_t model_id; /* 0: not there */
     bool model_known;
+    LocalCounted counted[LOCAL_COUNTED];
+    size_t counted_next; /* which one is forgotten for the next */
 
     ZSTD_CCtx *zstd_out;
     ZSTD_DCtx *zstd_in;

@@ -201,6 +201,7 @@
       "SELECT count(*) FROM chunks c WHERE c.collection = ?1 AND EXISTS " \
       "(SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash)") \
     X(COLLECTION_HAS_MODEL, INDEXED, "SELECT count(*) FROM collections WHERE id = ?1 AND model_id = ?2") \
+    X(DATA_VERSION, INDEXED, "PRAGMA data_version") /* another one when somebody else has committed */ \
     X(COUNT_PENDING_FILES, INDEXED, \
       "SELECT count(*) FROM documents d WHERE d.collection = ?1 AND EXISTS (SELECT 1 FROM chunks c WHERE c.document = d.id AND " \
       "NOT EXISTS (SELECT 1 FROM chunk_embeddings e WHERE e.collection = ?1 AND e.model = ?2 AND e.hash = c.hash))") \

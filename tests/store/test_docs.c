@@ -522,6 +522,49 @@ static void check_counts(Fixture *f, const Sha256 *model, int chunks, int embedd
     buf_free(&report);
 }
 
+static void counts_that_are_remembered_follow_what_changes(void **state) {
+    (void)state;
+    Fixture f;
+    StoreCollection c;
+    Store *other = NULL;
+    StoreCounts n;
+    fixture_open(&f);
+    CHECK_OK(store_collection(f.store, &f.arena, STR("docs"), &c));
+    (void)fixture_put(&f, "a.c", "one\n\ntwo");
+    const StoreSpec spec = fixture_spec(&f, true);
+    CHECK_OK(store_open(&other, &spec));
+    for (int again = 0; again < 2; again++) {
+        CHECK_OK(store_counts(other, c.id, &c.model_id, &n));
+        CHECK(n.documents == 1 && n.chunks == 2);
+    }
+    (void)fixture_put(&f, "b.c", "three"); /* by another connection */
+    CHECK_OK(store_counts(other, c.id, &c.model_id, &n));
+    CHECK(n.documents == 2 && n.chunks == 3);
+    CHECK_OK(store_counts(f.store, c.id, &c.model_id, &n)); /* by this one */
+    CHECK(n.documents == 2 && n.chunks == 3);
+    CHECK_OK(store_begin(f.store));
+    (void)fixture_put(&f, "c.c", "four");
+    CHECK_OK(store_counts(f.store, c.id, &c.model_id, &n)); /* of what is not committed */
+    CHECK(n.documents == 3 && n.chunks == 4);
+    CHECK_OK(store_counts(other, c.id, &c.model_id, &n));
+    CHECK(n.documents == 2 && n.chunks == 3);
+    store_rollback(f.store);
+    for (int again = 0; again < 2; again++) {
+        CHECK_OK(store_counts(f.store, c.id, &c.model_id, &n));
+        CHECK(n.documents == 2 && n.chunks == 3);
+    }
+    enum { MORE = 12 };
+    for (int i = 0; i < MORE; i++) { /* more collections than are remembered */
+        const int64_t empty = fixture_collection(&f, arena_printf(&f.arena, "more-%d", i).p);
+        CHECK_OK(store_counts(f.store, empty, &c.model_id, &n));
+        CHECK_INT(n.chunks, 0);
+    }
+    CHECK_OK(store_counts(f.store, c.id, &c.model_id, &n));
+    CHECK_INT(n.chunks, 3);
+    store_close(other);
+    fixture_close(&f);
+}
+
 static void what_has_no_vector_is_counted_whatever_comes_and_goes(void **state) {
     (void)state;
     Fixture f;
@@ -789,6 +832,7 @@ int main(void) {
         cmocka_unit_test(a_rollback_takes_everything_back),
         cmocka_unit_test(embeddings_are_keyed_by_content_and_model),
         cmocka_unit_test(what_has_no_vector_is_counted_whatever_comes_and_goes),
+        cmocka_unit_test(counts_that_are_remembered_follow_what_changes),
         cmocka_unit_test(sweep_lists_slots_that_no_chunk_needs),
         cmocka_unit_test(remap_moves_slots_and_drops_those_that_are_gone),
         cmocka_unit_test(runs_begin_beat_and_end),
