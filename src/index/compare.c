@@ -24,9 +24,10 @@ void compare_flush(Compare *s) {
     s->n = 0;
 }
 
-/* Bits of the slots [from, to) of one word that the filter lets pass: one in a hundred is looked at, not all. */
+/* Bits of the slots [from, to) of one word that may be returned: one in a hundred is looked at, not all. */
 static uint64_t word_passing(const Compare *s, uint32_t from, uint32_t to) {
     uint64_t bits = s->q->allowed ? s->q->allowed[from / 64] : ~UINT64_C(0);
+    if (bits) bits &= ~atomic_load_explicit(&s->v->gone[from / 64], memory_order_relaxed);
     if (to - from < 64) bits &= ((UINT64_C(1) << (to - from)) - 1) << from % 64;
     return bits;
 }
@@ -35,10 +36,8 @@ Err compare_rows(Compare *s, uint32_t from, uint32_t to) {
     for (uint32_t slot = from, end; slot < to; slot = end) {
         end = to - slot > 64 - slot % 64 ? slot + (64 - slot % 64) : to;
         if (slot % 4096 == 0) TRY(deadline_check(s->q->deadline));
-        for (uint64_t bits = word_passing(s, slot, end); bits; bits &= bits - 1) {
-            uint32_t passing = slot / 64 * 64 + (uint32_t)__builtin_ctzll(bits);
-            if (compare_may(s, passing)) TRY(compare_row(s, passing));
-        }
+        for (uint64_t bits = word_passing(s, slot, end); bits; bits &= bits - 1)
+            TRY(compare_row(s, slot / 64 * 64 + (uint32_t)__builtin_ctzll(bits)));
     }
     compare_flush(s);
     return ERR_OK;
