@@ -11,7 +11,7 @@
 #                                  tests/clients/requirements.txt, and those of tests/clients/node in .setup/clients-node, each
 #                                  pinned by its hash; a node that can run them among these
 #   tools/setup.sh container       for `make test-container`: buildah, podman and runc (packages)
-#   tools/setup.sh producers       for `make test-documents`: pandoc, LibreOffice, Chromium, wkhtmltopdf, qpdf (packages, 1.5 GB)
+#   tools/setup.sh producers       for `make test-documents`: pandoc, LibreOffice, Chromium, wkhtmltopdf, qpdf (packages, 1.1 GB)
 #   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
 #                                  has them, into .setup/typescript; the test calls this when they are missing
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src

@@ -213,6 +213,11 @@ class Formats(Documents):
         self.assertEqual(self.pythia("get", "noted.rtf", code=0).out,
                          "The dam holds the lake.\n\nOf granite.\nSince 1911\nSo far.\n\nBelow it lies a village.\n")
 
+    def test_html_that_closes_what_it_opens_is_read_however_long_it_is(self):
+        self.write("long.html", "<ul>" + "<DIV class=x><b>kestrel</b></div><p><li>\n" * 21000 + "<div>heron</div>")
+        self.index("--lex-only")
+        self.assertEqual(self.only("heron")["path"], "long.html")
+
     def test_html_heads_of_tables_name_columns_whatever_their_cells_are(self):
         self.write("t.html", "<table><thead><tr><td>Who</td><td>Price</td></tr></thead><tbody><tr><td>Adult</td><td>12</td></tr></tbody></table>"
                              "<table><tr><td>Left</td><td>Right</td></tr><tr><td>1</td><td>2</td></tr></table>")
@@ -476,6 +481,7 @@ class BadInput(Documents):
             "scan.pdf": pdf(["", ""]),
             "broken.pdf": b"%PDF-1.7\n" + b"nothing " * 50,
             "nothing.html": "<html><script>only();</script></html>",
+            "deep.html": "<div>" * 190000,
         }
         for name, content in files.items():
             self.write(name, content)
@@ -492,6 +498,7 @@ class BadInput(Documents):
         self.assertRegex(self.reason("open.docx"), r"broken DOCX \('word/document.xml' is no good XML: it ends within an element at byte \d+\)")
         self.assertRegex(self.reason("damaged.docx"), r"broken DOCX \(entry 0 of the zip directory is damaged at byte \d+\)")
         self.assertEqual(self.reason("nothing.html"), "no text (HTML)")
+        self.assertEqual(self.reason("deep.html"), "HTML over a limit (nested over 20000 deep)")
         self.assertEqual(self.reason("locked.odt"), "encrypted (ODT)")
         self.assertEqual(self.reason("bought.epub"), "encrypted (EPUB)")
         self.assertRegex(self.reason("none.pptx"), "^broken PPTX .'ppt/presentation.xml' is no good XML: it ends within an element at byte 3")
