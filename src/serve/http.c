@@ -19,12 +19,19 @@ enum { HEADER_BYTES_MAX = 64 << 10, BACKLOG = 512, PEM_MAX = 1 << 20 };
 
 /* ---- a request's life ---- */
 
+static HttpLine *line_of(HttpDoor *d, struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info = d->mhd->get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
 /* The first thing the library tells of a request: its target as it came, before any decoding. */
 static void *on_target(void *ctx, const char *target, struct MHD_Connection *connection) {
     HttpDoor *d = ctx;
-    Request *r = calloc(1, sizeof *r);
+    HttpLine *line = line_of(d, connection);
+    Request *r = line ? calloc(1, sizeof *r) : NULL;
     if (!r) return NULL;
     r->door = d;
+    r->line = line;
     r->connection = connection;
     r->start_ns = clock_mono_ns();
     r->target = strdup(target);
@@ -32,7 +39,8 @@ static void *on_target(void *ctx, const char *target, struct MHD_Connection *con
         free(r);
         return NULL;
     }
-    (void)atomic_fetch_add(&d->open, 1);
+    request_free(line->begun);
+    line->begun = r;
     return r;
 }
 
@@ -71,7 +79,10 @@ static size_t body_limit(const Request *r) {
     return r->door->body_max;
 }
 
-static enum MHD_Result request_begin(Request *r, const char *method) {
+static enum MHD_Result request_begin(Request *r, const char *method, const char *version) {
+    (void)atomic_fetch_add(&r->door->open, 1);
+    r->line->begun = NULL;
+    r->http_1_0 = strcmp(version, "HTTP/1.0") == 0;
     (void)snprintf(r->method, sizeof r->method, "%s", method);
     id_make(r);
     peer_name(r);
@@ -97,9 +108,9 @@ static void body_add(Request *r, const char *data, size_t n) {
 static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *data, size_t *size, void **request) {
     Request *r = *request;
-    (void)ctx, (void)connection, (void)url, (void)version;
+    (void)ctx, (void)connection, (void)url;
     if (!r) return MHD_NO;
-    if (r->state == REQUEST_NEW) return request_begin(r, method);
+    if (r->state == REQUEST_NEW) return request_begin(r, method, version);
     if (r->state == REQUEST_BODY && *size) {
         if (r->upload)
             upload_add(r, data, *size);
@@ -119,7 +130,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
     HttpDoor *d = ctx;
     (void)connection, (void)why;
     Request *r = *request;
-    if (!r) return;
+    if (!r || r->state == REQUEST_NEW) return; /* the connection's, still */
     *request = NULL;
     if (!request_stream_leave(r)) return;
     request_free(r);
@@ -129,8 +140,16 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **re
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **socket_ctx,
                           enum MHD_ConnectionNotificationCode why) {
     HttpDoor *d = ctx;
-    (void)connection, (void)socket_ctx;
-    if (why == MHD_CONNECTION_NOTIFY_STARTED) (void)atomic_fetch_add(&desk_metrics(d->opts.desk)->connections, 1);
+    HttpLine *line = *socket_ctx;
+    (void)connection;
+    if (why == MHD_CONNECTION_NOTIFY_STARTED) {
+        (void)atomic_fetch_add(&desk_metrics(d->opts.desk)->connections, 1);
+        *socket_ctx = calloc(1, sizeof *line);
+        return;
+    }
+    *socket_ctx = NULL;
+    if (line) request_free(line->begun);
+    free(line);
 }
 
 static void on_log(void *ctx, const char *fmt, va_list args) {
@@ -307,6 +326,8 @@ void http_door_close(HttpDoor *d, int64_t ms) {
     int64_t until = clock_mono_ns() + ms * 1000000;
     while (d->daemon && atomic_load(&d->open) > 0 && clock_mono_ns() < until)
         (void)nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    const int open = atomic_load(&d->open);
+    if (d->daemon && open > 0) LOG(LOG_WARN, "serve", "ended while %d requests were under way", open);
     if (d->daemon) d->mhd->stop_daemon(d->daemon);
     if (d->fd >= 0 && !d->daemon) (void)close(d->fd);
     lookout_close(d->lookout);

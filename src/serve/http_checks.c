@@ -12,9 +12,24 @@ Str request_header(const Request *r, const char *name) {
     return str_of(r->door->mhd->lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
 }
 
+/* RFC 9110, 5.6.2. The library takes any bytes before a colon as a name: "Content-Length : 9" would be a header that nobody knows.
+ * It also hangs a folded line (RFC 9112, 5.2) on the name, not on the value, of the header before: "Content-Length:", " 9"
+ * becomes "Content-Length9", which is a name, but none that anybody would choose. */
+static bool is_name(Str s) {
+    const Str framing[] = {STR("content-length"), STR("transfer-encoding")};
+    for (size_t i = 0; i < s.n; i++) {
+        const char c = s.p[i];
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!plain && (c == 0 || !strchr("!#$%&'*+-.^_`|~", c))) return false;
+    }
+    for (size_t i = 0; i < sizeof framing / sizeof *framing; i++)
+        if (s.n > framing[i].n && str_eq_nocase(str_upto(s, framing[i].n), framing[i])) return false;
+    return s.n > 0;
+}
+
 typedef struct {
     int lengths, encodings, hosts, authorizations;
-    bool bad_encoding;
+    bool bad_name, bad_encoding;
     uint64_t length;
     bool bad_length;
 } Framing;
@@ -23,6 +38,7 @@ static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const 
     Framing *f = ctx;
     Str k = str_of(key), v = str_of(value);
     (void)kind;
+    f->bad_name |= !is_name(k);
     if (str_eq_nocase(k, STR("content-length"))) {
         f->lengths++;
         f->bad_length |= !str_to_u64(v, &f->length);
@@ -42,6 +58,14 @@ static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const 
 static bool framing_check(Request *r) {
     Framing f = {0};
     (void)r->door->mhd->get_connection_values(r->connection, MHD_HEADER_KIND, look_at_header, &f);
+    if (f.bad_name) {
+        request_refuse(r, 400, "bad_request", "a header is folded, or its name is not well-formed", NULL);
+        return false;
+    }
+    if (f.encodings && r->http_1_0) {
+        request_refuse(r, 400, "bad_request", "HTTP/1.0 has no transfer encodings", NULL);
+        return false;
+    }
     if (f.lengths + f.encodings > 1 || f.bad_length || f.bad_encoding || f.hosts > 1 || f.authorizations > 1) {
         request_refuse(r, 400, "bad_request",
                        "the request's length, host or authorization is told twice or cannot be read", NULL);

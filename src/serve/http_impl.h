@@ -24,7 +24,7 @@ struct HttpDoor {
     size_t body_max, upload_max;
     uint64_t seed;              /* of request ids */
     atomic_uint_fast64_t count; /* requests so far */
-    atomic_int open;            /* requests under way */
+    atomic_int open;            /* requests under way: their heads were read */
     atomic_bool stopping;
 };
 
@@ -32,9 +32,17 @@ typedef enum { REQUEST_NEW, REQUEST_BODY, REQUEST_WAITING, REQUEST_STREAMING, RE
 
 typedef struct HttpUpload HttpUpload; /* http_upload.c */
 typedef struct HttpStream HttpStream; /* http_stream.c */
+typedef struct Request Request;
 
+/* One connection. The library tells of a request's first line, and of no end when it then refuses the head by itself: what was
+ * made for the one goes with the connection. */
 typedef struct {
+    Request *begun; /* its first line was read, its head was not yet; NULL: none */
+} HttpLine;
+
+struct Request {
     HttpDoor *door;
+    HttpLine *line; /* outlived by a request whose client leaves a stream */
     struct MHD_Connection *connection;
     RequestState state;
     char id[65], method[12], who[sizeof((CallFrom){0}).who];
@@ -42,7 +50,7 @@ typedef struct {
     Str path;     /* decoded, in path_buf */
     Buf path_buf, body;
     size_t body_max;
-    bool too_large, cors, close;
+    bool too_large, cors, close, http_1_0;
     const Op *op;
     HttpUpload *upload; /* the body is streamed to disk; NULL: it is in body */
     HttpStream *stream; /* of an answer that comes as events; NULL: the answer is call.body */
@@ -54,7 +62,7 @@ typedef struct {
     const char *content_type, *route; /* route: of what is no operation */
     int64_t start_ns;
     size_t bytes_in;
-} Request;
+};
 
 #define REQUEST_DRAIN_MAX ((size_t)8 << 20)
 

@@ -470,11 +470,25 @@ class Lines(ServeTest):
                       b"Content-Length: 99999999999999999999999\r\n", b"Content-Length: 13, 13\r\n",
                       b"Content-Length: 0x0d\r\n", b"Content-Length: 1 3\r\n", b"Transfer-Encoding: xchunked\r\n",
                       b"Transfer-Encoding: chunked, identity\r\n", b"Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-                      b"Transfer-Encoding: identity\r\nContent-Length: 13\r\n"]:
+                      b"Transfer-Encoding: identity\r\nContent-Length: 13\r\n",
+                      # names that are none, and lines that go on
+                      b"Content-Length : 13\r\n", b"Transfer-Encoding\t: chunked\r\nContent-Length: 13\r\n",
+                      b"Content-Length:\r\n 13\r\n", b"Content-Length: 1\r\n 3\r\n",
+                      b"Transfer-Encoding:\r\n chunked\r\nContent-Length: 13\r\n",
+                      b"Transfer-Encoding: chun\r\n\tked\r\nContent-Length: 13\r\n",
+                      b"X: y\r\n Content-Length: 13\r\n", b"X-\xe9: y\r\nContent-Length: 13\r\n"]:
             request = (b"POST /v1/search HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + heads + b"\r\n" +
                        body + hidden)
             got = self.status_lines(request)
             self.assertIn(got, ([b"400"], [b"413"], []), heads)
+
+    def test_chunks_are_of_http_1_1(self):
+        body = b"5\r\n{   }\r\n0\r\n\r\n"
+        head = b"POST /v1/search HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+        got = self.raw(head + body)
+        self.assertIn(b" 400 ", got)
+        self.assertIn(b"HTTP/1.0 has no transfer encodings", got)
+        self.assertEqual(got.count(b"HTTP/1.1 "), 1)
 
     def test_bodies_of_methods_that_want_none_are_drained(self):
         for method in (b"GET", b"DELETE", b"HEAD"):
@@ -534,6 +548,24 @@ class Lines(ServeTest):
             with socket.create_connection(("127.0.0.1", self.port)) as s:
                 s.sendall(b"GET /v1/search?q=soup HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(self.call("GET", "/v1/search?q=soup").status, 200)
+
+
+class Ends(ServeTest):
+    indexed = False
+
+    def test_heads_that_the_library_refuses_leave_nothing_behind(self):
+        self.serve("--config", "serve.timeout=1s")
+        crumbs = b"; ".join(b"c%d=%d" % (i, i) for i in range(2000))
+        fields = b"&".join(b"a%d" % i for i in range(3000))
+        for head in [b"GET / HTTP/1.1\r\nHost: localhost\r\nCookie: " + crumbs + b"\r\n\r\n",
+                     b"GET /?" + fields + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                     b"GET / HTTP/1.1\r\nHost: localhost\r\n",  # and then nothing
+                     b"GET / HTTP/1.1\r\nno colon\r\n\r\n"]:
+            self.assertNotIn(b" 200 ", self.raw(head), head[:60])
+        self.assertEqual(self.call("GET", "/health").status, 200)
+        self.server.terminate()
+        self.assertEqual(self.server.wait(LIMIT_S), 0)  # under a sanitizer: nothing was leaked
+        self.assertNotIn("requests were under way", (self.dir / "log").read_text())
 
 
 class Tokens(ServeTest):
