@@ -119,6 +119,7 @@ Err cmd_feedback_list(Cli *cli);
 Err cmd_bench_embed(Cli *cli);
 Err cmd_bench_generate(Cli *cli);
 Err cmd_bench_index(Cli *cli);
+Err cmd_bench_search(Cli *cli);
 Err cmd_get(Cli *cli);
 Err cmd_symbols(Cli *cli);
 Err cmd_help(Cli *cli);

@@ -1,4 +1,4 @@
-/* cmd_bench.c - `pythia bench embed`, `generate` and `index`: speed on this machine, as a line of JSON. */
+/* cmd_bench.c - `pythia bench embed`, `generate`, `index` and `search`: speed on this machine, as a line of JSON. */
 #include "cli/cli.h"
 
 Err cmd_bench_embed(Cli *cli) {
@@ -130,6 +130,61 @@ Err cmd_bench_index(Cli *cli) {
     jout_begin(&j, '[');
     for (size_t i = 0; i < r.n; i++) index_run_add(&j, &r.runs[i]);
     jout_end(&j, ']');
+    cli_json_end(cli, &j);
+    return ERR_OK;
+}
+
+static void search_means_add(JsonOut *j, const BenchSearchReport *r) {
+    jout_key(j, "mean_ms");
+    jout_begin(j, '{');
+    jout_kv_f64(j, "open", r->mean.open);
+    jout_kv_f64(j, "embed", r->mean.embed);
+    jout_kv_f64(j, "words", r->mean.words);
+    jout_kv_f64(j, "vectors", r->mean.vectors);
+    jout_kv_f64(j, "fuse", r->mean.fuse);
+    jout_kv_f64(j, "freshness", r->mean.freshness);
+    jout_end(j, '}');
+}
+
+Err cmd_bench_search(Cli *cli) {
+    const Args *args = &cli->args;
+    Pythia *p = NULL;
+    BenchSearchReport r;
+    if (!args_has(args, "queries"))
+        return err_fix(err_set(ERR_USAGE, "nothing to ask: --queries is missing"), "pythia help bench search");
+    BenchSearchRequest rq = {.queries = arena_cstr(&cli->arena, args_str(args, "queries")),
+                             .collection = STR(""),
+                             .callers = 1,
+                             .rounds = 3};
+    if (!rq.queries) return arena_error();
+    TRY(args_i64(args, "threads", 1, 256, &rq.callers));
+    TRY(args_i64(args, "rounds", 1, 1000, &rq.rounds));
+    if (args_has(args, "in")) rq.collection = args_str(args, "in");
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_bench_search(p, &cli->arena, &rq, &r));
+    JsonOut j = jout_to(&cli->out);
+    jout_begin(&j, '{');
+    jout_kv_f64(&j, "p50_ms", r.p50_ms);
+    jout_kv_f64(&j, "p95_ms", r.p95_ms);
+    jout_kv_f64(&j, "p99_ms", r.p99_ms);
+    jout_kv_f64(&j, "qps", r.qps);
+    jout_kv_f64(&j, "cpu_ms", r.cpu_ms);
+    search_means_add(&j, &r);
+    jout_kv_f64(&j, "first_ms", r.first_ms);
+    jout_kv_f64(&j, "rss_mb", r.rss_mb);
+    jout_kv_str(&j, "collection", r.collection);
+    jout_kv_i64(&j, "documents", r.documents);
+    jout_kv_i64(&j, "chunks", r.chunks);
+    jout_kv_i64(&j, "embedded", r.embedded);
+    jout_kv_str(&j, "index", r.index);
+    jout_kv_z(&j, "mode", r.mode);
+    jout_kv_i64(&j, "queries", r.queries);
+    jout_kv_i64(&j, "found", r.found);
+    jout_kv_i64(&j, "cut", r.cut);
+    jout_kv_i64(&j, "warm_up", r.warm_up);
+    jout_kv_i64(&j, "rounds", r.rounds);
+    jout_kv_i64(&j, "threads", r.callers);
+    jout_kv_z(&j, "cpu", r.cpu);
     cli_json_end(cli, &j);
     return ERR_OK;
 }

@@ -130,6 +130,12 @@ const char bench_index_text[] =
     "insert_us and delete_us are of one vector, filtered_us of a query of which a filter leaves one row\n"
     "in a hundred, all three of processor time.";
 
+const char bench_search_text[] =
+    "One line of JSON: whole searches in this process, as a program makes them that stays: model and indexes are\n"
+    "open, up to a hundred searches came before (warm_up), and no query's vector is known. Milliseconds are those\n"
+    "of one query after the other, qps is that of --threads callers at once, each of the best round; mean_ms tells\n"
+    "where the time goes, cpu_ms counts processor time, first_ms is the very first search.";
+
 /* ---- serve ---- */
 
 const char serve_text[] =

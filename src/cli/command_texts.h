@@ -22,6 +22,7 @@ extern const char eval_gate_text[];
 extern const char bench_embed_text[];
 extern const char bench_generate_text[];
 extern const char bench_index_text[];
+extern const char bench_search_text[];
 extern const char serve_text[];
 extern const char mcp_text[];
 extern const char lsp_text[];

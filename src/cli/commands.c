@@ -7,6 +7,12 @@
 #include "cli/command_texts.h"
 #include "cli/flags.h"
 
+#define BENCH(noun, usage_, summary_, example)                                                                         \
+    {                                                                                                                  \
+        .name = "bench " #noun, .group = "check", .usage = usage_, .summary = summary_, .text = bench_##noun##_text,   \
+        .flags = bench_##noun##_flags, .needs = NEEDS_CONFIG, .run = cmd_bench_##noun, .examples = example             \
+    }
+
 const Command commands[] = {
     {.name = "search",
      .group = "find",
@@ -406,33 +412,14 @@ const Command commands[] = {
      .needs = NEEDS_CONFIG,
      .run = cmd_eval_gate,
      .examples = "pythia eval gate ./set --baseline set.json --update\npythia eval gate ./set --baseline set.json"},
-    {.name = "bench embed",
-     .group = "check",
-     .usage = "--input TEXTS.jsonl",
-     .summary = "speed of the embedding engine",
-     .text = bench_embed_text,
-     .flags = bench_embed_flags,
-     .needs = NEEDS_CONFIG,
-     .run = cmd_bench_embed,
-     .examples = "pythia bench embed --input texts.jsonl --threads 1 --precision fast"},
-    {.name = "bench generate",
-     .group = "check",
-     .usage = "--input PROMPTS.jsonl --model MODEL",
-     .summary = "speed of a model that writes",
-     .text = bench_generate_text,
-     .flags = bench_generate_flags,
-     .needs = NEEDS_CONFIG,
-     .run = cmd_bench_generate,
-     .examples = "pythia bench generate --input prompts.jsonl --model gemma3-270m --threads 2 --precision fast"},
-    {.name = "bench index",
-     .group = "check",
-     .usage = "--base FILE --queries FILE",
-     .summary = "speed and recall of the kinds of index",
-     .text = bench_index_text,
-     .flags = bench_index_flags,
-     .needs = NEEDS_CONFIG,
-     .run = cmd_bench_index,
-     .examples = "pythia bench index --base chunks.npy --queries questions.npy --kind flat"},
+    BENCH(embed, "--input TEXTS.jsonl", "speed of the embedding engine",
+          "pythia bench embed --input texts.jsonl --threads 1 --precision fast"),
+    BENCH(generate, "--input PROMPTS.jsonl --model MODEL", "speed of a model that writes",
+          "pythia bench generate --input prompts.jsonl --model gemma3-270m --threads 2 --precision fast"),
+    BENCH(index, "--base FILE --queries FILE", "speed and recall of the kinds of index",
+          "pythia bench index --base chunks.npy --queries questions.npy --kind flat"),
+    BENCH(search, "--in COLLECTION --queries QUERIES.jsonl", "speed of searches in a collection",
+          "pythia bench search --in docs --queries queries.jsonl --mode hybrid --threads 2"),
     {.name = "doctor",
      .group = "check",
      .usage = "",

@@ -418,6 +418,23 @@ const Flag bench_index_flags[] = {
     {0},
 };
 
+const Flag bench_search_flags[] = {
+    {.name = "queries",
+     .type = FLAG_VALUE,
+     .arg = "FILE",
+     .help = "what to ask, as {\"text\": …} or {\"query\": …} a line"},
+    FLAG_IN_ONE,
+    {.name = "mode", .type = FLAG_VALUE, .arg = "MODE", .key = KEY(CONF_SEARCH_MODE)},
+    {.name = "limit", .letter = 'm', .type = FLAG_VALUE, .arg = "N", .key = KEY(CONF_SEARCH_LIMIT)},
+    {.name = "threads",
+     .type = FLAG_VALUE,
+     .arg = "N",
+     .help = "callers at once for qps, each on a thread (default: 1)"},
+    {.name = "rounds", .type = FLAG_VALUE, .arg = "N", .help = "all queries so often; the best counts (default: 3)"},
+    FLAG_JSON,
+    {0},
+};
+
 const Flag config_set_flags[] = {
     {.name = "project", .help = "into ./.pythia.ini instead of your own file"}, FLAG_JSON, {0}};
 

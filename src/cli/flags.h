@@ -34,6 +34,7 @@ extern const Flag feedback_clear_flags[];
 extern const Flag bench_embed_flags[];
 extern const Flag bench_generate_flags[];
 extern const Flag bench_index_flags[];
+extern const Flag bench_search_flags[];
 extern const Flag config_set_flags[];
 extern const Flag serve_flags[];
 extern const Flag health_flags[];

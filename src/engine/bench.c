@@ -9,13 +9,26 @@
 
 #include "base/file.h"
 #include "base/json.h"
-#include "engine/engine.h"
+#include "engine/bench.h"
 
 enum { RUNS = 3, QUERIES = 200 };
 static const size_t INPUT_MAX = (size_t)1 << 30; /* bytes */
 static const Str query = {"how do I retry a request with exponential backoff", 49};
 
-Err bench_read_texts(Arena *a, const char *path, Str **out, size_t *n) {
+static Err text_of(Arena *a, const json_t *object, const char *what, BenchTexts which, Str *out) {
+    Str text = {NULL, 0};
+    if (!json_is_object(object)) return err_set(ERR_INPUT, "%s is no JSON object", what);
+    Err err = json_get_str(object, "text", &text);
+    if (!err && !text.p && which == BENCH_QUERIES) err = json_get_str(object, "query", &text);
+    if (err) return err_prefix(err, "%s", what);
+    if (!text.p)
+        return err_set(ERR_INPUT, "%s: the key 'text'%s is missing", what, which == BENCH_QUERIES ? " or 'query'" : "");
+    if (which == BENCH_QUERIES && !str_trim(text).n) return err_set(ERR_INPUT, "%s: the query is empty", what);
+    *out = arena_str(a, text);
+    return out->p ? ERR_OK : arena_error();
+}
+
+Err bench_read_texts(Arena *a, const char *path, BenchTexts which, Str **out, size_t *n) {
     Str file, rest, line;
     size_t lines = 0;
     TRY(file_read(a, path, INPUT_MAX, &file));
@@ -26,20 +39,14 @@ Err bench_read_texts(Arena *a, const char *path, Str **out, size_t *n) {
     for (rest = file, *n = 0; str_line(&rest, &line);) {
         char what[64];
         json_t *object = NULL;
-        Str text = {NULL, 0};
         (void)snprintf(what, sizeof what, "line %zu", ++lines);
         if (!str_trim(line).n) continue;
         TRY(json_read(line, what, &object));
-        Err err = json_get_str(object, "text", &text);
-        if (!err && !text.p) err = err_set(ERR_INPUT, "%s: the key 'text' is missing", what);
-        if (!err) {
-            (*out)[*n] = arena_str(a, text);
-            if (!(*out)[(*n)++].p) err = arena_error();
-        }
+        const Err err = text_of(a, object, what, which, &(*out)[(*n)++]);
         json_decref(object);
         TRY(err);
     }
-    return *n ? ERR_OK : err_set(ERR_INPUT, "'%s' has no texts", path);
+    return *n ? ERR_OK : err_set(ERR_INPUT, "'%s' has no %s", path, which == BENCH_QUERIES ? "queries" : "texts");
 }
 
 static double cpu_seconds(void) {
@@ -52,6 +59,14 @@ static int by_value(const void *a, const void *b) {
     const double *x = a, *y = b;
     return (*x > *y) - (*x < *y);
 }
+
+double bench_rss_mb(void) {
+    struct rusage usage;
+    (void)getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+void bench_sort(double *values, size_t n) { qsort(values, n, sizeof *values, by_value); }
 
 typedef struct {
     const Model *model;
@@ -96,7 +111,7 @@ static Err time_queries(const Bench *b, BenchEmbedReport *out) {
         TRY(model_embed(b->model, b->pool, &query, 1, &b->opts, b->out, NULL));
         ms[i] = (double)(clock_mono_ns() - start) * 1e-6;
     }
-    qsort(ms, QUERIES, sizeof *ms, by_value);
+    bench_sort(ms, QUERIES);
     out->p50_ms = ms[QUERIES / 2];
     out->p95_ms = ms[QUERIES * 95 / 100];
     return ERR_OK;
@@ -111,7 +126,7 @@ Err pythia_bench_embed(Pythia *p, Arena *a, const BenchEmbedRequest *rq, BenchEm
     Bench b = {.opts = {.deadline = &stop}};
     *out = (BenchEmbedReport){0};
     if (!path) return arena_error();
-    TRY(bench_read_texts(a, path, &texts, &b.n));
+    TRY(bench_read_texts(a, path, BENCH_TEXTS, &texts, &b.n));
     b.texts = texts;
     int64_t start = clock_mono_ns();
     TRY(engine_model(p, rq->model, &m));
@@ -125,9 +140,7 @@ Err pythia_bench_embed(Pythia *p, Arena *a, const BenchEmbedRequest *rq, BenchEm
     TRY(engine_pool(p, &b.pool));
     TRY(time_texts(&b, out));
     TRY(time_queries(&b, out));
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    out->rss_mb = (double)usage.ru_maxrss / 1024;
+    out->rss_mb = bench_rss_mb();
     TRY(model_peak_gops(b.pool, info->precision, &out->peak_gops));
     TRY(model_kernels(&out->cpu, &possible));
     out->threads = (int64_t)pool_size(b.pool);

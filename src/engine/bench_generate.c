@@ -2,11 +2,8 @@
  *
  * Each prompt starts anew, so that reading is measured whole; times are sums over all prompts, as a user would wait them.
  */
-#include <stdlib.h>
-#include <sys/resource.h>
-
 #include "base/file.h"
-#include "engine/engine.h"
+#include "engine/bench.h"
 #include "model/generate.h"
 
 enum { TOKENS_MAX = 1 << 16 };
@@ -63,17 +60,12 @@ static Err run_prompt(Bench *b, Str prompt, size_t i) {
     return err;
 }
 
-static int by_value(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
-
 static Err run_prompts(Bench *b, const Str *prompts, size_t n) {
     b->out->texts = arena_array(b->arena, BenchGenerated, n);
     b->first_ms = arena_array(b->arena, double, n);
     if (!b->out->texts || !b->first_ms) return arena_error();
     for (size_t i = 0; i < n; i++) TRY(run_prompt(b, prompts[i], i));
-    qsort(b->first_ms, n, sizeof *b->first_ms, by_value);
+    bench_sort(b->first_ms, n);
     b->out->prompts = (int64_t)n;
     b->out->first_token_ms = b->first_ms[n / 2];
     b->out->prompt_tokens_per_s = (double)b->out->prompt_tokens / b->prompt_ms * 1e3;
@@ -102,7 +94,7 @@ Err pythia_bench_generate(Pythia *p, Arena *a, const BenchGenerateRequest *rq, B
     if (!path) return arena_error();
     if (rq->max_tokens < 1 || rq->max_tokens > TOKENS_MAX)
         return err_set(ERR_USAGE, "%lld tokens are not possible, 1 to %d are", (long long)rq->max_tokens, TOKENS_MAX);
-    TRY(bench_read_texts(a, path, &prompts, &n));
+    TRY(bench_read_texts(a, path, BENCH_TEXTS, &prompts, &n));
     TRY(engine_pool(p, &b.pool));
     int64_t start = clock_mono_ns();
     TRY(open_model(p, a, rq->model, &m));
@@ -113,9 +105,7 @@ Err pythia_bench_generate(Pythia *p, Arena *a, const BenchGenerateRequest *rq, B
     out->precision = names[model_info(m)->precision];
     model_close(m);
     TRY(err);
-    struct rusage usage;
-    (void)getrusage(RUSAGE_SELF, &usage);
-    out->rss_mb = (double)usage.ru_maxrss / 1024;
+    out->rss_mb = bench_rss_mb();
     out->threads = (int64_t)pool_size(b.pool);
     return model_kernels(&out->cpu, &possible);
 }

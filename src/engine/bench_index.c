@@ -5,12 +5,11 @@
  * twice, by the clock and as what the thread had of a processor: on a machine that others use too, the second is what can be
  * compared. Files lie in a folder of their own beside the collections' and go at the end.
  */
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/file.h"
-#include "engine/engine.h"
+#include "engine/bench.h"
 #include "index/vectors.h"
 
 enum {
@@ -37,11 +36,6 @@ typedef struct {
     VecScratch *scratch;
     BenchIndexReport *out;
 } Bench;
-
-static int by_value(const void *a, const void *b) {
-    const double *x = a, *y = b;
-    return (*x > *y) - (*x < *y);
-}
 
 /* For kinds that keep no vectors: theirs are given, so that what computing them costs is told by their count alone. */
 static Err row_given(void *ctx, const uint32_t *slots, size_t n, const Deadline *deadline, float *out, bool *had) {
@@ -111,7 +105,7 @@ static Err pass(const Bench *b, const VecIndex *ix, float effort, const Deadline
     }
     double cpu_us = us_each(clock_cpu_ns() - cpu, b->queries.n);
     if (run->cpu_us == 0 || cpu_us < run->cpu_us) run->cpu_us = cpu_us;
-    qsort(b->ms, b->queries.n, sizeof *b->ms, by_value);
+    bench_sort(b->ms, b->queries.n);
     double qps = (double)b->queries.n / total * 1e3;
     if (qps <= run->qps) return ERR_OK;
     run->qps = qps;

@@ -208,8 +208,4 @@ MUST_USE Err engine_embed_pending(Pythia *p, Store *s, StoreCollection *c, const
 /* Drops vectors that no chunk needs, and compacts when most are dead. */
 MUST_USE Err engine_sweep(Pythia *p, Store *s, StoreCollection *c);
 
-/* ---- bench.c ---- */
-/* The texts of a file of {"text": …} a line. ERR_INPUT names the line. */
-MUST_USE Err bench_read_texts(Arena *a, const char *path, Str **out, size_t *n);
-
 #endif

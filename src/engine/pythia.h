@@ -821,4 +821,29 @@ typedef struct {
 /* ERR_INPUT: files that are no vectors; ERR_UNSUPPORTED: no such kind. */
 MUST_USE Err pythia_bench_index(Pythia *p, Arena *a, const BenchIndexRequest *rq, BenchIndexReport *out);
 
+typedef struct {
+    const char *queries; /* {"text": …} or {"query": …} a line; mode, limit and deadline are the configuration's */
+    Str collection;      /* "": the one that covers cwd */
+    int64_t callers, rounds; /* callers: at once, of which qps is; 1 to 256, 1 to 1,000 */
+} BenchSearchRequest;
+typedef struct {
+    /* of the best round: one caller, one query after the other, the cache of vectors empty at its start */
+    double p50_ms, p95_ms, p99_ms;
+    double cpu_ms; /* processor time a query, all threads */
+    struct {
+        double open, embed, words, vectors, fuse, freshness;
+    } mean;             /* ms a query */
+    double qps;         /* of the best round of all callers at once */
+    double first_ms;    /* of the first search of the process: model, store and indexes are opened */
+    double rss_mb;      /* highest so far, in this process */
+    int64_t found, cut; /* queries that had a hit, those that the deadline cut short */
+    int64_t queries, warm_up, rounds, callers; /* warm_up: searches before, not counted */
+    Str collection, index;                     /* its name, the kind of its vector index */
+    int64_t documents, chunks, embedded;       /* of the collection; embedded: chunks that have a vector */
+    const char *mode;                          /* "hybrid" */
+    const char *cpu;                           /* kernels */
+} BenchSearchReport;
+/* Whole searches in this process. ERR_INPUT names the line of the queries at fault; ERR_NO_COLLECTION; errors of pythia_search. */
+MUST_USE Err pythia_bench_search(Pythia *p, Arena *a, const BenchSearchRequest *rq, BenchSearchReport *out);
+
 #endif

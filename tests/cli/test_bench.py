@@ -1,4 +1,4 @@
-"""`bench generate` on a tiny decoder whose tokens are known, `bench index` on vectors whose neighbours are."""
+"""`bench generate` on a tiny decoder whose tokens are known, `bench index` on vectors whose neighbours are, `bench search` on a small tree."""
 import json
 import math
 import pathlib
@@ -13,6 +13,8 @@ GENERATE_KEYS = {"prompt_tokens_per_s", "tokens_per_s", "first_token_ms", "open_
                  "prompts", "prompt_tokens", "tokens"}
 RUN_KEYS = {"kind", "params", "build_s", "build_cpu_s", "bytes_per_vector", "insert_us", "delete_us", "filtered_us",
             "filtered_recall", "recall_at_1", "recall_at_k", "qps", "p50_ms", "p99_ms", "cpu_us", "recomputed"}
+SEARCH_KEYS = {"p50_ms", "p95_ms", "p99_ms", "qps", "cpu_ms", "mean_ms", "first_ms", "rss_mb", "collection", "documents", "chunks",
+               "embedded", "index", "mode", "queries", "found", "cut", "warm_up", "rounds", "threads", "cpu"}
 TOKENS = 40
 
 
@@ -173,6 +175,74 @@ class Index(PythiaTest):
         self.assertFails(self.bench("--kind", "quick"), 2, "quick")
         for k in ("0", "1001", "ten"):
             self.assertFails(self.bench("--k", k), 2, "--k cannot be '%s'" % k)
+
+
+class Search(PythiaTest):
+    QUERIES = [{"text": "retry with exponential backoff"}, {"query": "parse a date"}, {"text": "tomato soup", "id": "q3"}]
+
+    def setUp(self):
+        if self.in_world():
+            return
+        super().setUp()
+        self.make_tree()
+        self.index("--collection", "small")
+        self.queries("q.jsonl", *map(json.dumps, self.QUERIES))
+        self.keep_world()
+
+    def queries(self, name, *lines):
+        self.write(name, "".join(line + "\n" for line in lines), root=self.dir)
+
+    def bench(self, *args, queries="q.jsonl", **how):
+        return self.pythia("bench", "search", "--queries", str(self.dir / queries), *args, **how)
+
+    def test_the_keys_are_exactly_those_promised(self):
+        for threads in (1, 3):
+            report = self.bench("--in", "small", "--threads", str(threads), "--rounds", "2", code=0).json
+            self.assertEqual(set(report), SEARCH_KEYS)
+            self.assertEqual((report["threads"], report["rounds"], report["warm_up"]), (threads, 2, 3))
+            self.assertEqual((report["queries"], report["found"], report["cut"]), (3, 3, 0))
+            self.assertEqual((report["collection"], report["index"], report["mode"]), ("small", "flat", "hybrid"))
+            self.assertLessEqual(report["p50_ms"], report["p95_ms"])
+            self.assertLessEqual(report["p95_ms"], report["p99_ms"])
+            for key in ("p50_ms", "qps", "cpu_ms", "first_ms", "rss_mb"):
+                self.assertGreater(report[key], 0, key)
+            self.assertGreater(report["first_ms"], report["p50_ms"])  # it opens the model
+        status = self.pythia("status", "--json", code=0).json["collections"][0]
+        for key in ("documents", "chunks", "embedded"):
+            self.assertEqual(report[key], status[key], key)
+
+    def test_each_round_embeds_its_queries_as_a_first_search_does(self):
+        mean = self.bench("--rounds", "3", code=0).json["mean_ms"]
+        self.assertEqual(set(mean), {"open", "embed", "words", "vectors", "fuse", "freshness"})
+        self.assertGreater(mean["embed"], 0.1)  # a look-up among known vectors takes some microseconds
+        words = self.bench("--mode", "lexical", code=0).json
+        self.assertEqual((words["mode"], words["mean_ms"]["embed"], words["mean_ms"]["vectors"]), ("lexical", 0, 0))
+
+    def test_a_query_that_finds_nothing_is_counted(self):
+        self.queries("none.jsonl", '{"text": "zyzzyva quux"}', "", '{"text": "soup"}')
+        report = self.bench("--mode", "lexical", queries="none.jsonl", code=0).json
+        self.assertEqual((report["queries"], report["found"]), (2, 1))
+
+    def test_the_folder_tells_the_collection_and_nothing_else_does(self):
+        self.assertEqual(self.bench(code=0).json["collection"], "small")
+        self.assertFails(self.bench(cwd=self.dir), 3, "nothing indexed covers", "pythia index")
+        self.assertFails(self.bench("--in", "large"), 3, "large")
+
+    def test_what_cannot_be_run_says_why(self):
+        self.assertFails(self.pythia("bench", "search"), 2, "--queries is missing")
+        self.assertFails(self.bench(queries="nowhere.jsonl"), 2, "nowhere.jsonl")
+        for text, *parts in (("", "q.jsonl' has no queries"), ('{"text": "a"}\n[1]\n', "line 2 is no JSON object"),
+                             ('\n"soup"\n', "line 2 is no JSON object"), ('{"text": "a"}\n{"text"\n', "line 2"),
+                             ('{"words": "a"}\n', "line 1: the key 'text' or 'query' is missing"),
+                             ('{"query": 7}\n', "line 1", "'query'"), ('{"text": " "}\n', "line 1: the query is empty")):
+            self.write("bad-q.jsonl", text, root=self.dir)
+            self.assertFails(self.bench(queries="bad-q.jsonl"), 2, *parts)
+        self.queries("regex.jsonl", '{"text": "soup"}', '{"text": "so(up"}')
+        self.assertFails(self.bench("--mode", "regex", queries="regex.jsonl"), 2, "query 'so(up'")
+        for flag, values in (("--threads", ("0", "257", "many")), ("--rounds", ("0", "1001"))):
+            for value in values:
+                self.assertFails(self.bench(flag, value), 2, flag, value)
+        self.assertFails(self.bench("--mode", "quick"), 2, "quick")
 
 
 if __name__ == "__main__":
