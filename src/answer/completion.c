@@ -2,12 +2,18 @@
 #include "answer/completion.h"
 
 #include "base/json.h"
+#include "model/remote.h"
 
-enum { LINE_BYTES_MAX = 1 << 20, OBJECT_MAX = 4 << 20 };
+enum { LINE_BYTES_MAX = 1 << 20, OBJECT_MAX = 4 << 20, TOKENS_MAX = 1 << 30 };
+
+void completion_begin(Completion *c, WriterSink sink, void *ctx) {
+    *c = (Completion){.sink = sink, .ctx = ctx, .tokens_read = -1, .tokens_written = -1};
+}
 
 static Err give(Completion *c, Str text) {
     if (!text.n) return ERR_OK;
     c->written += text.n;
+    c->written_rough += remote_rough_tokens(text);
     if (c->sink(c->ctx, text)) return ERR_OK;
     c->enough = true;
     return err_set(ERR_INTERRUPT, "the answer is not wanted any more");
@@ -28,10 +34,22 @@ static Str content_of(const json_t *message) {
     return json_is_string(v) ? str_make(json_string_value(v), json_string_length(v)) : (Str){NULL, 0};
 }
 
+/* Both counts, or neither: of some the one is made of the other. */
+static void usage_take(Completion *c, const json_t *usage) {
+    const json_t *read = json_object_get(usage, "prompt_tokens"),
+                 *written = json_object_get(usage, "completion_tokens");
+    if (!json_is_integer(read) || !json_is_integer(written)) return;
+    const json_int_t r = json_integer_value(read), w = json_integer_value(written);
+    if (r < 0 || r > TOKENS_MAX || w < 0 || w > TOKENS_MAX) return;
+    c->tokens_read = r;
+    c->tokens_written = w;
+}
+
 /* One object of either shape. */
 static Err object_take(Completion *c, const json_t *root) {
     if (!json_is_object(root)) return err_set(ERR_NETWORK, "it answers with JSON that is no object");
     TRY(check_error(root));
+    usage_take(c, json_object_get(root, "usage"));
     const json_t *choices = json_object_get(root, "choices"), *choice = json_array_get(choices, 0);
     if (!json_is_array(choices)) return err_set(ERR_NETWORK, "it answers without \"choices\"");
     if (!choice) return ERR_OK; /* the last one of some streams only counts tokens */

@@ -2,7 +2,7 @@
  *
  * What leaves the machine are the question, the passages chosen for it and the service's key, and only to the URL that was
  * configured: redirects of a POST are not followed. A service that says "later" (429, 503) is asked again, after its Retry-After or a
- * growing pause; nothing is tried again once a byte of an answer has come, since half an answer cannot be taken back.
+ * growing pause; one that dislikes a member that not every service knows is asked without it; nothing is tried again once a byte of an answer has come, since half an answer cannot be taken back.
  */
 #include <stdlib.h>
 
@@ -76,13 +76,23 @@ static size_t room(const Writer *w) {
 
 /* ---- asking ---- */
 
-static Err body_write(const Endpoint *e, const Prompt *prompt, bool temperature, Buf *out) {
+/* Members that some services or models refuse. */
+typedef struct {
+    bool temperature; /* some have only the one that they have */
+    bool usage;       /* of a stream: to say at its end how many tokens it took */
+} Liked;
+
+static Err body_write(const Endpoint *e, const Prompt *prompt, Liked liked, Buf *out) {
     const Str roles[] = {STR("system"), STR("user")}, contents[] = {prompt->system, prompt->user};
     JsonOut j = jout_to(out);
     jout_begin(&j, '{');
     jout_kv_z(&j, "model", e->opts.name);
     jout_kv_bool(&j, "stream", !e->opts.whole);
-    if (temperature) jout_kv_i64(&j, "temperature", 0); /* the same question, the same answer */
+    if (liked.usage && !e->opts.whole) {
+        jout_key(&j, "stream_options");
+        jout_raw(&j, STR("{\"include_usage\":true}"));
+    }
+    if (liked.temperature) jout_kv_i64(&j, "temperature", 0); /* the same question, the same answer */
     jout_key(&j, "messages");
     jout_begin(&j, '[');
     for (size_t i = 0; i < 2; i++) {
@@ -98,19 +108,23 @@ static Err body_write(const Endpoint *e, const Prompt *prompt, bool temperature,
 
 static Err take_bytes(void *ctx, Str bytes) { return completion_add(ctx, bytes); }
 
-/* Some models only have the temperature that they have. */
-static bool dislikes_temperature(const HttpReply *reply) {
-    return reply->status == 400 && str_find(reply->body, STR("temperature")) >= 0;
+/* What a refusal names is not sent again. False: it names none of what was sent. */
+static bool disliked(const HttpReply *reply, Liked *liked) {
+    const Liked before = *liked;
+    if (reply->status != 400 && reply->status != 422) return false;
+    liked->temperature &= str_find(reply->body, STR("temperature")) < 0;
+    liked->usage &= str_find(reply->body, STR("stream_options")) < 0;
+    return liked->temperature != before.temperature || liked->usage != before.usage;
 }
 
 /* Once, and again as long as the service says "later". */
-static Err send(Endpoint *e, Arena *a, const WriterJob *job, bool temperature, Completion *c, HttpReply *reply) {
+static Err send(Endpoint *e, Arena *a, const WriterJob *job, Liked liked, Completion *c, HttpReply *reply) {
     Buf body = {0};
     HttpRetry retry = {.attempts_max = e->opts.attempts ? e->opts.attempts : ATTEMPTS_DEFAULT,
                        .base_ms = e->opts.pause_ms ? e->opts.pause_ms : 500,
                        .max_ms = 60000,
                        .seed = e->opts.seed};
-    Err err = body_write(e, job->prompt, temperature, &body), waited = ERR_OK;
+    Err err = body_write(e, job->prompt, liked, &body), waited = ERR_OK;
     const HttpRequest rq = {.method = "POST",
                             .url = e->opts.url,
                             .bearer = e->opts.key,
@@ -146,13 +160,24 @@ static Err failed(const Endpoint *e, const HttpReply *reply, const Completion *c
     return err;
 }
 
+/* What it took, as the service says; else, and when its answer was not heard to the end, estimated. */
+static void usage_add(WriterUsage *u, const Completion *c, const Prompt *prompt) {
+    const bool told = c->tokens_read >= 0;
+    u->read +=
+        told ? c->tokens_read : (int64_t)(remote_rough_tokens(prompt->system) + remote_rough_tokens(prompt->user));
+    u->written += told ? c->tokens_written : (int64_t)c->written_rough;
+    u->estimated |= !told;
+}
+
 static Err write_endpoint(Writer *w, const WriterJob *job) {
     Endpoint *e = endpoint_of(w);
     Arena a = {0};
     HttpReply reply;
-    Completion c = {.sink = job->sink, .ctx = job->ctx};
-    Err err = send(e, &a, job, true, &c, &reply);
-    if (!err && dislikes_temperature(&reply)) err = send(e, &a, job, false, &c, &reply);
+    Completion c;
+    Liked liked = {.temperature = true, .usage = true};
+    completion_begin(&c, job->sink, job->ctx);
+    Err err = send(e, &a, job, liked, &c, &reply);
+    while (!err && disliked(&reply, &liked)) err = send(e, &a, job, liked, &c, &reply);
     if (!err && reply.status != 200)
         err = http_service_error(&reply, e->opts.key, e->opts.key_env, "ask");
     else if (!err)
@@ -161,6 +186,7 @@ static Err write_endpoint(Writer *w, const WriterJob *job) {
         err = ERR_OK;
     else if (err)
         err = failed(e, &reply, &c, err);
+    if (!err) usage_add(&w->usage, &c, job->prompt);
     completion_free(&c);
     arena_free(&a);
     return err;

@@ -3,7 +3,7 @@
 
 static bool takes(Str llm) { return llm.n == 0 || str_is(llm, "none"); }
 
-static Writer extractive = {&writer_extractive}; /* has no state */
+static Writer extractive = {.kind = &writer_extractive}; /* has no state */
 
 static Err open_extractive(Writer **out, const WriterOpts *opts) {
     (void)opts;

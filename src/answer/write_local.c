@@ -24,7 +24,7 @@ static void close_local(Writer *w) {
 static Err open_local(Writer **out, const WriterOpts *opts) {
     Local *l = calloc(1, sizeof *l);
     if (!l) return err_set(ERR_NOMEM, "out of memory for a writer");
-    *l = (Local){.base = {&writer_local}, .model = opts->model, .pool = opts->pool};
+    *l = (Local){.base = {.kind = &writer_local}, .model = opts->model, .pool = opts->pool};
     const Err err = generator_open(&l->generator, opts->model, NULL);
     if (err)
         free(l);
@@ -44,16 +44,21 @@ static size_t room(const Writer *w) {
 static Err write_local(Writer *w, const WriterJob *job) {
     Local *l = local_of(w);
     static const Str stops[] = {{"\n\n", 2}, {"\nQuestion:", 10}, {"\nSources:", 9}};
-    GenerateReport report;
+    GenerateReport report = {0};
     GenerateOpts opts = {.max_tokens = WRITER_TOKENS_MAX, .deadline = job->deadline};
+    Err err = ERR_OK;
     if (generator_can_chat(l->generator)) {
         const GenerateMessage messages[] = {{STR("system"), job->prompt->system}, {STR("user"), job->prompt->user}};
         const GenerateChat chat = {.messages = messages, .n = 2, .now_ms = clock_wall_ms()};
-        return generator_chat(l->generator, l->pool, &chat, &opts, job->sink, job->ctx, &report);
+        err = generator_chat(l->generator, l->pool, &chat, &opts, job->sink, job->ctx, &report);
+    } else {
+        opts.stops = stops;
+        opts.n_stops = sizeof stops / sizeof *stops;
+        err = generator_run(l->generator, l->pool, job->prompt->plain, &opts, job->sink, job->ctx, &report);
     }
-    opts.stops = stops;
-    opts.n_stops = sizeof stops / sizeof *stops;
-    return generator_run(l->generator, l->pool, job->prompt->plain, &opts, job->sink, job->ctx, &report);
+    w->usage.read += (int64_t)report.prompt_tokens;
+    w->usage.written += (int64_t)report.tokens;
+    return err;
 }
 
 const WriterKind writer_local = {.name = "local",

@@ -56,9 +56,16 @@ typedef struct {
     void (*close)(Writer *w);
 } WriterKind;
 
+/* Tokens that were read and written for all it was asked, what was thought aloud and left out later included. */
+typedef struct {
+    int64_t read, written;
+    bool estimated; /* a service did not say */
+} WriterUsage;
+
 /* Every writer begins with this. */
 struct Writer {
     const WriterKind *kind;
+    WriterUsage usage;
 };
 
 extern const WriterKind writer_extractive, writer_local, writer_endpoint;

@@ -195,6 +195,25 @@ static Err fill_read(Ask *k, const Answer *quotes) {
     return ERR_OK;
 }
 
+static int64_t tokens_of(const Model *m, Str text) {
+    return (int64_t)(m ? model_count_tokens(m, text) : engine_rough_tokens(NULL, text));
+}
+
+/* The quotes' writer has no tokens of its own: what was read for them and what is quoted are counted as the (first) collection's
+ * model counts. A service's model may have no tokenizer here. */
+static void quotes_count(Ask *k, const FindView *found) {
+    const Model *m = NULL;
+    bool told = false;
+    for (size_t i = 0; i < found->n && !m; i++) {
+        m = found->sources[i].model;
+        told = m && !engine_is_remote(found->sources[i].collection->model_name);
+    }
+    k->out->tokens.read = tokens_of(m, found->query->meaning);
+    for (size_t i = 0; i < found->reply->n; i++) k->out->tokens.read += tokens_of(m, found->reply->hits[i].content);
+    k->out->tokens.written = tokens_of(m, k->out->answer);
+    k->out->tokens.estimated = !told;
+}
+
 static Err answer(void *ctx, const FindView *found) {
     Ask *k = ctx;
     const int64_t start = clock_mono_ns();
@@ -218,6 +237,7 @@ static Err answer(void *ctx, const FindView *found) {
         err = answer_quotes(k, &quotes);
     else
         err = answer_written(k, found, &quotes);
+    if (!err && k->kind->quotes && k->rq->count_tokens) quotes_count(k, found);
     if (!err) err = fill_read(k, &quotes);
     k->out->answer_ms = clock_ms_since(start);
     return err;
@@ -273,6 +293,11 @@ Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out) {
     Ask k = {.p = p, .a = a, .rq = rq, .out = out, .kind = &writer_extractive, .stop = engine_deadline(p, ms)};
     if (!rq->extractive) TRY(engine_writer_kind(p, &k.kind));
     const Err err = ask(&k, &search);
+    if (k.writer) {
+        out->tokens.read = k.writer->usage.read;
+        out->tokens.written = k.writer->usage.written;
+        out->tokens.estimated = k.writer->usage.estimated;
+    }
     writer_close(k.writer);
     out->took_ms = clock_ms_since(start);
     return err;

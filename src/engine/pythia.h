@@ -328,7 +328,11 @@ typedef struct {
     /* [n_sources] by number: the hits that are quoted, or all that the writer read; when abstained those that came nearest */
     PythiaHit *sources;
     size_t n_sources;
-    size_t context_tokens;     /* of the sources that the writer read; 0: it reads none */
+    size_t context_tokens; /* of the sources that the writer read; 0: it reads none */
+    struct {
+        int64_t read, written;
+        bool estimated; /* some of it: a service did not say, or no tokenizer is known */
+    } tokens; /* by the writer, of all it was asked; of quotes: what was read and quoted, where that was asked for */
     PythiaCitation *citations; /* [n_citations] of quotes best first, else in order of the answer */
     size_t n_citations;
     PythiaRefused *refused; /* [n_refused] sentences of the writer that stand in no source: no part of the answer */
@@ -362,6 +366,7 @@ typedef struct {
     bool sources_only;     /* no answer is written: only what it would be written from */
     size_t context_tokens; /* that the writer reads at most; 0: configuration (ask.context_tokens) */
     bool whole;            /* a service may answer in one piece */
+    bool count_tokens;     /* of quotes, too: by the collection's tokenizer */
     Str session;           /* a chat's number, or "new": what was said before counts, and the turn is kept; "": none */
     Str owner;             /* whose chat it is, and whose a new one will be; {NULL,0}: anybody's, and nobody's */
     bool any_collections;  /* search.collections are those there are, none was asked for: a chat's own go before */

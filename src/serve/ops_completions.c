@@ -1,7 +1,8 @@
 /* ops_completions.c - answers as OpenAI's chat completions, so that what can chat with a model can chat with a collection.
  *
  * model is "pythia" (all collections), or "pythia:COLLECTION". The last message asks. Beside OpenAI's members a reply has citations,
- * sources and abstained, in a stream with its last chunk. Instructions of a system message are not followed: the answer is made of
+ * sources and abstained, in a stream with its last chunk. usage counts what the writer read and wrote, sentences that were left out
+ * included, or what was read and quoted where no model writes. Instructions of a system message are not followed: the answer is made of
  * sources. (platform.openai.com/docs/api-reference/chat)
  */
 #include <stdio.h>
@@ -31,41 +32,51 @@ static const Field message_fields[] = {{.name = "role",
                                        IGNORED("name"),
                                        IGNORED("refusal"),
                                        {0}};
-const Field completions_fields[] = {{.name = "model",
-                                     .types = FIELD_STR,
-                                     .flags = FIELD_REQUIRED,
-                                     .max_bytes = 220,
-                                     .help = "pythia, or pythia:COLLECTION"},
-                                    {.name = "messages",
-                                     .types = FIELD_OBJECTS,
-                                     .flags = FIELD_REQUIRED,
-                                     .max_items = 1000,
-                                     .members = message_fields,
-                                     .help = "the chat so far; the last one asks"},
-                                    SWITCH_FIELD("stream", "chunks as they are written, over HTTP"),
-                                    IGNORED("stream_options"),
-                                    IGNORED("temperature"),
-                                    IGNORED("top_p"),
-                                    IGNORED("n"),
-                                    IGNORED("stop"),
-                                    IGNORED("seed"),
-                                    IGNORED("user"),
-                                    IGNORED("max_tokens"),
-                                    IGNORED("max_completion_tokens"),
-                                    IGNORED("presence_penalty"),
-                                    IGNORED("frequency_penalty"),
-                                    IGNORED("response_format"),
+static const Field stream_fields[] = {
+    SWITCH_FIELD("include_usage", "tokens, in a chunk of their own at the end"), IGNORED("include_obfuscation"), {0}};
+static const Field usage_reply[] = {INT_FIELD("prompt_tokens"),
+                                    INT_FIELD("completion_tokens"),
+                                    INT_FIELD("total_tokens"),
+                                    {.name = "estimated", .types = FIELD_BOOL},
                                     {0}};
-const Field completions_reply[] = {STR_FIELD("id"),
-                                   STR_FIELD("object"),
-                                   INT_FIELD("created"),
-                                   STR_FIELD("model"),
-                                   {.name = "choices", .types = FIELD_OBJECTS},
-                                   {.name = "citations", .types = FIELD_OBJECTS, .members = citation_reply},
-                                   {.name = "sources", .types = FIELD_OBJECTS, .members = hit_reply},
-                                   {.name = "abstained", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
-                                   {.name = "confidence", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
-                                   {0}};
+const Field completions_fields[] = {
+    {.name = "model",
+     .types = FIELD_STR,
+     .flags = FIELD_REQUIRED,
+     .max_bytes = 220,
+     .help = "pythia, or pythia:COLLECTION"},
+    {.name = "messages",
+     .types = FIELD_OBJECTS,
+     .flags = FIELD_REQUIRED,
+     .max_items = 1000,
+     .members = message_fields,
+     .help = "the chat so far; the last one asks"},
+    SWITCH_FIELD("stream", "chunks as they are written, over HTTP"),
+    {.name = "stream_options", .types = FIELD_OBJECT, .members = stream_fields, .help = "of a stream"},
+    IGNORED("temperature"),
+    IGNORED("top_p"),
+    IGNORED("n"),
+    IGNORED("stop"),
+    IGNORED("seed"),
+    IGNORED("user"),
+    IGNORED("max_tokens"),
+    IGNORED("max_completion_tokens"),
+    IGNORED("presence_penalty"),
+    IGNORED("frequency_penalty"),
+    IGNORED("response_format"),
+    {0}};
+const Field completions_reply[] = {
+    STR_FIELD("id"),
+    STR_FIELD("object"),
+    INT_FIELD("created"),
+    STR_FIELD("model"),
+    {.name = "choices", .types = FIELD_OBJECTS},
+    {.name = "usage", .types = FIELD_OBJECT, .flags = FIELD_REQUIRED, .members = usage_reply},
+    {.name = "citations", .types = FIELD_OBJECTS, .members = citation_reply},
+    {.name = "sources", .types = FIELD_OBJECTS, .members = hit_reply},
+    {.name = "abstained", .types = FIELD_BOOL, .flags = FIELD_REQUIRED},
+    {.name = "confidence", .types = FIELD_NUM, .flags = FIELD_REQUIRED},
+    {0}};
 
 /* ---- the request ---- */
 
@@ -137,7 +148,7 @@ typedef struct {
     char id[32];
     int64_t created_s;
     Str model;
-    bool begun;
+    bool begun, counts; /* counts: a stream is to tell its usage */
 } Completion;
 
 /* The members that every object has; delta: in a stream. */
@@ -174,6 +185,16 @@ static void answer_members(JsonOut *j, const PythiaAnswer *r) {
     jout_kv_f64(j, "confidence", r->confidence);
 }
 
+static void usage_member(JsonOut *j, const PythiaAnswer *r) {
+    jout_key(j, "usage");
+    jout_begin(j, '{');
+    jout_kv_i64(j, "prompt_tokens", r->tokens.read);
+    jout_kv_i64(j, "completion_tokens", r->tokens.written);
+    jout_kv_i64(j, "total_tokens", r->tokens.read + r->tokens.written);
+    if (r->tokens.estimated) jout_kv_bool(j, "estimated", true);
+    jout_end(j, '}');
+}
+
 /* What a person reads where there is no answer: clients of chats show the content alone. */
 static Err no_answer(Call *c, const PythiaAnswer *r, Str *out) {
     if (r->n_citations)
@@ -191,9 +212,26 @@ static bool chunk(Completion *x, bool role, Str content, const char *finish, con
     jout_begin(&j, '{');
     head_members(&j, x, true);
     choice_member(&j, "delta", role, content, finish);
+    if (x->counts) {
+        jout_key(&j, "usage");
+        jout_null(&j);
+    }
     if (r) answer_members(&j, r);
     jout_end(&j, '}');
     return call_event(x->call, NULL, &data);
+}
+
+static void usage_chunk(Completion *x, const PythiaAnswer *r) {
+    Buf data = {0};
+    JsonOut j = jout_to(&data);
+    jout_begin(&j, '{');
+    head_members(&j, x, true);
+    jout_key(&j, "choices");
+    jout_begin(&j, '[');
+    jout_end(&j, ']');
+    usage_member(&j, r);
+    jout_end(&j, '}');
+    (void)call_event(x->call, NULL, &data);
 }
 
 static bool tell(void *ctx, const PythiaAskNews *news) {
@@ -219,6 +257,7 @@ static Err stream_end(Completion *x, Err err, const PythiaAnswer *r, Str content
     }
     if (r->abstained) (void)chunk(x, !x->begun, content, NULL, NULL);
     (void)chunk(x, false, (Str){NULL, 0}, "stop", r);
+    if (x->counts) usage_chunk(x, r);
     buf_add_z(&data, "[DONE]");
     (void)call_event(x->call, NULL, &data);
     return ERR_OK;
@@ -227,8 +266,10 @@ static Err stream_end(Completion *x, Err err, const PythiaAnswer *r, Str content
 Err op_completions(Call *c, JsonOut *j) {
     const bool stream = field_bool(c->params, "stream", false) && c->stream;
     Completion x = {.call = c, .created_s = clock_wall_ms() / 1000, .model = field_str(c->params, "model", "")};
-    PythiaAsk rq = {.threshold = -1, .whole = !stream, .tell = stream ? tell : NULL, .tell_ctx = &x};
+    PythiaAsk rq = {
+        .threshold = -1, .whole = !stream, .count_tokens = true, .tell = stream ? tell : NULL, .tell_ctx = &x};
     PythiaAnswer reply;
+    x.counts = stream && field_bool(json_object_get(c->params, "stream_options"), "include_usage", false);
     (void)snprintf(x.id, sizeof x.id, "chatcmpl-%016llx",
                    (unsigned long long)xxh3_seeded(x.model, (uint64_t)clock_mono_ns()));
     TRY(question_take(c));
@@ -246,6 +287,7 @@ Err op_completions(Call *c, JsonOut *j) {
     TRY(err);
     head_members(j, &x, false);
     choice_member(j, "message", true, content, "stop");
+    usage_member(j, &reply);
     answer_members(j, &reply);
     return ERR_OK;
 }

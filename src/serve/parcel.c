@@ -376,6 +376,7 @@ static const ParcelMember ask_members[] = {HAS_PART(PythiaAsk, search, &parcel_s
                                            HAS(PythiaAsk, BOOL, sources_only),
                                            HAS(PythiaAsk, SIZE, context_tokens),
                                            HAS(PythiaAsk, BOOL, whole),
+                                           HAS(PythiaAsk, BOOL, count_tokens),
                                            HAS(PythiaAsk, BOOL, any_collections),
                                            {0}};
 const ParcelShape parcel_ask = {sizeof(PythiaAsk), ask_members};
@@ -399,6 +400,9 @@ static const ParcelMember answer_members[] = {HAS(PythiaAnswer, STR, question),
                                               HAS(PythiaAnswer, STR, model),
                                               HAS_MANY(PythiaAnswer, PARTS, sources, n_sources, &hit_shape),
                                               HAS(PythiaAnswer, SIZE, context_tokens),
+                                              HAS(PythiaAnswer, I64, tokens.read),
+                                              HAS(PythiaAnswer, I64, tokens.written),
+                                              HAS(PythiaAnswer, BOOL, tokens.estimated),
                                               HAS_MANY(PythiaAnswer, PARTS, citations, n_citations, &citation_shape),
                                               HAS_MANY(PythiaAnswer, PARTS, refused, n_refused, &refused_shape),
                                               HAS(PythiaAnswer, F32, evidence.share),

@@ -38,16 +38,16 @@ static void a_writer_puts_it_anew_and_is_not_followed_into_nonsense(void **state
     (void)state;
     Arena a = {0};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        Parrot parrot = {{&parrot_kind}, str_of(cases[i].written), 3, ERR_OK};
+        Parrot parrot = {{.kind = &parrot_kind}, str_of(cases[i].written), 3, ERR_OK};
         CHECK_STR(follow(&a, "where is it?", &parrot.base), cases[i].want);
     }
     Str out;
-    Parrot fails = {{&parrot_kind}, STR("x"), 1, ERR_NETWORK};
+    Parrot fails = {{.kind = &parrot_kind}, STR("x"), 1, ERR_NETWORK};
     CHECK_ERR(followup_question(&a, turns, 2, STR("why?"), &fails.base, NULL, &out), ERR_NETWORK, "as told");
     char *endless = arena_alloc(&a, FOLLOWUP_BYTES_MAX + 2);
     CHECK(endless != NULL);
     memset(endless, 'x', FOLLOWUP_BYTES_MAX + 1);
-    Parrot talks = {{&parrot_kind}, str_of(endless), 64, ERR_OK};
+    Parrot talks = {{.kind = &parrot_kind}, str_of(endless), 64, ERR_OK};
     CHECK_STR(follow(&a, "why?", &talks.base), "why? sheets paper tray take path:docs");
     arena_free(&a);
 }

@@ -2,7 +2,19 @@
 the ways."""
 import http.server
 import json
+import pathlib
 import threading
+
+
+TINY = pathlib.Path(__file__).parent.parent / "golden" / "generate" / "gemma3.gguf"
+
+
+def tiny_writer(path):
+    """A model of our own engine that writes, of random weights, with a context that a prompt has room in."""
+    gguf = bytearray(TINY.read_bytes())
+    at = gguf.index(b"gemma3.context_length") + len("gemma3.context_length") + 4  # behind the type
+    gguf[at:at + 4] = (8192).to_bytes(4, "little")
+    path.write_bytes(gguf)
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -41,7 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.whole(200, body)
         text = llm.answer(asked) if callable(llm.answer) else llm.answer
         if not asked.get("stream"):
-            return self.whole(200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}]}))
+            return self.whole(200, json.dumps({"choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}],
+                                               **({"usage": llm.usage} if llm.usage else {})}))
         return self.stream(text, kind)
 
     def whole(self, status, body, content_type="application/json", headers=None):
@@ -82,14 +95,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return llm.over.wait(30)
         if fault != "unfinished":
             self.event({"choices": [{"delta": {}, "finish_reason": "stop"}]})
-            self.event({"choices": [], "usage": {"total_tokens": 1}})
+            self.event({"choices": [], "usage": llm.usage or {"total_tokens": 1}})
             self.chunk("data: [DONE]\n\n")
         return self.chunk("")
 
 
 class Llm:
     """answer: a text, or a function of the request. rank: a function of query and text. faults: one for each coming request. gate: an event waited for once the text
-    holds `after`."""
+    holds `after`. usage: what it says of its tokens."""
 
     def __init__(self):
         self.reset()
@@ -101,7 +114,7 @@ class Llm:
         self.url = "http://127.0.0.1:%d/v1" % self.server.server_port
 
     def reset(self):
-        self.seen, self.faults, self.answer, self.after, self.gate = [], [], "", "", None
+        self.seen, self.faults, self.answer, self.after, self.gate, self.usage = [], [], "", "", None, None
         self.rank = lambda query, text: 0.5
 
     def prompt(self, at=-1):

@@ -5,7 +5,7 @@ import threading
 import time
 
 from harness import LIMIT_S, main
-from llm import Llm
+from llm import Llm, tiny_writer
 from test_serve import ServeTest
 
 QUESTION = "how many sheets does the paper tray take?"
@@ -25,7 +25,30 @@ def events(lines):
             name = None
 
 
-class Asking(ServeTest):
+class Chat(ServeTest):
+    def stream(self, path, body):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        self.addCleanup(connection.close)
+        self.connection = connection
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        reply = connection.getresponse()
+        return reply, events(reply)
+
+    def completed(self, stream, question=QUESTION, **more):
+        """The usage of an answer, whole or out of a stream that is to tell it."""
+        body = {"model": "pythia:tree", "messages": [{"role": "user", "content": question}], **more}
+        if not stream:
+            return self.ok(self.post("/v1/chat/completions", body))["usage"]
+        came = [data for _, data in self.stream("/v1/chat/completions", {**body, "stream": True, "stream_options": {"include_usage": True}})[1]]
+        self.assertEqual(came.pop(), "[DONE]")
+        self.assertEqual(came[-1]["choices"], [])
+        self.assertEqual({key: came[-1][key] for key in ("id", "object", "model")}, {key: came[0][key] for key in ("id", "object", "model")})
+        self.assertEqual([chunk["usage"] for chunk in came[:-1]], [None] * (len(came) - 1))
+        self.assertEqual(came[-2]["choices"][0]["finish_reason"], "stop")
+        return came[-1]["usage"]
+
+
+class Asking(Chat):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -40,14 +63,6 @@ class Asking(ServeTest):
 
     def counted(self):
         return self.ok(self.call("GET", "/metrics?format=json"))
-
-    def stream(self, path, body):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
-        self.addCleanup(connection.close)
-        self.connection = connection
-        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-        reply = connection.getresponse()
-        return reply, events(reply)
 
     def ask(self, question=QUESTION, **fields):
         reply, coming = self.stream("/v1/ask", {"question": question, "stream": True, **fields})
@@ -150,6 +165,47 @@ class Asking(ServeTest):
         self.assertIn("The sources do not answer this.", came[0]["choices"][0]["delta"]["content"])
         self.assertTrue(came[-2]["abstained"])
 
+    def test_usage_is_what_the_service_says(self):
+        self.llm.usage = {"prompt_tokens": 812, "completion_tokens": 23, "total_tokens": 835}
+        for stream in (False, True):
+            self.assertEqual(self.completed(stream), self.llm.usage)
+            self.assertEqual(self.llm.seen[-1][2].get("stream_options"), {"include_usage": True} if stream else None)
+        self.llm.faults = ["status:400:stream_options is unknown"]
+        self.assertEqual(self.completed(True), self.llm.usage)
+        self.assertNotIn("stream_options", self.llm.seen[-1][2])
+        # A follow-up is put so that it stands by itself first: that is read and written, too.
+        before = [{"role": "user", "content": "what is the paper tray?"}, {"role": "assistant", "content": "A tray."}]
+        usage = self.completed(False, messages=before + [{"role": "user", "content": QUESTION}])
+        self.assertEqual(usage, {"prompt_tokens": 1624, "completion_tokens": 46, "total_tokens": 1670})
+
+    def test_usage_that_the_service_does_not_say_is_estimated_and_says_so(self):
+        for said in (None, {"prompt_tokens": -5, "completion_tokens": 3}, {"prompt_tokens": "9", "completion_tokens": 3},
+                     {"prompt_tokens": 7}, {"prompt_tokens": 1e300, "completion_tokens": 3}):
+            self.llm.usage = said
+            for stream in (False, True):
+                usage = self.completed(stream)
+                self.assertIs(usage["estimated"], True, said)
+                self.assertEqual(usage["total_tokens"], usage["prompt_tokens"] + usage["completion_tokens"])
+                # Errs upwards: a word is a token at least.
+                self.assertGreaterEqual(usage["prompt_tokens"], len(self.llm.prompt().split()))
+                self.assertLess(usage["prompt_tokens"], 2 * len(self.llm.prompt()))
+                self.assertGreaterEqual(usage["completion_tokens"], len(TWO.split()))
+                self.assertLess(usage["completion_tokens"], 2 * len(TWO))
+
+    def test_a_writer_that_was_not_asked_has_no_tokens(self):
+        for stream in (False, True):
+            self.assertEqual(self.completed(stream, UNKNOWN), {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
+        self.assertEqual(self.llm.seen, [])
+
+    def test_a_stream_tells_no_usage_unless_asked(self):
+        self.llm.usage = {"prompt_tokens": 812, "completion_tokens": 23}
+        body = {"model": "pythia:tree", "messages": [{"role": "user", "content": QUESTION}], "stream": True}
+        for options in ({}, {"stream_options": None}, {"stream_options": {"include_usage": False, "include_obfuscation": True}}):
+            came = [data for _, data in self.stream("/v1/chat/completions", {**body, **options})[1]]
+            self.assertTrue(all("usage" not in chunk and chunk["choices"] for chunk in came[:-1]))
+        self.refused(self.post("/v1/chat/completions", {**body, "stream_options": {"include_usage": "yes"}}), 400, "include_usage")
+        self.refused(self.post("/v1/chat/completions", {**body, "stream_options": {"usage": True}}), 400, "usage")
+
     def test_what_is_no_chat_is_refused(self):
         user = [{"role": "user", "content": "x"}]
         for body, part in (({"model": "gpt-4", "messages": user}, "'model' cannot be 'gpt-4'; valid: pythia, pythia:COLLECTION"),
@@ -161,6 +217,45 @@ class Asking(ServeTest):
                            ({"model": "pythia", "messages": user, "tools": []}, "tools")):
             self.refused(self.post("/v1/chat/completions", body), 400, part)
         self.refused(self.post("/v1/chat/completions", {"model": "pythia:none", "messages": user}), 404, "none")
+
+
+class Counting(Chat):
+    """Usage without a service: of quotes, and of a model of our own."""
+
+    def tokens(self, text):
+        return len(self.ok(self.post("/tokenize", {"text": text}))["ids"]) - 2  # [CLS], [SEP]
+
+    def test_quotes_count_what_was_read_and_quoted(self):
+        self.serve()
+        self.wait_ready()
+        for question in (QUESTION, UNKNOWN):
+            read = self.ok(self.post("/v1/search", {"query": question, "limit": 8}))["results"]
+            answer = self.ok(self.post("/v1/ask", {"question": question}))["answer"] or ""
+            want = self.tokens(question) + sum(self.tokens(hit["content"]) for hit in read)
+            for stream in (False, True):
+                usage = self.completed(stream, question)
+                self.assertEqual(usage, {"prompt_tokens": want, "completion_tokens": self.tokens(answer) if answer else 0,
+                                         "total_tokens": usage["prompt_tokens"] + usage["completion_tokens"]})
+
+    def test_without_a_tokenizer_they_are_estimated(self):
+        self.write("notes/soup.md", "# Soup\n\nTomato soup simmers for twenty minutes.\n", root=self.dir)
+        self.index("--lex-only", "--collection", "plain", cwd=self.dir / "notes")
+        self.serve()
+        self.wait_ready()
+        usage = self.completed(False, "how long does tomato soup simmer?", model="pythia:plain")
+        self.assertIs(usage["estimated"], True)
+        self.assertGreater(usage["prompt_tokens"], usage["completion_tokens"])
+
+    def test_our_own_model_counts_what_it_read_and_wrote(self):
+        tiny_writer(self.home / "models" / "tiny-gemma.gguf")
+        self.serve("--config", "ask.url=local", "--config", "ask.model=tiny-gemma")
+        self.wait_ready()
+        context = self.ok(self.post("/v1/ask", {"question": QUESTION}))["context_tokens"]
+        usage = self.completed(False)
+        self.assertEqual(set(usage), {"prompt_tokens", "completion_tokens", "total_tokens"})
+        self.assertGreater(usage["prompt_tokens"], context)  # the rules, the question
+        self.assertGreater(usage["completion_tokens"], 0)
+        self.assertEqual(self.completed(True), usage)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,12 @@
 """`pythia ask --llm`: what a model writes is checked sentence by sentence, streamed as it holds, and a service's failures are told."""
 import os
-import pathlib
 import subprocess
 import threading
 import unittest
 
 from harness import BINARY, PythiaTest, main
-from llm import Llm
+from llm import TINY, Llm, tiny_writer
 
-TINY = pathlib.Path(__file__).parent.parent / "golden" / "generate" / "gemma3.gguf"
 QUESTION = "how many sheets does the paper tray take?"
 GOOD = "The paper tray takes fifty sheets [1]."
 
@@ -195,10 +193,7 @@ class Writer(PythiaTest):
     # ---- our own engine ----
 
     def test_a_model_of_our_own_engine_writes_and_is_checked_likewise(self):
-        gguf = bytearray(TINY.read_bytes())
-        at = gguf.index(b"gemma3.context_length") + len("gemma3.context_length") + 4  # behind the type
-        gguf[at:at + 4] = (8192).to_bytes(4, "little")
-        (self.home / "models" / "tiny-gemma.gguf").write_bytes(gguf)
+        tiny_writer(self.home / "models" / "tiny-gemma.gguf")
         reply = self.ask("--llm", "local", "--model", "tiny-gemma", code=1)  # random weights: nothing of it holds
         self.assertEqual((reply["writer"], reply["model"], reply["abstained"]), ("local", "tiny-gemma", True))
         self.assertLessEqual(reply["context_tokens"], 4096)

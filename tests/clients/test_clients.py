@@ -102,6 +102,11 @@ class Clients(ServeTest):
         self.assertIn("fifty sheets", said)
         parts = [c.choices[0].delta.content or "" for c in client.chat.completions.create(stream=True, **asked) if c.choices]
         self.assertEqual("".join(parts), said)
+        used = client.chat.completions.create(**asked).usage
+        self.assertEqual(used.total_tokens, used.prompt_tokens + used.completion_tokens)
+        self.assertGreater(used.prompt_tokens, used.completion_tokens)
+        *others, last = client.chat.completions.create(stream=True, stream_options={"include_usage": True}, **asked)
+        self.assertEqual((last.choices, last.usage, [c.usage for c in others if c.usage]), ([], used, []))
         with self.assertRaises(openai.NotFoundError):
             client.embeddings.create(input="a", model="none")
         with self.assertRaises(openai.BadRequestError):

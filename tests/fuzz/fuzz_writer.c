@@ -17,12 +17,14 @@ static bool count(void *ctx, Str piece) {
 
 static void check_completion(Str bytes, size_t step) {
     size_t n = 0;
-    Completion c = {.sink = count, .ctx = &n};
+    Completion c;
     Err err = ERR_OK;
+    completion_begin(&c, count, &n);
     for (size_t at = 0; !err && at < bytes.n; at += step) err = completion_add(&c, str_upto(str_from(bytes, at), step));
     if (!err) err = completion_end(&c);
     need(err == ERR_OK || err == ERR_NETWORK);
     need(c.written == n && n <= 3 * bytes.n); /* an escape of six bytes is three at most */
+    need((c.tokens_read < 0) == (c.tokens_written < 0) && c.tokens_read >= -1 && c.tokens_read <= 1 << 30);
     completion_free(&c);
 }
 
@@ -49,7 +51,7 @@ static void check_answer(Str bytes, size_t step, Analyzer *analyzer) {
     if (!str_line(&rest, &line)) return;
     SearchHit hit = {.content = line};
     const SearchSource source = {.analyzer = analyzer};
-    Echo writer = {{&echo_kind}, rest, step};
+    Echo writer = {{.kind = &echo_kind}, rest, step};
     const ComposeRequest rq = {.searched = &source, .n_searched = 1, .hits = &hit, .n = 1, .writer = &writer.base};
     need(answer_compose(&a, &rq, &composed) == ERR_OK);
     const Answer answer = {.citations = composed.citations, .n = composed.n};
