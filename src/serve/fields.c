@@ -78,6 +78,9 @@ static Err string_check(const Field *f, const char *where, const json_t *v) {
         return err_set(ERR_USAGE, "'%s%s' cannot be '%.*s'; valid: %s", where, f->name, STR_FMT(str_upto(s, 100)),
                        f->values);
     if (s.n == 0 && !(f->flags & FIELD_BLANK_OK)) return err_set(ERR_USAGE, "'%s%s' is empty", where, f->name);
+    /* "a\0b" would be "a" to whoever reads it as a path, a column or a message. */
+    if (f->max_bytes && f->max_bytes <= FIELD_NAME_MAX && str_find_char(s, 0) >= 0)
+        return err_set(ERR_USAGE, "'%s%s' has a NUL character", where, f->name);
     return ERR_OK;
 }
 

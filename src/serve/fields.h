@@ -41,7 +41,7 @@ struct Field {
     int flags;
     const char *alias;    /* another name ("q" for "query"); NULL: none */
     double min, max;      /* numbers; min == max: not limited */
-    size_t max_bytes;     /* of a string, or of each string of an array; 0: FIELD_BYTES_MAX */
+    size_t max_bytes;     /* of a string, or of each string of an array; 0: FIELD_BYTES_MAX. See FIELD_NAME_MAX */
     size_t max_items;     /* of an array, of numbers aside; 0: FIELD_ITEMS_MAX */
     const char *values;   /* "a|b|c"; NULL: any */
     const char *standard; /* the default as JSON text, for the description; NULL: none */
@@ -49,7 +49,9 @@ struct Field {
     const Field *members; /* of FIELD_OBJECT and FIELD_OBJECTS */
 };
 
-#define FIELD_BYTES_MAX   ((size_t)16 << 20)
+#define FIELD_BYTES_MAX ((size_t)16 << 20)
+#define FIELD_NAME_MAX                                                                                                 \
+    ((size_t)4096) /* a limit up to here is of names and paths, which have no NUL; others' are of texts */
 #define FIELD_ITEMS_MAX   ((size_t)2048)
 #define FIELD_NUMBERS_MAX ((size_t)1 << 20) /* of an array of numbers */
 

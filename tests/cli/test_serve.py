@@ -362,6 +362,8 @@ class Changes(ServeTest):
         self.ok(self.call("DELETE", "/v1/documents/letters%2F1?collection=documents"))
         self.refused(self.call("GET", "/v1/documents/letters%2F1?collection=documents"), 404, "letters/1")
         self.refused(self.post("/v1/index", {"documents": [{"text": "x"}], "collection": "tree"}), 400, "folder")
+        self.refused(self.post("/v1/index", {"documents": [{"text": "x"}], "collection": "a\0b"}), 400, "'collection' has a NUL")
+        self.refused(self.post("/v1/index", {"documents": [{"id": "a\0b", "text": "x"}]}), 400, "'documents[0].id' has a NUL")
         self.refused(self.post("/v1/index", {"documents": [{"text": "x", "author": "y"}]}), 400,
                      "unknown field 'documents[0].author'; valid: id, text, title, metadata")
         self.refused(self.call("DELETE", "/v1/documents/docs%2Fsoup.txt?collection=tree"), 400, "remove the file")

@@ -38,9 +38,9 @@ static void what_fits_passes_and_is_read(void **state) {
     Arena a = {0};
     const Str *list = NULL;
     size_t n = 0;
-    json_t *v =
-        parse("{\"q\":\"who\",\"limit\":5.0,\"score\":1,\"langs\":\"c\",\"names\":[],\"docs\":[{\"text\":\"x\"}],"
-              "\"one\":{\"text\":\"y\"},\"on\":true,\"user\":7,\"mode\":null}");
+    json_t *v = parse(
+        "{\"q\":\"who\",\"limit\":5.0,\"score\":1,\"langs\":\"c\",\"names\":[],\"docs\":[{\"text\":\"x\\u0000\"}],"
+        "\"one\":{\"text\":\"y\"},\"on\":true,\"user\":7,\"mode\":null}");
     CHECK_OK(fields_check(table, v));
     CHECK(str_is(field_str(v, "query", ""), "who"));
     CHECK_INT(field_i64(v, "limit", 0), 5);
@@ -70,6 +70,7 @@ static void what_does_not_fit_is_named(void **state) {
         {"{\"query\":1}", ERR_USAGE, "'query' must be a string"},
         {"{\"query\":\"a\",\"q\":\"b\"}", ERR_USAGE, "two names of one field"},
         {"{\"query\":\"12345678901\"}", ERR_LIMIT, "11 bytes"},
+        {"{\"query\":\"a\\u0000b\"}", ERR_USAGE, "'query' has a NUL character"},
         {"{\"query\":\"a\",\"qeury\":1}", ERR_USAGE, "unknown field 'qeury'; valid: query, limit"},
         {"{\"query\":\"a\",\"limit\":0}", ERR_USAGE, "1 to 100"},
         {"{\"query\":\"a\",\"limit\":1.5}", ERR_USAGE, "an integer"},
