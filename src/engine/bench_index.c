@@ -52,9 +52,7 @@ static Err kind_open(Bench *b, const char *kind, VecIndex **out) {
                     .dim = b->base.dim,
                     .generation = 1,
                     .writer = true,
-                    .params = b->params,
-                    .fetch = row_given,
-                    .fetch_ctx = &b->base};
+                    .params = b->params};
     return spec.dir ? vec_open(out, &spec) : arena_error();
 }
 
@@ -93,7 +91,13 @@ static Err pass(const Bench *b, const VecIndex *ix, float effort, const Deadline
     for (size_t i = 0; i < b->queries.n; i++) {
         size_t n;
         VecReport report;
-        VecQuery q = {.k = b->rq->k, .effort = effort, .scratch = b->scratch, .report = &report, .deadline = stop};
+        VecQuery q = {.k = b->rq->k,
+                      .effort = effort,
+                      .scratch = b->scratch,
+                      .report = &report,
+                      .deadline = stop,
+                      .fetch = row_given,
+                      .fetch_ctx = (void *)(uintptr_t)&b->base};
         int64_t start = clock_mono_ns();
         TRY(vec_search(ix, b->queries.rows + i * b->queries.dim, &q, hits, &n));
         total += b->ms[i] = clock_ms_since(start);
@@ -136,7 +140,12 @@ static Err run_filtered(const Bench *b, const VecIndex *ix, const Deadline *stop
         good = want = 0;
         for (size_t i = 0; i < b->n_filtered; i++) {
             size_t n;
-            VecQuery q = {.k = b->rq->k, .allowed = b->filter, .scratch = b->scratch, .deadline = stop};
+            VecQuery q = {.k = b->rq->k,
+                          .allowed = b->filter,
+                          .scratch = b->scratch,
+                          .deadline = stop,
+                          .fetch = row_given,
+                          .fetch_ctx = (void *)(uintptr_t)&b->base};
             int64_t start = clock_cpu_ns();
             TRY(vec_search(ix, b->queries.rows + i * b->queries.dim, &q, hits, &n));
             cpu += clock_cpu_ns() - start;
@@ -201,7 +210,11 @@ static Err filter_make(Bench *b) {
 static Err truth_of(const Bench *b, const VecIndex *ix, size_t n, const uint64_t *filter, const Deadline *stop,
                     VecHit *truth, size_t *n_truth) {
     for (size_t i = 0; i < n; i++) {
-        VecQuery q = {.k = b->rq->k, .allowed = filter, .deadline = stop};
+        VecQuery q = {.k = b->rq->k,
+                      .allowed = filter,
+                      .deadline = stop,
+                      .fetch = row_given,
+                      .fetch_ctx = (void *)(uintptr_t)&b->base};
         TRY(vec_search(ix, b->queries.rows + i * b->queries.dim, &q, truth + i * b->rq->k, &n_truth[i]));
     }
     return ERR_OK;

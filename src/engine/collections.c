@@ -90,7 +90,7 @@ Err engine_index_params(const Pythia *p, VecParams *out) {
     return index_count(p, CONF_INDEX_SUB_VECTORS, 4096, &out->sub_vectors);
 }
 
-static Err open_index(Pythia *p, const StoreCollection *c, bool writer, Recompute *r, VecIndex **out) {
+Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out) {
     Arena a = {0};
     *out = NULL;
     VecSpec spec = {.kind = arena_cstr(&a, c->index_kind),
@@ -99,23 +99,13 @@ static Err open_index(Pythia *p, const StoreCollection *c, bool writer, Recomput
                     .model = c->model_id,
                     .generation = c->generation,
                     .committed = c->rows,
-                    .writer = writer,
-                    .fetch = r ? recompute_rows : NULL,
-                    .fetch_ctx = r};
+                    .writer = writer};
     Err err = spec.kind && spec.dir ? engine_index_params(p, &spec.params) : arena_error();
     if (!err) err = vec_open(out, &spec);
     if (err == ERR_NO_INDEX || err == ERR_CORRUPT || err == ERR_FORMAT)
         err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));
     arena_free(&a);
     return err;
-}
-
-Err engine_open_index(Pythia *p, const StoreCollection *c, bool writer, VecIndex **out) {
-    return open_index(p, c, writer, NULL, out);
-}
-
-Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out) {
-    return open_index(p, c, false, r, out);
 }
 
 /* ---- walking ---- */
@@ -183,6 +173,68 @@ Err engine_open_words(Pythia *p, const StoreCollection *c, bool writer, LexIndex
         err = err_fix(err, "pythia index --collection '%.*s' --force", STR_FMT(c->name));
     arena_free(&a);
     return err;
+}
+
+/* ---- kept open ---- */
+
+typedef struct {
+    Pythia *p;
+    const StoreCollection *c;
+} Opening;
+
+static Err vec_make(void *ctx, void **thing) {
+    const Opening *o = ctx;
+    VecIndex *ix = NULL;
+    TRY(engine_open_index(o->p, o->c, false, &ix));
+    *thing = ix;
+    return ERR_OK;
+}
+
+static Err lex_make(void *ctx, void **thing) {
+    const Opening *o = ctx;
+    LexIndex *ix = NULL;
+    TRY(engine_open_words(o->p, o->c, false, &ix));
+    *thing = ix;
+    return ERR_OK;
+}
+
+static void vec_unmake(void *thing) { vec_close(thing); }
+static void lex_unmake(void *thing) { lex_close(thing); }
+
+/* The stamp is from before the opening, so what changes meanwhile is met by the next search. */
+static Err take(Pythia *p, const StoreCollection *c, const char *part, Str version, const ShelfMaker *make,
+                ShelfItem **out) {
+    Arena a = {0};
+    uint64_t stamp = 0;
+    const char *dir = engine_index_dir(p, &a, c);
+    Err err = dir ? shelf_stamp(dir, &stamp) : arena_error();
+    const Str name = arena_printf(&a, "%s/%s", dir ? dir : "", part);
+    const Str whole = arena_printf(&a, "%.*s %016llx", STR_FMT(version), (unsigned long long)stamp);
+    if (!err && (!name.p || !whole.p)) err = arena_error();
+    if (!err) err = shelf_take(core_shelf(p->core), name, whole, make, &(Opening){p, c}, out);
+    arena_free(&a);
+    return err;
+}
+
+Err engine_take_index(Pythia *p, const StoreCollection *c, ShelfItem **out) {
+    char version[256], model[2 * sizeof c->model_id.bytes + 1];
+    hex_write(c->model_id.bytes, sizeof c->model_id.bytes, model);
+    (void)snprintf(version, sizeof version, "%llu %u %lld %.*s %s", (unsigned long long)c->generation, c->rows,
+                   (long long)c->dim, STR_FMT(c->index_kind), model);
+    return take(p, c, "vec", str_of(version), &(ShelfMaker){vec_make, vec_unmake}, out);
+}
+
+Err engine_take_words(Pythia *p, const StoreCollection *c, ShelfItem **out) {
+    char version[64];
+    (void)snprintf(version, sizeof version, "%llu %u", (unsigned long long)c->lex_generation, c->lex_count);
+    return take(p, c, "lex", str_of(version), &(ShelfMaker){lex_make, lex_unmake}, out);
+}
+
+void engine_forget_indexes(Pythia *p, const StoreCollection *c) {
+    Arena a = {0};
+    const Str dir = arena_printf(&a, "%s/index/%lld/", p->opts.home, (long long)c->id);
+    shelf_forget(core_shelf(p->core), dir); /* out of memory: everything, which is allowed too */
+    arena_free(&a);
 }
 
 LexSettings engine_lex_settings(const Pythia *p) {

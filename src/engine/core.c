@@ -9,11 +9,12 @@ struct Core {
         models_lock; /* guards models, n_models; held while one is opened: who asks meanwhile wants the same */
     Model *models[CORE_MODELS_MAX];
     size_t n_models;
-    pthread_mutex_t lock; /* guards all below; the cache and the scheduler have their own */
+    pthread_mutex_t lock; /* guards all below; the cache, the scheduler and the shelf have their own */
     size_t users;
     Pool *pools[SCHED_CLASSES][CORE_LEVELS];
     EmbedCache *cache;
     Sched *sched;
+    Shelf *shelf;
     MemoryLevel level;
     CoreChunks chunks;
 };
@@ -23,7 +24,9 @@ Err core_open(Core **out) {
     Core *c = calloc(1, sizeof *c);
     if (!c) return err_set(ERR_NOMEM, "out of memory: cannot start");
     Err err = sched_open(&c->sched, NULL);
+    if (!err) err = shelf_open(&c->shelf);
     if (err) {
+        sched_close(c->sched);
         free(c);
         return err;
     }
@@ -48,6 +51,7 @@ void core_leave(Core *c) {
     (void)pthread_mutex_unlock(&c->lock);
     if (!last) return;
     sched_close(c->sched);
+    shelf_close(c->shelf);
     for (size_t i = 0; i < c->n_models; i++) model_close(c->models[i]);
     embed_cache_close(c->cache);
     for (int line = 0; line < SCHED_CLASSES; line++)
@@ -93,6 +97,8 @@ Err core_cache(Core *c, size_t bytes, EmbedCache **out) {
 }
 
 Sched *core_sched(Core *c) { return c->sched; }
+
+Shelf *core_shelf(Core *c) { return c->shelf; }
 
 MemoryLevel core_level(Core *c, MemoryLevel level, size_t cache_bytes) {
     (void)pthread_mutex_lock(&c->lock);

@@ -1,5 +1,5 @@
-/* core.h - what the Pythias of one process share: models, threads, the cache of queries' vectors, whose turn it is, and what
- * is counted of all that.
+/* core.h - what the Pythias of one process share: models, threads, open indexes, the cache of queries' vectors, whose turn
+ * it is, and what is counted of all that.
  *
  * A Pythia is for one thread; a server has one a thread, and a search must not wait for an index run of another. So each
  * class of work has a pool of its own (sched.h tells why), of which one is busy at a time.
@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "base/pool.h"
+#include "engine/shelf.h"
 #include "model/cache.h"
 #include "model/model.h"
 #include "model/sched.h"
@@ -37,6 +38,7 @@ MUST_USE Err core_pool(Core *c, SchedClass line, MemoryLevel level, size_t threa
 /* The cache, opened with this size at the first call. */
 MUST_USE Err core_cache(Core *c, size_t bytes, EmbedCache **out);
 Sched *core_sched(Core *c);
+Shelf *core_shelf(Core *c); /* of indexes open to be searched */
 
 /* Keeps the level and returns the one before; cache_bytes: what the cache is to have at this level. */
 MemoryLevel core_level(Core *c, MemoryLevel level, size_t cache_bytes);

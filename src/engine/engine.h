@@ -118,8 +118,11 @@ typedef struct {
 } FindView;
 typedef Err (*FoundFn)(void *ctx, const FindView *found);
 MUST_USE Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void *ctx, PythiaReply *out);
-/* The same to search in: vectors that the index does not keep are computed by r, which lives as long as the index. */
-MUST_USE Err engine_open_index_to_search(Pythia *p, const StoreCollection *c, Recompute *r, VecIndex **out);
+/* To search in: opened, or as another search of the process left it on the shelf (shelf.h), where it goes back to by
+ * shelf_give(core_shelf(p->core), item). The thing is a VecIndex or a LexIndex. Errors as of opening. */
+MUST_USE Err engine_take_index(Pythia *p, const StoreCollection *c, ShelfItem **out);
+MUST_USE Err engine_take_words(Pythia *p, const StoreCollection *c, ShelfItem **out);
+void engine_forget_indexes(Pythia *p, const StoreCollection *c); /* before its files are removed */
 /* [index] of the configuration, as vec_build wants it; ERR_USAGE when it cannot be. */
 MUST_USE Err engine_index_params(const Pythia *p, VecParams *out);
 /* compact: its codes were fitted to so small a part of what there is that making them anew pays. */

@@ -206,7 +206,7 @@ static Err index_corpus(Eval *e, SearchMode mode) {
         TRY(engine_embed_pending(e->p, e->store, &e->c, e->model, &how, &report));
         e->recompute = (Recompute){.store = e->store, .collection = &e->c, .model = e->model};
         TRY(engine_pool(e->p, &e->recompute.pool));
-        TRY(engine_open_index_to_search(e->p, &e->c, &e->recompute, &e->index));
+        TRY(engine_open_index(e->p, &e->c, false, &e->index));
     }
     e->out->index_seconds = (double)(clock_mono_ns() - start) * 1e-9;
     return ERR_OK;
@@ -250,6 +250,8 @@ static SearchSource source_of(const Eval *e, Pool *pool) {
                           .lex = e->lex,
                           .analyzer = e->analyzer,
                           .index = e->index,
+                          .fetch = recompute_rows,
+                          .fetch_ctx = (void *)(uintptr_t)&e->recompute,
                           .model = e->index ? e->model : NULL,
                           .table = e->table,
                           .pool = pool};

@@ -20,6 +20,7 @@ typedef struct {
     const Str *langs;     /* [rq->n_langs] as documents have them */
     Filter *filters;      /* likewise */
     Recompute *recompute; /* likewise */
+    ShelfItem **taken;    /* [2 * FIND_COLLECTIONS_MAX] words and vectors of each, NULL: none */
     size_t n;
     PythiaReply *out;
 } Find;
@@ -144,11 +145,11 @@ static Err read_query(Find *f) {
 /* ---- opening ---- */
 
 /* A writer may number the words anew, and remove the old files, between the reading of the collection's row and the opening. */
-static Err open_words(Find *f, StoreCollection *c, LexIndex **out) {
+static Err open_words(Find *f, StoreCollection *c, ShelfItem **out) {
     for (int tries = OPEN_TRIES;; tries--) {
         ErrInfo told;
         StoreCollection now;
-        const Err err = engine_open_words(f->p, c, false, out);
+        const Err err = engine_take_words(f->p, c, out);
         if (err != ERR_NO_INDEX || tries == 0) return err;
         err_save(&told, err);
         TRY(store_collection(f->store, f->a, c->name, &now));
@@ -186,10 +187,9 @@ static Err open_source(Find *f, size_t i) {
     *s = (SearchSource){.store = f->store, .collection = c, .filter = &f->filters[i]};
     TRY(engine_analyzer(f->p, &s->analyzer));
     if (f->mode == MODE_HYBRID || f->mode == MODE_LEXICAL || (f->mode == MODE_SEMANTIC && f->query.strict)) {
-        LexIndex *words = NULL;
         const int64_t start = clock_mono_ns();
-        TRY(open_words(f, c, &words));
-        s->lex = words;
+        TRY(open_words(f, c, &f->taken[2 * i]));
+        s->lex = shelf_thing(f->taken[2 * i]);
         f->out->timing.open_ms += clock_ms_since(start);
     }
     if (f->mode == MODE_LEXICAL || f->mode == MODE_SYMBOL || f->mode == MODE_REGEX) return ERR_OK;
@@ -202,24 +202,22 @@ static Err open_source(Find *f, size_t i) {
     }
     int64_t start = clock_mono_ns();
     Model *m = NULL;
-    VecIndex *ix = NULL;
     TRY(engine_collection_model(f->p, c, &m));
     int64_t opened = clock_mono_ns();
-    TRY(engine_open_index_to_search(f->p, c, &f->recompute[i], &ix));
-    s->index = ix;
+    TRY(engine_take_index(f->p, c, &f->taken[2 * i + 1]));
+    s->index = shelf_thing(f->taken[2 * i + 1]);
     s->model = m;
     f->out->timing.model_ms += (double)(opened - start) * 1e-6;
     f->out->timing.open_ms += clock_ms_since(opened);
     f->recompute[i] = (Recompute){
         .store = f->store, .collection = c, .model = m, .cache = s->cache, .pool = s->pool, .sched = s->sched};
+    s->fetch = recompute_rows;
+    s->fetch_ctx = &f->recompute[i];
     return ERR_OK;
 }
 
-static void close_sources(Find *f) {
-    for (size_t i = 0; i < f->n; i++) {
-        vec_close((VecIndex *)(uintptr_t)f->sources[i].index);
-        lex_close((LexIndex *)(uintptr_t)f->sources[i].lex);
-    }
+static void give_back(Find *f) {
+    for (size_t i = 0; i < 2 * f->n; i++) shelf_give(core_shelf(f->p->core), f->taken[i]);
 }
 
 /* ---- the reply ---- */
@@ -420,7 +418,7 @@ static Err find_all(Find *f, SearchRequest *sr, FoundFn then, void *ctx) {
     if (!err) err = fill_reply(f, &reply);
     if (!err) fill_reranked(f, &reply.reranked, sr->rerank.model);
     if (!err && then) err = then(ctx, &(FindView){f->sources, f->n, &f->query, &reply});
-    close_sources(f);
+    give_back(f);
     return err;
 }
 
@@ -435,8 +433,9 @@ Err engine_find(Pythia *p, Arena *a, const PythiaSearch *rq, FoundFn then, void 
               .collections = arena_array(a, StoreCollection, FIND_COLLECTIONS_MAX),
               .sources = arena_array(a, SearchSource, FIND_COLLECTIONS_MAX),
               .filters = arena_array(a, Filter, FIND_COLLECTIONS_MAX),
-              .recompute = arena_array(a, Recompute, FIND_COLLECTIONS_MAX)};
-    if (!f.collections || !f.sources || !f.filters || !f.recompute) return arena_error();
+              .recompute = arena_array(a, Recompute, FIND_COLLECTIONS_MAX),
+              .taken = arena_array(a, ShelfItem *, 2 * FIND_COLLECTIONS_MAX)};
+    if (!f.collections || !f.sources || !f.filters || !f.recompute || !f.taken) return arena_error();
     int mode = 0, fusion = 0;
     const char *fusion_name = NULL;
     TRY(enum_value(&f, CONF_SEARCH_MODE, rq->mode, &mode, &out->mode));

@@ -1,4 +1,4 @@
-/* memory.c - what the engine does when memory grows short: fewer workers, smaller batches, smaller caches.
+/* memory.c - what the engine does when memory grows short: fewer workers, smaller batches, smaller caches, no index kept open.
  *
  * The level is asked for at the borders where something can follow from it: before each batch of an index, before each
  * query. Workers go by using a smaller pool, never by shrinking one that somebody may be sizing scratch for.
@@ -30,7 +30,10 @@ MemoryLevel engine_pressure(Pythia *p) {
     if (level == before) return level;
     LOG(level > before ? LOG_WARN : LOG_INFO, "engine", "memory pressure level=%d share=%zu/8 anonymous_mb=%lld",
         (int)level, memory_share(level), (long long)(now.anonymous >> 20));
-    if (level > before) sys_memory_trim();
+    if (level > before) {
+        shelf_forget(core_shelf(p->core), STR(""));
+        sys_memory_trim();
+    }
     return level;
 }
 

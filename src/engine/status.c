@@ -174,6 +174,7 @@ Err pythia_collection_remove(Pythia *p, Str name) {
     if ((err = store_begin(s))) goto done;
     if ((err = engine_commit(s, store_collection_remove(s, c.id)))) goto done;
     if ((err = store_sync(s))) goto done;
+    engine_forget_indexes(p, &c);
     err = file_remove_tree(dir); /* after the commit: files without a row are garbage, a row without files is damage */
 done:
     file_unlock(&lock);

@@ -45,8 +45,6 @@ static Err compact_open(VecIndex **out, const VecSpec *spec) {
     if (!ix) return err_set(ERR_NOMEM, "out of memory for an index");
     ix->kept.base.dim = spec->dim;
     ix->kept.params = spec->params;
-    ix->fetch = spec->fetch;
-    ix->fetch_ctx = spec->fetch_ctx;
     bool coded = coded_file(spec);
     Err err = files_open(ix, spec, coded);
     if (err == ERR_FORMAT && !coded && coded_file(spec)) /* a writer has built in between */

@@ -1,5 +1,5 @@
 /* compact.h - the insides of the compact kind: no vectors are kept, only codes of 47 bytes; the best candidates are computed
- * anew from what they were made of (VecSpec.fetch) until the codes prove that no other row belongs among the k.
+ * anew from what they were made of (VecQuery.fetch) until the codes prove that no other row belongs among the k.
  *
  * The idea is LEANN's (Wang et al. 2025, arXiv 2506.08276), which walks a graph and computes each row it meets. Looking at all
  * codes first and computing only what they cannot rule out takes some twenty times fewer rows, and no graph (ADR 10).
@@ -25,7 +25,7 @@
  * then: vec_row says so, and another basis takes rows embedded anew. The basis is durable before the codes are, so a crash
  * leaves either the waiting rows (and a basis that the next build writes over) or codes with their basis.
  *
- * Threads: any number of searches beside one writer; VecSpec.fetch is called by the thread that searches.
+ * Threads: any number of searches beside one writer; VecQuery.fetch is called by the thread that searches.
  */
 #ifndef PYTHIA_INDEX_COMPACT_H
 #define PYTHIA_INDEX_COMPACT_H
@@ -71,8 +71,6 @@ typedef struct {
 
 typedef struct {
     Rows8 kept;
-    VecFetch fetch;
-    void *fetch_ctx;
 } Compact;
 
 /* Bytes of components: two bits a number while that is less. */

@@ -85,7 +85,7 @@ static Err batch_compute(Search *s, VecHit *batch, size_t n) {
     VecReport *report = s->of.q->report;
     for (size_t i = 0; i < n; i++) slots[i] = batch[i].slot;
     for (size_t i = 0; i < n; i++) had[i] = true;
-    TRY(s->ix->fetch(s->ix->fetch_ctx, slots, n, s->of.q->deadline, s->fetched, had));
+    TRY(s->of.q->fetch(s->of.q->fetch_ctx, slots, n, s->of.q->deadline, s->fetched, had));
     for (size_t i = 0; i < n; i++) {
         const float *row = s->fetched + i * dim;
         if (!had[i]) {
@@ -137,9 +137,9 @@ static Err best_compute(Search *s) {
 /* Everything of a search that is the query's alone; heap: for how many estimates. */
 static Err query_prepare(Search *s, const Built *b, size_t heap) {
     TRY(compact_basis_read(s->ix, b, &s->basis));
-    if (!s->ix->fetch && !s->of.q->estimate)
+    if (!s->of.q->fetch && !s->of.q->estimate)
         return err_set(ERR_UNSUPPORTED,
-                       "index '%s' keeps codes, no vectors, and was opened without a way to compute them",
+                       "index '%s' keeps codes, no vectors, and was asked without a way to compute them",
                        s->of.rows->rows_path);
     float numbers[COMPACT_MOST];
     size_t tables = compact_tables_bytes(s->of.dim), dim = s->of.dim;

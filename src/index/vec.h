@@ -58,8 +58,6 @@ typedef struct {
     uint32_t committed;  /* rows that count: 0, or a count that vec_sync gave */
     bool writer;         /* takes the folder's lock: ERR_BUSY when another process has it */
     VecParams params;    /* of vec_build; a reader takes what the files say */
-    VecFetch fetch;      /* compact; others never call it */
-    void *fetch_ctx;
 } VecSpec;
 
 typedef struct {
@@ -88,9 +86,11 @@ typedef struct {
     const Deadline *deadline; /* NULL: none; when it is reached the best so far is returned with ERR_DEADLINE */
     bool exact;               /* every row compared, in the numbers kept */
     bool estimate;            /* compact: no row is computed, scores are estimates; other kinds have no use for it */
-    float effort;        /* 1 (0 counts as it): the kind's default, for recall@10 >= 0.95; 2 looks at about twice as
+    float effort;   /* 1 (0 counts as it): the kind's default, for recall@10 >= 0.95; 2 looks at about twice as
                                  much. efSearch, nprobe and thresholds follow from it */
-    size_t budget;       /* compact: rows computed anew at most; 0: no bound */
+    size_t budget;  /* compact: rows computed anew at most; 0: no bound */
+    VecFetch fetch; /* compact, unless estimate; others never call it */
+    void *fetch_ctx;
     VecScratch *scratch; /* for one thread; NULL: taken and given back by the call */
     VecReport *report;   /* NULL: not asked for */
 } VecQuery;
@@ -142,7 +142,7 @@ MUST_USE Err vec_row(const VecIndex *ix, uint32_t slot, float *out /* [dim] */);
  * checksum is wrong is ERR_CORRUPT. query: [dim]; NaN, Inf: ERR_INPUT. */
 MUST_USE Err vec_search(const VecIndex *ix, const float *query, const VecQuery *q, VecHit *out, size_t *n);
 /* Scores of single rows, removed ones too: scores[i] of slots[i], had[i] false when it is only an estimate since the row cannot
- * be computed any more. Of q only deadline, estimate, effort, scratch and report count. Cost: 0.2 us a row; compact, without
+ * be computed any more. Of q only deadline, estimate, effort, fetch, scratch and report count. Cost: 0.2 us a row; compact, without
  * q->estimate: VecFetch, 8 at a time. ERR_INPUT when a slot is not below the row count; ERR_DEADLINE: nothing is given. */
 MUST_USE Err vec_score(const VecIndex *ix, const float *query, const uint32_t *slots, size_t n, const VecQuery *q,
                        float *scores /* [n] */, bool *had /* [n] */);

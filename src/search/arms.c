@@ -288,7 +288,8 @@ Err arm_exact(Arena *a, const ArmSource *s, Candidate *const *wanted, size_t n, 
     bool *had = arena_array(a, bool, n);
     if (!slots || !scores || !had) return arena_error();
     for (size_t i = 0; i < n; i++) slots[i] = wanted[i]->slot;
-    TRY(vec_score(s->source->index, s->query, slots, n, &(VecQuery){.deadline = deadline}, scores, had));
+    const VecQuery q = {.deadline = deadline, .fetch = s->source->fetch, .fetch_ctx = s->source->fetch_ctx};
+    TRY(vec_score(s->source->index, s->query, slots, n, &q, scores, had));
     for (size_t i = 0; i < n; i++) {
         if (had[i]) wanted[i]->cosine = scores[i];
         wanted[i]->lost = !had[i];

@@ -29,13 +29,15 @@ typedef struct {
     const LexIndex *lex;   /* NULL: words are the store's (StoreCaps.lexical), or there are none */
     Analyzer *analyzer;    /* for this thread; of lex and of what is read out of the hits (evidence.h); NULL: neither */
     const VecIndex *index; /* NULL: no vectors yet */
-    const Model *model;    /* NULL: lexical only */
-    const Model *table;    /* static, distilled from model: for chunks that have no vector (standin.h); NULL: none */
-    EmbedCache *cache;     /* of queries' vectors; NULL: none */
-    Pool *pool;            /* for embedding the query; NULL: this thread */
-    Sched *sched;          /* whose turn it is; NULL: nobody else is there */
-    const Filter *filter;  /* this collection's own (paths are relative to its root); NULL: the request's */
-    float effort;          /* of searches in the index (VecQuery.effort); 0: the kind's default */
+    VecFetch fetch;        /* vectors of it, where it keeps none; NULL: it keeps them */
+    void *fetch_ctx;
+    const Model *model;   /* NULL: lexical only */
+    const Model *table;   /* static, distilled from model: for chunks that have no vector (standin.h); NULL: none */
+    EmbedCache *cache;    /* of queries' vectors; NULL: none */
+    Pool *pool;           /* for embedding the query; NULL: this thread */
+    Sched *sched;         /* whose turn it is; NULL: nobody else is there */
+    const Filter *filter; /* this collection's own (paths are relative to its root); NULL: the request's */
+    float effort;         /* of searches in the index (VecQuery.effort); 0: the kind's default */
 } SearchSource;
 
 /* A second, slower look at the first candidates: rerank.h. */

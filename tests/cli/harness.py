@@ -165,6 +165,20 @@ class PythiaTest(unittest.TestCase):
             self.assertEqual(run.code, code, "pythia %s\n%s\n%s" % (" ".join(map(str, args)), run.out[:2000], run.err))
         return run
 
+    def agent(self, tool, arguments, env=None):
+        """What a tool's call by `pythia mcp` came to. Its stdin stays open until then: at the end of it, what is under way has a second."""
+        talk = "".join(json.dumps({"jsonrpc": "2.0", "id": i, **m}) + "\n" for i, m in enumerate((
+            {"method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
+                                                "clientInfo": {"name": "t", "version": "1"}}},
+            {"method": "tools/call", "params": {"name": tool, "arguments": arguments}})))
+        with subprocess.Popen([BINARY, "mcp"], cwd=self.tree, env={**self.env, **(env or {})}, stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as agent:
+            agent.stdin.write(talk.encode())
+            agent.stdin.flush()
+            reply = [json.loads(agent.stdout.readline()) for _ in range(2)][-1]
+        self.assertIn("structuredContent", reply.get("result", {}), reply)
+        return reply["result"]["structuredContent"]
+
     def index(self, *args, code=0, **how):
         run = self.pythia("index", "--json", *args, code=code, **how)
         return run.json["reports"][0]

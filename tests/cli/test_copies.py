@@ -73,12 +73,7 @@ class Copies(PythiaTest):
         self.assertEqual(len(self.retries(self.search(QUERY, env=env))), 4)
 
         def over_mcp(env, **arguments):
-            talk = "".join(json.dumps({"jsonrpc": "2.0", "id": i, **m}) + "\n" for i, m in enumerate((
-                {"method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
-                                                    "clientInfo": {"name": "t", "version": "1"}}},
-                {"method": "tools/call", "params": {"name": "search", "arguments": {"query": QUERY, **arguments}}})))
-            run = self.pythia("mcp", stdin=talk.encode(), env=env, code=0)
-            return self.retries(json.loads(run.out.splitlines()[-1])["result"]["structuredContent"])
+            return self.retries(self.agent("search", {"query": QUERY, **arguments}, env))
 
         self.assertEqual(len(over_mcp({})), 1)
         self.assertEqual(len(over_mcp({})[0]["copies"]), 3)

@@ -130,12 +130,7 @@ class Reranked(PythiaTest):
         refused = call("POST", "/v1/search", {"query": "backoff", "mode": "regex", "rerank": True})
         self.assertIn("what 'regex' finds cannot be reranked", refused["error"]["message"])
 
-        talk = "".join(json.dumps({"jsonrpc": "2.0", "id": i, **m}) + "\n" for i, m in enumerate((
-            {"method": "initialize", "params": {"protocolVersion": "2025-06-18", "capabilities": {},
-                                                "clientInfo": {"name": "t", "version": "1"}}},
-            {"method": "tools/call", "params": {"name": "search", "arguments": {"query": QUERY, "rerank": True}}})))
-        run = self.pythia("mcp", stdin=talk.encode(), env=env, code=0)
-        found = json.loads(run.out.splitlines()[-1])["result"]["structuredContent"]
+        found = self.agent("search", {"query": QUERY, "rerank": True}, env)
         self.assertEqual([h["id"] for h in found["results"]], [h["id"] for h in want["results"]])
         self.assertEqual(found["reranked"]["scored"], want["reranked"]["scored"])
 

@@ -53,8 +53,7 @@ static VecIndex *opened(size_t kind, uint32_t committed) {
                     .generation = 1,
                     .committed = committed,
                     .writer = true,
-                    .params = kinds[kind].params,
-                    .fetch = row_compute};
+                    .params = kinds[kind].params};
     return vec_open(&ix, &spec) ? NULL : ix;
 }
 
@@ -118,7 +117,11 @@ static void search(const VecIndex *ix, uint32_t count, bool sound) {
     for (size_t i = 0; i < 12; i++) {
         VecHit hits[7];
         size_t n;
-        VecQuery q = {.k = 7, .effort = i % 4 ? 1 : 5, .exact = i % 3 == 2, .allowed = i % 2 ? every_third : NULL};
+        VecQuery q = {.k = 7,
+                      .fetch = row_compute,
+                      .effort = i % 4 ? 1 : 5,
+                      .exact = i % 3 == 2,
+                      .allowed = i % 2 ? every_third : NULL};
         if (vec_search(ix, rows + i * 8 * DIM, &q, hits, &n)) {
             if (sound) abort();
             continue;

@@ -107,8 +107,7 @@ static inline VecSpec spec_of(const KindCase *kind, const char *dir, uint32_t co
                      .generation = 1,
                      .committed = committed,
                      .writer = writer,
-                     .params = kind->params,
-                     .fetch = row_compute};
+                     .params = kind->params};
 }
 
 /* A writer with rows [0, n) in it, built. */
@@ -167,6 +166,7 @@ static inline double recall_of(const KindCase *kind, const VecIndex *ix, const T
         VecHit hits[K];
         size_t n, there;
         q.k = K;
+        q.fetch = row_compute;
         q.allowed = t->allowed;
         CHECK_OK(vec_search(ix, query, &q, hits, &n));
         double floor = kth_score(t, query, K, &there);

@@ -81,22 +81,16 @@ static Err row_compute(void *ctx, const uint32_t *slots, size_t n, const Deadlin
     return ERR_OK;
 }
 
-static VecIndex *opened(const char *dir, uint32_t committed, bool writer, Computer *c) {
+static VecIndex *opened(const char *dir, uint32_t committed, bool writer) {
     VecIndex *ix;
-    VecSpec spec = {.kind = "compact",
-                    .dir = dir,
-                    .dim = DIM,
-                    .generation = 1,
-                    .committed = committed,
-                    .writer = writer,
-                    .fetch = c ? row_compute : NULL,
-                    .fetch_ctx = c};
+    VecSpec spec = {
+        .kind = "compact", .dir = dir, .dim = DIM, .generation = 1, .committed = committed, .writer = writer};
     CHECK_OK(vec_open(&ix, &spec));
     return ix;
 }
 
-static VecIndex *built(const char *dir, size_t n, Computer *c) {
-    VecIndex *ix = opened(dir, 0, true, c);
+static VecIndex *built(const char *dir, size_t n) {
+    VecIndex *ix = opened(dir, 0, true);
     uint32_t first, count;
     CHECK_OK(vec_add(ix, data, n, &first));
     CHECK_OK(vec_sync(ix, &count));
@@ -128,13 +122,14 @@ static void a_search_computes_few_rows_and_is_proven(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     size_t good = 0, recomputed = 0;
     for (size_t q = 0; q < QUERIES; q++) {
         VecHit hits[K];
         VecReport report;
         size_t n, before = c.rows;
-        CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K, .report = &report}, hits, &n));
+        CHECK_OK(vec_search(ix, queries + q * DIM,
+                            &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .report = &report}, hits, &n));
         CHECK_INT(n, K);
         CHECK(report.proven);
         CHECK_INT(report.scanned, ROWS);
@@ -155,13 +150,14 @@ static void rows_that_cannot_be_had_stand_where_their_codes_put_them(void **st) 
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {.lost = 3};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     size_t good = 0, lost = 0;
     for (size_t q = 0; q < QUERIES; q++) {
         VecHit hits[K];
         VecReport report;
         size_t n, before = c.rows;
-        CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K, .report = &report}, hits, &n));
+        CHECK_OK(vec_search(ix, queries + q * DIM,
+                            &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .report = &report}, hits, &n));
         CHECK_INT(n, K);
         CHECK_INT(report.recomputed + report.lost, c.rows - before);
         CHECK(report.lost > 0 && !report.proven);
@@ -180,7 +176,7 @@ static void rows_that_cannot_be_had_stand_where_their_codes_put_them(void **st) 
 static void estimates_compute_nothing_and_tell_how_far_off_they_are(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
-    VecIndex *ix = built(dir, ROWS, NULL);
+    VecIndex *ix = built(dir, ROWS);
     size_t beyond = 0, good = 0;
     for (size_t q = 0; q < QUERIES; q++) {
         const float *query = queries + q * DIM;
@@ -214,13 +210,14 @@ static void single_rows_are_scored(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {.lost = 7};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     uint32_t slots[20];
     float scores[20];
     bool had[20];
     VecReport report;
     for (uint32_t i = 0; i < 20; i++) slots[i] = i * 199 % ROWS;
-    CHECK_OK(vec_score(ix, queries, slots, 20, &(VecQuery){.report = &report}, scores, had));
+    CHECK_OK(vec_score(ix, queries, slots, 20, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .report = &report},
+                       scores, had));
     CHECK_INT(report.recomputed, 17);
     CHECK_INT(report.lost, 3);
     CHECK(report.error == 0);
@@ -229,12 +226,14 @@ static void single_rows_are_scored(void **st) {
         CHECK_NEAR(scores[i], score(queries, data + slots[i] * DIM), had[i] ? 1e-5 : 0.15);
     }
     slots[3] = ROWS;
-    CHECK_ERR(vec_score(ix, queries, slots, 20, &(VecQuery){0}, scores, had), ERR_INPUT, "has no slot 4000");
+    CHECK_ERR(vec_score(ix, queries, slots, 20, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c}, scores, had),
+              ERR_INPUT, "has no slot 4000");
     c = (Computer){.good = 1, .err = ERR_DEADLINE};
     slots[3] = 3;
-    CHECK_INT(vec_score(ix, queries, slots, 20, &(VecQuery){0}, scores, had), ERR_DEADLINE);
+    CHECK_INT(vec_score(ix, queries, slots, 20, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c}, scores, had),
+              ERR_DEADLINE);
     vec_close(ix);
-    ix = opened(dir, 0, true, NULL); /* rows that wait are there */
+    ix = opened(dir, 0, true); /* rows that wait are there */
     uint32_t first, count;
     CHECK_OK(vec_add(ix, data, 100, &first));
     CHECK_OK(vec_sync(ix, &count));
@@ -247,7 +246,7 @@ static void single_rows_are_scored(void **st) {
 static void codes_take_rows_of_other_lengths(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
-    VecIndex *ix = built(dir, ROWS, NULL);
+    VecIndex *ix = built(dir, ROWS);
     float longer[3 * DIM], scores[3];
     uint32_t first, count;
     bool had[3];
@@ -267,13 +266,14 @@ static void a_budget_is_kept_and_the_rest_are_estimates(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     for (size_t budget = 1; budget <= 9; budget += 4) {
         VecHit hits[K];
         VecReport report;
         size_t n, before = c.rows;
-        CHECK_OK(
-            vec_search(ix, queries + budget * DIM, &(VecQuery){.k = K, .budget = budget, .report = &report}, hits, &n));
+        CHECK_OK(vec_search(
+            ix, queries + budget * DIM,
+            &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .budget = budget, .report = &report}, hits, &n));
         CHECK_INT(n, K);
         CHECK_INT(report.recomputed, budget);
         CHECK_INT(c.rows - before, budget);
@@ -292,11 +292,13 @@ static void a_deadline_gives_the_best_so_far(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {.good = 1, .err = ERR_DEADLINE};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     VecHit hits[K];
     VecReport report;
     size_t n;
-    CHECK_INT(vec_search(ix, queries, &(VecQuery){.k = K, .report = &report}, hits, &n), ERR_DEADLINE);
+    CHECK_INT(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .report = &report},
+                         hits, &n),
+              ERR_DEADLINE);
     CHECK_INT(n, K);
     CHECK_INT(report.recomputed, 8);
     CHECK(!report.proven);
@@ -310,14 +312,16 @@ static void what_fails_while_computing_is_told(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {.good = 1, .err = ERR_IO};
-    VecIndex *ix = built(dir, ROWS, &c);
+    VecIndex *ix = built(dir, ROWS);
     VecHit hits[K];
     size_t n;
-    CHECK_ERR(vec_search(ix, queries, &(VecQuery){.k = K}, hits, &n), ERR_IO, "the model fell over");
+    CHECK_ERR(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K}, hits, &n), ERR_IO,
+              "the model fell over");
     c = (Computer){.good = 1, .err = ERR_OK, .calls = 1};
-    CHECK_ERR(vec_search(ix, queries + DIM, &(VecQuery){.k = K}, hits, &n), ERR_INPUT, "is not finite");
+    CHECK_ERR(vec_search(ix, queries + DIM, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K}, hits, &n),
+              ERR_INPUT, "is not finite");
     vec_close(ix);
-    ix = opened(dir, ROWS, false, NULL);
+    ix = opened(dir, ROWS, false);
     CHECK_ERR(vec_search(ix, queries, &(VecQuery){.k = K}, hits, &n), ERR_UNSUPPORTED, "without a way to compute them");
     vec_close(ix);
     CHECK_OK(file_remove_tree(dir));
@@ -350,12 +354,12 @@ static void rows_become_codes_of_47_bytes_and_readers_keep_theirs(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
     Computer c = {0};
-    VecIndex *ix = opened(dir, 0, true, &c), *reader;
+    VecIndex *ix = opened(dir, 0, true), *reader;
     uint32_t first, count;
     CHECK_OK(vec_add(ix, data, ROWS / 2, &first));
     CHECK_OK(vec_sync(ix, &count));
     CHECK(vec_build_due(ix));
-    reader = opened(dir, count, false, NULL); /* rows that wait need nobody to compute them */
+    reader = opened(dir, count, false); /* rows that wait need nobody to compute them */
     CHECK_OK(vec_build(ix, NULL, NULL));
     CHECK(!vec_build_due(ix));
     CHECK_OK(vec_add(ix, data + ROWS / 2 * DIM, ROWS / 2, &first));
@@ -369,7 +373,8 @@ static void rows_become_codes_of_47_bytes_and_readers_keep_theirs(void **st) {
     VecHit hits[K];
     size_t n, good = 0, old = 0;
     for (size_t q = 0; q < QUERIES; q++) {
-        CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K}, hits, &n));
+        CHECK_OK(
+            vec_search(ix, queries + q * DIM, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K}, hits, &n));
         good += right(queries + q * DIM, ROWS, hits, n);
         CHECK_OK(vec_search(reader, queries + q * DIM, &(VecQuery){.k = K}, hits, &n));
         old += right(queries + q * DIM, ROWS / 2, hits, n);
@@ -387,7 +392,7 @@ static void any_failing_call_of_the_build_leaves_rows_or_codes(void **st) {
     do {
         const char *dir = check_temp_dir();
         Computer c = {0};
-        VecIndex *ix = opened(dir, 0, true, &c);
+        VecIndex *ix = opened(dir, 0, true);
         uint32_t first, count;
         VecHit hits[K];
         size_t n;
@@ -398,12 +403,14 @@ static void any_failing_call_of_the_build_leaves_rows_or_codes(void **st) {
         calls = fault_count();
         fault_arm(0, 0);
         if (err) CHECK_ERR(err, ERR_IO, strerror(ENOSPC));
-        CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .effort = 4}, hits, &n));
+        CHECK_OK(
+            vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .effort = 4}, hits, &n));
         CHECK(right(queries, 600, hits, n) >= K - 1);
         vec_close(ix);
-        ix = opened(dir, 600, true, &c);
+        ix = opened(dir, 600, true);
         CHECK_OK(vec_build(ix, NULL, NULL));
-        CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .effort = 4}, hits, &n));
+        CHECK_OK(
+            vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .fetch_ctx = &c, .k = K, .effort = 4}, hits, &n));
         CHECK(right(queries, 600, hits, n) >= K - 1);
         VecStats stats;
         vec_stats(ix, &stats);
@@ -417,8 +424,7 @@ static void any_failing_call_of_the_build_leaves_rows_or_codes(void **st) {
 static void codes_without_their_basis_are_damaged(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
-    Computer c = {0};
-    vec_close(built(dir, 300, &c));
+    vec_close(built(dir, 300));
     char path[600];
     (void)snprintf(path, sizeof path, "%s/vec-1.built", dir);
     CHECK_OK(file_remove(path));
@@ -432,8 +438,7 @@ static void codes_without_their_basis_are_damaged(void **st) {
 static void flipped_bytes_are_found(void **st) {
     (void)st;
     const char *dir = check_temp_dir();
-    Computer c = {0};
-    vec_close(built(dir, 300, &c));
+    vec_close(built(dir, 300));
     static const char *const parts[] = {"rows", "built"};
     for (size_t p = 0; p < 2; p++) {
         char path[600];

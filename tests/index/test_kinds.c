@@ -67,7 +67,7 @@ static void deleted_rows_are_gone_and_rows_added_again_are_found(void **st) {
         for (size_t q = 0; q < QUERIES; q++) {
             VecHit hits[K];
             size_t n;
-            CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K}, hits, &n));
+            CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.fetch = row_compute, .k = K}, hits, &n));
             CHECK_INT(n, K);
             for (size_t h = 0; h < n; h++) CHECK(left[hits[h].slot / 64] >> (hits[h].slot % 64) & 1);
         }
@@ -104,7 +104,7 @@ static void few_rows_that_a_filter_lets_pass_are_all_found(void **st) {
         uint64_t none[(ROWS + 63) / 64] = {0};
         VecHit hits[K];
         size_t n = 99;
-        CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .allowed = none}, hits, &n));
+        CHECK_OK(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .k = K, .allowed = none}, hits, &n));
         CHECK_INT(n, 0);
         vec_close(ix);
         CHECK_OK(file_remove_tree(dir));
@@ -131,7 +131,7 @@ static void duplicates_and_zero_rows_do_no_harm(void **st) {
         float zero[DIM] = {0};
         VecHit hits[K];
         size_t n;
-        CHECK_OK(vec_search(ix, zero, &(VecQuery){.k = K}, hits, &n));
+        CHECK_OK(vec_search(ix, zero, &(VecQuery){.fetch = row_compute, .k = K}, hits, &n));
         CHECK_INT(n, K);
         for (size_t h = 0; h < n; h++) CHECK_NEAR(hits[h].score, 0, 1e-6);
         computed = data;
@@ -150,13 +150,13 @@ static void small_indexes_give_all_they_have(void **st) {
             VecIndex *ix = built(&kinds[i], dir, sizes[s], NULL);
             VecHit hits[300];
             size_t n = 99;
-            CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = 300, .effort = 10}, hits, &n));
+            CHECK_OK(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .k = 300, .effort = 10}, hits, &n));
             CHECK_INT(n, sizes[s]);
             uint32_t all[200];
             for (uint32_t slot = 0; slot < sizes[s]; slot++) all[slot] = slot;
             CHECK_OK(vec_remove(ix, all, sizes[s]));
             CHECK_OK(vec_build(ix, NULL, NULL));
-            CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = 300}, hits, &n));
+            CHECK_OK(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .k = 300}, hits, &n));
             CHECK_INT(n, 0);
             vec_close(ix);
             CHECK_OK(file_remove_tree(dir));
@@ -218,7 +218,8 @@ static void rows_that_have_their_floats_are_ranked_by_them(void **st) {
         for (int exact = 0; exact < 2; exact++) {
             VecHit hits[K];
             size_t n;
-            CHECK_OK(vec_search(ix, queries, &(VecQuery){.k = K, .exact = exact, .effort = 4}, hits, &n));
+            CHECK_OK(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .k = K, .exact = exact, .effort = 4},
+                                hits, &n));
             CHECK_INT(n, K);
             for (size_t h = 0; h < n; h++) {
                 CHECK_INT(hits[h].slot, first + h);
@@ -300,15 +301,17 @@ static void single_rows_are_scored_as_a_search_would(void **st) {
         float scores[70];
         bool had[70];
         for (uint32_t s = 0; s < 70; s++) slots[s] = s * 41 % 3000;
-        CHECK_OK(vec_score(ix, queries, slots, 70, &(VecQuery){0}, scores, had));
+        CHECK_OK(vec_score(ix, queries, slots, 70, &(VecQuery){.fetch = row_compute}, scores, had));
         for (size_t s = 0; s < 70; s++) {
             double sum = 0;
             for (size_t d = 0; d < DIM; d++) sum += (double)queries[d] * (double)data[slots[s] * DIM + d];
             CHECK(had[s]);
             CHECK_NEAR(scores[s], sum, (double)kinds[i].error);
         }
-        CHECK_ERR(vec_score(ix, queries, (uint32_t[]){3000}, 1, &(VecQuery){0}, scores, had), ERR_INPUT, "has no slot");
-        CHECK_ERR(vec_score(ix, (float[DIM]){NAN}, slots, 1, &(VecQuery){0}, scores, had), ERR_INPUT, "is not finite");
+        CHECK_ERR(vec_score(ix, queries, (uint32_t[]){3000}, 1, &(VecQuery){.fetch = row_compute}, scores, had),
+                  ERR_INPUT, "has no slot");
+        CHECK_ERR(vec_score(ix, (float[DIM]){NAN}, slots, 1, &(VecQuery){.fetch = row_compute}, scores, had), ERR_INPUT,
+                  "is not finite");
         vec_close(ix);
         CHECK_OK(file_remove_tree(dir));
     }

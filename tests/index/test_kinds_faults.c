@@ -119,7 +119,8 @@ static void a_deadline_ends_builds_and_searches_in_time(void **st) {
         CHECK_OK(vec_build(ix, NULL, NULL));
         VecHit hits[K];
         size_t n = 99;
-        CHECK_INT(vec_search(ix, queries, &(VecQuery){.k = K, .deadline = &past}, hits, &n), ERR_DEADLINE);
+        CHECK_INT(vec_search(ix, queries, &(VecQuery){.fetch = row_compute, .k = K, .deadline = &past}, hits, &n),
+                  ERR_DEADLINE);
         CHECK(n <= K);
         vec_close(ix);
         CHECK_OK(file_remove_tree(dir));
@@ -139,7 +140,7 @@ static void *search_on(void *ctx) {
     for (size_t i = 0; !atomic_load(&b->stop); i++) {
         VecHit hits[K];
         size_t n = 0;
-        VecQuery q = {.k = K, .scratch = scratch};
+        VecQuery q = {.k = K, .fetch = row_compute, .scratch = scratch};
         if (vec_search(b->ix, queries + i % QUERIES * DIM, &q, hits, &n) == ERR_OK && n == K)
             atomic_fetch_add(&b->searches, 1);
         else
@@ -206,7 +207,7 @@ static void kill_9_in_a_build_or_a_compaction_leaves_what_was_there(void **st) {
             for (size_t q = 0; q < QUERIES; q++) {
                 VecHit hits[K];
                 size_t n;
-                CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.k = K}, hits, &n));
+                CHECK_OK(vec_search(ix, queries + q * DIM, &(VecQuery){.fetch = row_compute, .k = K}, hits, &n));
                 CHECK_INT(n, K);
                 for (size_t h = 0; h < n; h++) {
                     CHECK(hits[h].slot < 1000);
@@ -234,7 +235,8 @@ static void what_does_not_fit_is_refused_and_the_index_goes_on(void **st) {
             memcpy(bad, data, sizeof bad);
             bad[DIM + 5] = unfit[u];
             CHECK_ERR(vec_add(ix, bad, 3, &first), ERR_INPUT, "row 1 of 3");
-            CHECK_ERR(vec_search(ix, bad + DIM, &(VecQuery){.k = K}, hits, &n), ERR_INPUT, "number 5");
+            CHECK_ERR(vec_search(ix, bad + DIM, &(VecQuery){.fetch = row_compute, .k = K}, hits, &n), ERR_INPUT,
+                      "number 5");
             CHECK_INT(n, 0);
         }
         CHECK_ERR(vec_remove(ix, &slot, 1), ERR_INPUT, "1000");

@@ -186,7 +186,7 @@ static VecIndex *index_of(const char *kind) {
     VecIndex *ix;
     uint32_t first;
     (void)snprintf(folder, sizeof folder, "%s/%s", dir, kind);
-    VecSpec spec = {.kind = kind, .dir = folder, .dim = DIM, .generation = 1, .writer = true, .fetch = row_compute};
+    VecSpec spec = {.kind = kind, .dir = folder, .dim = DIM, .generation = 1, .writer = true};
     CHECK_OK(vec_open(&ix, &spec));
     CHECK_OK(vec_add(ix, rows, ROWS - TWINS, &first));
     CHECK_OK(vec_sync(ix, &spec.committed));
@@ -225,7 +225,8 @@ static int begin(void **st) {
 /* ---- helpers ---- */
 
 static SearchReply ask(VecIndex *ix, size_t question, const SearchRequest *rq) {
-    SearchSource source = {.store = &store, .collection = &collection, .index = ix, .model = &model};
+    SearchSource source = {
+        .store = &store, .collection = &collection, .index = ix, .fetch = row_compute, .model = &model};
     SearchReply reply;
     model.question = questions + question * DIM;
     CHECK_OK(search(&arena, &source, 1, rq, &reply));
@@ -339,7 +340,8 @@ static void the_same_text_is_computed_once(void **st) {
     (void)st;
     SearchRequest rq = request(MODE_SEMANTIC);
     rq.limit = TWINS;
-    SearchSource source = {.store = &store, .collection = &collection, .index = compact, .model = &model};
+    SearchSource source = {
+        .store = &store, .collection = &collection, .index = compact, .fetch = row_compute, .model = &model};
     SearchReply got;
     model.question = rows; /* chunk 1's own text, and that of its twins */
     CHECK_OK(search(&arena, &source, 1, &rq, &got));
