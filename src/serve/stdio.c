@@ -2,18 +2,38 @@
 #include "serve/stdio.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <unistd.h>
 
-enum { READ_AT_ONCE = 64 << 10, LOOK_MS = 100 };
+enum { READ_AT_ONCE = 64 << 10, LOOK_MS = 100, UNREAD_MS = 1000 };
 
 typedef struct {
-    Peer peer;            /* first: a Peer is its Stdio */
+    Peer peer; /* first: a Peer is its Stdio */
+    const StdioOpts *opts;
     pthread_mutex_t lock; /* one message is written at a time */
     bool framed;
     atomic_bool broken, gone;
 } Stdio;
+
+static bool is_over(const Stdio *s) {
+    const StdioOpts *o = s->opts;
+    return atomic_load(&s->broken) || (o->asked && atomic_load(o->asked)) ||
+           (o->cancel && __atomic_load_n(o->cancel, __ATOMIC_RELAXED));
+}
+
+/* Waits until PIPE_BUF bytes can be written at once. A client that does not read must not keep a server that is to end: then it has
+ * UNREAD_MS more. */
+static bool can_write(const Stdio *s) {
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    int ready = 0;
+    for (int waited = 0; waited < UNREAD_MS && ready == 0; waited += is_over(s) ? LOOK_MS : 0) {
+        ready = poll(&p, 1, LOOK_MS);
+        if (ready < 0 && errno == EINTR) ready = 0;
+    }
+    return ready > 0;
+}
 
 static void stdio_send(Peer *p, Str message) {
     Stdio *s = (Stdio *)(void *)p;
@@ -23,10 +43,12 @@ static void stdio_send(Peer *p, Str message) {
     if (!s->framed) buf_char(&line, '\n');
     (void)pthread_mutex_lock(&s->lock);
     for (size_t at = 0; at < line.n && !atomic_load(&s->broken);) {
-        ssize_t n = write(STDOUT_FILENO, line.p + at, line.n - at);
+        const bool ready = can_write(s);
+        const size_t piece = line.n - at < PIPE_BUF ? line.n - at : PIPE_BUF;
+        ssize_t n = ready ? write(STDOUT_FILENO, line.p + at, piece) : 0;
         if (n > 0)
             at += (size_t)n;
-        else if (n < 0 && errno != EINTR && errno != EAGAIN)
+        else if (!ready || (n < 0 && errno != EINTR && errno != EAGAIN))
             atomic_store(&s->broken, true);
     }
     (void)pthread_mutex_unlock(&s->lock);
@@ -80,15 +102,10 @@ static Err frames_take(const StdioOpts *o, Stdio *s, Input *in) {
     return err_set(ERR_INPUT, "what came on the standard input is no message with its length before it");
 }
 
-static bool is_over(const StdioOpts *o, Stdio *s) {
-    return atomic_load(&s->broken) || (o->asked && atomic_load(o->asked)) ||
-           (o->cancel && __atomic_load_n(o->cancel, __ATOMIC_RELAXED));
-}
-
 static Err read_all(const StdioOpts *o, Stdio *s) {
     Input in = {0};
     Err err = ERR_OK;
-    while (!err && !is_over(o, s)) {
+    while (!err && !is_over(s)) {
         struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
         if (poll(&p, 1, LOOK_MS) <= 0) continue;
         if (!buf_reserve(&in.in, READ_AT_ONCE)) {
@@ -115,6 +132,7 @@ static Err read_all(const StdioOpts *o, Stdio *s) {
 
 Err stdio_run(const StdioOpts *o) {
     Stdio s = {.peer = {.desk = o->desk, .role = ROLE_ADMIN, .send = stdio_send, .gone = stdio_gone}};
+    s.opts = o;
     s.framed = o->frame != NULL;
     s.peer.from.door = "stdio";
     (void)snprintf(s.peer.from.who, sizeof s.peer.from.who, "user %ld", (long)geteuid());
@@ -123,7 +141,7 @@ Err stdio_run(const StdioOpts *o) {
     Err err = read_all(o, &s);
     peer_drop(&s.peer);
     int64_t until = clock_mono_ns() + o->grace_ms * 1000000;
-    while (!atomic_load(&s.gone) && !is_over(o, &s) && clock_mono_ns() < until) (void)poll(NULL, 0, 2);
+    while (!atomic_load(&s.gone) && !is_over(&s) && clock_mono_ns() < until) (void)poll(NULL, 0, 2);
     /* What is still under way is cancelled by the desk's end, which answers it; s must live until then. */
     desk_cancel_all(o->desk);
     while (!atomic_load(&s.gone)) (void)poll(NULL, 0, 2);

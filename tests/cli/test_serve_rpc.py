@@ -1,6 +1,7 @@
 """The Unix socket (4 bytes of length, then JSON) and JSON-RPC 2.0 on stdin and stdout."""
 import json
 import os
+import select
 import socket
 import struct
 import time
@@ -196,6 +197,21 @@ class Stdio(PythiaTest):
         out = self.run_lines(b"a" * (70 << 20) + b"\n", {"jsonrpc": "2.0", "id": 1, "method": "health"})
         self.assertEqual(out[0]["error"]["code"], -32700)
         self.assertEqual(out[1]["id"], 1)
+
+    def test_a_client_that_does_not_read_cannot_hold_the_server_up(self):
+        for command, message in [(["serve", "--stdio"], b'{"jsonrpc":"2.0","id":1,"method":"openapi"}\n'),
+                                 (["mcp"], b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}\n')]:
+            process = subprocess.Popen([BINARY, *command], cwd=self.tree, env=self.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                       stderr=subprocess.DEVNULL)
+            self.addCleanup(process.stdin.close)
+            self.addCleanup(process.stdout.close)
+            self.addCleanup(process.kill)
+            fd = process.stdin.fileno()
+            os.set_blocking(fd, False)
+            while select.select([], [fd], [], 1)[1]:  # until it reads no more, since nobody takes its answers
+                os.write(fd, message)
+            process.terminate()
+            self.assertIn(process.wait(timeout=60), (0, 130), command)
 
     def test_shutdown_and_a_reader_that_goes_away(self):
         process = subprocess.Popen([BINARY, "serve", "--stdio"], env=self.env, cwd=self.dir, stdin=subprocess.PIPE,
