@@ -247,8 +247,9 @@ typedef struct {
 
 static void indexing_progress(void *ctx, const IndexProgress *now) { progress_show(&((Indexing *)ctx)->progress, now); }
 
-static void indexing_begun(void *ctx, int64_t run, Str collection) {
+static void indexing_begun(void *ctx, int64_t run, Str collection, Str root) {
     Indexing *x = ctx;
+    (void)root;
     x->run = run;
     x->collection = collection;
 }

@@ -75,8 +75,8 @@ typedef struct {
     void *progress_ctx;
     /* Told when the words of all files can be searched, if only in coarse pieces; much of the run may be to come. */
     void (*searchable)(void *progress_ctx);
-    /* Told when a collection's run has begun: its row is there, for pythia_runs. NULL: nobody wants to know. */
-    void (*begun)(void *progress_ctx, int64_t run, Str collection);
+    /* Told when a collection's run has begun: its row is there, for pythia_runs. root: its folder. NULL: nobody wants to know. */
+    void (*begun)(void *progress_ctx, int64_t run, Str collection, Str root);
 } IndexRequest;
 
 typedef struct {

@@ -349,7 +349,7 @@ static Err run_and_record(IndexJob *j) {
     int64_t reaped = 0;
     TRY(store_run_reap(j->store, j->now_ms, &reaped));
     TRY(store_run_begin(j->store, j->c.id, j->now_ms, &j->report->run));
-    if (j->rq->begun) j->rq->begun(j->rq->progress_ctx, j->report->run, j->report->collection);
+    if (j->rq->begun) j->rq->begun(j->rq->progress_ctx, j->report->run, j->report->collection, j->report->root);
     Err err = do_work(j);
     ErrInfo told = {0};
     if (err) err_save(&told, err);

@@ -71,7 +71,7 @@ static void call_count(Desk *d, const Call *c) {
                  (double)(clock_mono_ns() - c->queued_ns) * 1e-9);
 }
 
-static void call_end(Desk *d, Call *c) {
+void call_end(Desk *d, Call *c) {
     call_count(d, c);
     c->done(c); /* from here on it is its door's */
 }
@@ -370,6 +370,11 @@ Err desk_submit(Desk *d, Call *c) {
         return ERR_OK;
     }
     (void)pthread_mutex_lock(&d->lock);
+    if (line == LINE_RUN && runs_already(d, c)) {
+        (void)pthread_mutex_unlock(&d->lock);
+        call_end(d, c);
+        return ERR_OK;
+    }
     Err err = line_check(d, c, line);
     if (!err) {
         if (d->tail[line])
@@ -465,24 +470,6 @@ void desk_cancel_all(Desk *d) {
 }
 
 Err desk_follow(Desk *d, Call *c, int64_t run) { return follow_add(d->follow, c, run); }
-
-void desk_run_begun(DeskWorker *w, int64_t run) {
-    (void)pthread_mutex_lock(&w->desk->lock);
-    w->run = run;
-    (void)pthread_mutex_unlock(&w->desk->lock);
-}
-
-bool desk_run_cancel(Desk *d, int64_t run) {
-    bool found = false;
-    (void)pthread_mutex_lock(&d->lock);
-    for (size_t i = 0; i < d->n_workers; i++) {
-        if (!run || d->workers[i].run != run) continue;
-        __atomic_store_n(&d->workers[i].cancel, 1, __ATOMIC_RELAXED);
-        found = true;
-    }
-    (void)pthread_mutex_unlock(&d->lock);
-    return found;
-}
 
 /* ---- what is asked of it ---- */
 

@@ -126,8 +126,8 @@ const DeskOpts *desk_opts(const Desk *d);
 bool desk_run_cancel(Desk *d, int64_t run);
 /* The call is answered as the run goes on, or when it is over (follow.h). On an error it is the worker's still. */
 MUST_USE Err desk_follow(Desk *d, Call *c, int64_t run);
-/* The worker's run has begun: for desk_run_cancel. */
-void desk_run_begun(DeskWorker *w, int64_t run);
+/* The worker's run has begun: for desk_run_cancel, and for calls that ask for the same. given: its path as it was asked for. */
+void desk_run_begun(DeskWorker *w, int64_t run, Str collection, Str root, Str given);
 /* An admin asked for the end. ERR_UNSUPPORTED: this door cannot. */
 MUST_USE Err desk_shutdown(Desk *d);
 

@@ -1,4 +1,5 @@
-/* desk_impl.h - the desk as its files share it: desk.c (lines, workers, calls), desk_model.c (its model at the start). */
+/* desk_impl.h - the desk as its files share it: desk.c (lines, workers, calls), desk_runs.c (runs of folders), desk_model.c (its
+ * model at the start). */
 #ifndef PYTHIA_SERVE_DESK_IMPL_H
 #define PYTHIA_SERVE_DESK_IMPL_H
 
@@ -20,8 +21,9 @@ struct DeskWorker {
     Thread *thread; /* NULL: whoever calls works (desk_run), one at a time */
     bool lent;      /* to such a caller; guarded by the desk's lock */
     Arena arena;
-    Call *call;          /* at work now; guarded by the desk's lock */
-    int64_t run;         /* of the call, once it has begun; likewise */
+    Call *call;                              /* at work now; guarded by the desk's lock */
+    int64_t run;                             /* of the call, once it has begun, and what it is of; likewise */
+    Str run_collection, run_root, run_given; /* in the arena; given: the path as it was asked for */
     bool working;        /* until just before the answer, or, where that came early, to the end of the work; likewise */
     volatile int cancel; /* what the engine polls; atomic */
 };
@@ -48,6 +50,11 @@ struct Desk {
     Follow *follow;
 };
 
+/* desk.c: counts it and hands it back to its door. Not with the lock held. */
+void call_end(Desk *d, Call *c);
+/* desk_runs.c: a call for the run of a folder that is at work or in line already is answered so; call_end is left to be done. The lock
+ * is held. */
+bool runs_already(Desk *d, Call *c);
 /* desk_model.c: the body of Desk.warmer */
 Err desk_warm(void *desk);
 

@@ -47,7 +47,7 @@ static void replies_of(JsonOut *j, const Op *op) {
                   {"401", "A token is needed", ROLE_READ},
                   {"403", "Not from this origin, or not with this token's role", ROLE_NONE},
                   {"404", "There is no such thing", ROLE_NONE},
-                  {"409", "Another model or format", ROLE_READ},
+                  {"409", "Another model or format, or a run of this folder is at work", ROLE_READ},
                   {"413", "Too large", ROLE_NONE},
                   {"415", "The body is not JSON", ROLE_READ},
                   {"429", "Too many requests; Retry-After tells when", ROLE_NONE},

@@ -102,7 +102,7 @@ typedef struct {
     DeskWorker *worker;
     bool wait;
     int64_t run;
-    Str collection;
+    Str collection, given;
     Err answered;
 } Begun;
 
@@ -115,9 +115,9 @@ static void index_answer_early(Begun *b) {
 }
 
 /* Who waits, or is told how far it is, hears of its end; all others that it has begun. */
-static void index_begun(void *ctx, int64_t run, Str collection) {
+static void index_begun(void *ctx, int64_t run, Str collection, Str root) {
     Begun *b = ctx;
-    desk_run_begun(b->worker, run);
+    desk_run_begun(b->worker, run, collection, root, b->given);
     b->run = run;
     b->collection = collection;
     if (!b->wait && !b->call->progress) index_answer_early(b);
@@ -137,7 +137,11 @@ static Err index_path(Call *c, JsonOut *j) {
     const char *real = NULL;
     IndexReport *reports = NULL;
     size_t n = 0;
-    Begun begun = {.call = c, .j = j, .worker = c->worker, .wait = field_bool(p, "wait", false)};
+    Begun begun = {.call = c,
+                   .j = j,
+                   .worker = c->worker,
+                   .wait = field_bool(p, "wait", false),
+                   .given = field_str(p, "path", "")};
     TRY(root_check(c, field_str(p, "path", ""), &real));
     Str path = str_of(real), collection = arena_str(c->arena, field_str(p, "collection", ""));
     if (!collection.p) return arena_error();

@@ -238,11 +238,13 @@ static void closing_ends_callers_at_work_and_in_line(void **state) {
 static void what_is_put_does_not_wait_behind_a_run(void **state) {
     (void)state;
     House h;
-    Call c[4];
+    Call c[6];
+    static const char *const params[] = {
+        "{\"path\":\"/a\"}", "{}", "{\"path\":\"/b\"}", "{\"path\":\"/c\"}", "{\"path\":\"/a\"}", "{\"path\":\"/b\"}"};
     house_open(&h, 1, 8, false);
     h.hold = true;
-    for (int i = 0; i < 4; i++) {
-        call_init(&c[i], &ingest, i == 1 ? NULL : json_of("{\"path\":\"/a\"}"));
+    for (int i = 0; i < 6; i++) {
+        call_init(&c[i], &ingest, json_of(params[i]));
         c[i].done = on_done;
         c[i].ctx = &h;
     }
@@ -254,9 +256,17 @@ static void what_is_put_does_not_wait_behind_a_run(void **state) {
     CHECK_INT(desk_waiting(h.desk, true), 1);
     c[3].impatient = true;
     CHECK_ERR(desk_submit(h.desk, &c[3]), ERR_BUSY, "indexing is busy with 2 runs; try again");
+    for (int i = 4; i < 6; i++) { /* those that there are: the one at work, and the one in line */
+        CHECK_OK(desk_submit(h.desk, &c[i]));
+        wait_until(&h, 2, i - 3);
+        CHECK_INT(c[i].status, 409);
+        CHECK_INT(c[i].err, ERR_BUSY);
+        CHECK(str_find(buf_str(&c[i].body), STR("is about to be indexed for a call before this one")) > 0);
+    }
+    CHECK_INT(desk_waiting(h.desk, true), 1);
     release(&h);
-    wait_until(&h, 0, 3);
-    for (int i = 0; i < 4; i++) call_clear(&c[i]);
+    wait_until(&h, 0, 5);
+    for (int i = 0; i < 6; i++) call_clear(&c[i]);
     house_close(&h);
 }
 
