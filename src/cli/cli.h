@@ -106,6 +106,7 @@ Err cmd_config_get(Cli *cli);
 Err cmd_config_list(Cli *cli);
 Err cmd_config_path(Cli *cli);
 Err cmd_config_set(Cli *cli);
+Err config_set_user(Cli *cli, ConfigKey key, Str value); /* in the user's own file; "": removed */
 Err cmd_config_trust(Cli *cli);
 Err cmd_doctor(Cli *cli);
 Err cmd_embed(Cli *cli);
@@ -129,6 +130,8 @@ Err cmd_model_list(Cli *cli);
 Err cmd_model_pull(Cli *cli);
 Err cmd_model_distill(Cli *cli);
 Err cmd_model_verify(Cli *cli);
+Err cmd_model_use(Cli *cli);
+Err cmd_model_remove(Cli *cli);
 Err cmd_rerank(Cli *cli);
 Err cmd_rm(Cli *cli);
 Err cmd_runs_cancel(Cli *cli);

@@ -63,6 +63,15 @@ Err cmd_config_get(Cli *cli) {
     return ERR_OK;
 }
 
+Err config_set_user(Cli *cli, ConfigKey key, Str value) {
+    if (!cli->user_file)
+        return err_set(ERR_USAGE, "no place for your configuration is known: neither HOME nor XDG_CONFIG_HOME is set");
+    const char *dir = arena_cstr(&cli->arena, path_dir(str_of(cli->user_file)));
+    if (!dir) return arena_error();
+    TRY(file_make_dirs(dir, 0755));
+    return config_write(cli->user_file, key, value);
+}
+
 /* Runs without the configuration being loaded, so that a broken file can be mended with it. The value is tried on an
  * empty configuration first. */
 Err cmd_config_set(Cli *cli) {
@@ -81,14 +90,7 @@ Err cmd_config_set(Cli *cli) {
         TRY(err);
     }
     const char *file = project ? path_join(&cli->arena, cli->cwd, ".pythia.ini") : cli->user_file;
-    if (!file)
-        return err_set(ERR_USAGE, "no place for your configuration is known: neither HOME nor XDG_CONFIG_HOME is set");
-    if (!project) {
-        const char *dir = arena_cstr(&cli->arena, path_dir(str_of(file)));
-        if (!dir) return arena_error();
-        TRY(file_make_dirs(dir, 0755));
-    }
-    TRY(config_write(file, key, value));
+    TRY(project ? config_write(file, key, value) : config_set_user(cli, key, value));
     if (cli->json) {
         JsonOut j = cli_json_begin(cli);
         jout_kv_str(&j, "key", name);

@@ -1,4 +1,4 @@
-/* cmd_model.c - `pythia model list|import|pull|distill|verify`. */
+/* cmd_model.c - `pythia model list|import|pull|distill|use|rm|verify`. */
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -91,8 +91,7 @@ Err cmd_model_import(Cli *cli) {
         return ERR_OK;
     }
     TRY(models_table(cli, &m, 1));
-    cli_say(cli, "written to '%.*s'; use it with: pythia config set model.embed %.*s", STR_FMT(m.path),
-            STR_FMT(m.name));
+    cli_say(cli, "written to '%.*s'; use it with: pythia model use %.*s", STR_FMT(m.path), STR_FMT(m.name));
     return ERR_OK;
 }
 
@@ -123,8 +122,8 @@ Err cmd_model_pull(Cli *cli) {
         return ERR_OK;
     }
     TRY(models_table(cli, &report.model, 1));
-    cli_say(cli, "%s '%.*s'; use it with: pythia config set model.embed %.*s",
-            report.folder ? "imported to" : "linked from", STR_FMT(report.model.path), STR_FMT(report.model.name));
+    cli_say(cli, "%s '%.*s'; use it with: pythia model use %.*s", report.folder ? "imported to" : "linked from",
+            STR_FMT(report.model.path), STR_FMT(report.model.name));
     return ERR_OK;
 }
 
@@ -173,4 +172,75 @@ Err cmd_model_verify(Cli *cli) {
     report_show(cli, err, buf_str(&report));
     buf_free(&report);
     return err;
+}
+
+/* ---- which ---- */
+
+static Err model_named(Cli *cli, Pythia *p, Str name, PythiaModel *out) {
+    PythiaModel *all = NULL;
+    size_t n = 0;
+    TRY(pythia_models(p, &cli->arena, &all, &n));
+    for (size_t i = 0; i < n; i++) {
+        if (!str_eq(all[i].name, name)) continue;
+        *out = all[i];
+        if (!out->problem.n) return ERR_OK;
+        return err_fix(err_set(ERR_CORRUPT, "model '%.*s' cannot be read: %.*s", STR_FMT(name), STR_FMT(out->problem)),
+                       "pythia model verify %.*s", STR_FMT(name));
+    }
+    return err_fix(err_set(ERR_NO_MODEL, "there is no model '%.*s' in '%s/models'", STR_FMT(name), cli->home),
+                   "pythia model list");
+}
+
+/* What a model is for: its pooling tells. */
+static ConfigKey key_for(const PythiaModel *m) {
+    if (str_is(m->pooling, "rank")) return CONF_MODEL_RERANK;
+    return str_is(m->pooling, "none") ? CONF_ASK_MODEL : CONF_MODEL_EMBED;
+}
+
+Err cmd_model_use(Cli *cli) {
+    cli->json = args_has(&cli->args, "json");
+    Pythia *p = NULL;
+    PythiaModel m = {0};
+    TRY(cli_engine(cli, &p));
+    TRY(model_named(cli, p, cli->args.words[0], &m));
+    const ConfigKey key = key_for(&m);
+    TRY(config_set_user(cli, key, m.name));
+    if (key == CONF_ASK_MODEL) TRY(config_set_user(cli, CONF_ASK_URL, STR("local")));
+    const Str name = arena_printf(&cli->arena, "%s.%s", config_defs[key].section, config_defs[key].key);
+    if (!name.p) return arena_error();
+    if (cli->json) {
+        JsonOut j = cli_json_begin(cli);
+        jout_kv_str(&j, "key", name);
+        jout_kv_str(&j, "value", m.name);
+        jout_kv_z(&j, "file", cli->user_file);
+        cli_json_end(cli, &j);
+        return ERR_OK;
+    }
+    cli_say(cli, "%.*s is '%.*s' now, in '%s'", STR_FMT(name), STR_FMT(m.name), cli->user_file);
+    if (key == CONF_MODEL_EMBED)
+        cli_say(cli,
+                "collections keep the model that they were made with; to give one this: pythia index --collection NAME "
+                "--model %.*s --force",
+                STR_FMT(m.name));
+    return ERR_OK;
+}
+
+Err cmd_model_remove(Cli *cli) {
+    cli->json = args_has(&cli->args, "json");
+    const Str name = cli->args.words[0];
+    Pythia *p = NULL;
+    PythiaModelGone gone = {0};
+    TRY(cli_engine(cli, &p));
+    TRY(pythia_model_remove(p, &cli->arena, name, args_has(&cli->args, "force"), &gone));
+    if (cli->json) {
+        JsonOut j = cli_json_begin(cli);
+        jout_kv_str(&j, "removed", name);
+        jout_kv_i64(&j, "freed_bytes", gone.bytes);
+        jout_kv_text(&j, "left", gone.left);
+        cli_json_end(cli, &j);
+        return ERR_OK;
+    }
+    cli_say(cli, "model '%.*s' is removed, %s freed", STR_FMT(name), cell_bytes(&cli->arena, gone.bytes));
+    if (gone.left.n) cli_say(cli, "it was a link: '%.*s' stays, since other programs may use it", STR_FMT(gone.left));
+    return ERR_OK;
 }

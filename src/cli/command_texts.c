@@ -76,6 +76,14 @@ const char model_distill_text[] =
     "table is a model like any other, some hundred times faster and less exact: a text's vector is the sum of\n"
     "its words' vectors, rare words counting more.";
 
+const char model_use_text[] =
+    "Sets model.embed, model.rerank, or ask.model (with ask.url = local) in your own configuration, by what the\n"
+    "model is. Collections keep the model that they were made with.";
+
+const char model_remove_text[] =
+    "Only one that no collection and no setting names, unless --force is given. Of a model that was pulled the\n"
+    "link goes; the file stays in the hub's cache, which other programs share.";
+
 const char embed_text[] =
     "With - each line of stdin is {\"id\"?, \"text\", \"kind\"?: \"query\"|\"document\"} and each line of stdout\n"
     "{\"id\"?, \"embedding\": […], \"dimension\", \"tokens\", \"truncated\"}, in the same order. A bad line "

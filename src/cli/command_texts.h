@@ -14,6 +14,7 @@ extern const char runs_cancel_text[];
 extern const char model_import_text[];
 extern const char model_pull_text[];
 extern const char model_distill_text[];
+extern const char model_use_text[], model_remove_text[];
 extern const char embed_text[];
 extern const char rerank_text[];
 extern const char feedback_add_text[];

@@ -281,6 +281,12 @@ const Flag distill_flags[] = {
     {0},
 };
 
+const Flag model_remove_flags[] = {
+    {.name = "force", .letter = 'f', .help = "even if a collection or a setting names it"},
+    FLAG_JSON,
+    {0},
+};
+
 const Flag embed_flags[] = {
     FLAG_MODEL,
     {.name = "kind",

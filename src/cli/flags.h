@@ -22,6 +22,7 @@ extern const Flag runs_flags[];
 extern const Flag import_flags[];
 extern const Flag pull_flags[];
 extern const Flag distill_flags[];
+extern const Flag model_remove_flags[];
 extern const Flag embed_flags[];
 extern const Flag rerank_flags[];
 extern const Flag tokenize_flags[];

@@ -120,6 +120,42 @@ Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *
     return ERR_OK;
 }
 
+/* Who would miss it. */
+static Err user_find(Pythia *p, Arena *a, Str name) {
+    Store *s = NULL;
+    StoreCollection *all = NULL;
+    size_t n = 0;
+    const Err err = engine_store(p, false, &s);
+    if (err && err != ERR_NO_COLLECTION) return err;
+    if (!err) TRY(store_collections(s, a, &all, &n));
+    for (size_t i = 0; i < n; i++)
+        if (str_eq(all[i].model_name, name))
+            return err_fix(
+                err_set(ERR_USAGE,
+                        "model '%.*s' is kept: collection '%.*s' is made with it (--force removes it anyway)",
+                        STR_FMT(name), STR_FMT(all[i].name)),
+                "pythia index --collection '%.*s' --model OTHER --force", STR_FMT(all[i].name));
+    static const ConfigKey keys[] = {CONF_MODEL_EMBED, CONF_MODEL_RERANK, CONF_ASK_MODEL};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const ConfigDef *d = &config_defs[keys[i]];
+        if (str_eq(config_text(p->opts.config, keys[i]), name))
+            return err_fix(err_set(ERR_USAGE, "model '%.*s' is kept: it is %s.%s (--force removes it anyway)",
+                                   STR_FMT(name), d->section, d->key),
+                           "pythia model use OTHER");
+    }
+    return ERR_OK;
+}
+
+Err pythia_model_remove(Pythia *p, Arena *a, Str name, bool force, PythiaModelGone *out) {
+    const char *dir = engine_models_dir(p, a), *path = NULL;
+    *out = (PythiaModelGone){.left = STR("")};
+    if (!dir) return arena_error();
+    TRY(engine_model_name_check(name));
+    if (!force && !model_resolve(a, dir, name, &path))
+        TRY(user_find(p, a, name)); /* one that is not there has no user */
+    return model_remove(a, dir, name, &out->left, &out->bytes);
+}
+
 Err pythia_model_verify(Pythia *p, Arena *a, Str name, Buf *report) {
     const char *dir = engine_models_dir(p, a), *path = NULL;
     ModelEntry *entries = NULL;

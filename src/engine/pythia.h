@@ -609,6 +609,13 @@ typedef struct {
 /* Makes a static table of token vectors (model/distill.h) into the models folder. ERR_USAGE: there is a model of that name;
  * ERR_LIMIT, ERR_UNSUPPORTED, ERR_INPUT as model_distill tells them, with the command that mends. */
 MUST_USE Err pythia_model_distill(Pythia *p, Arena *a, const PythiaDistill *rq, PythiaDistilled *out);
+typedef struct {
+    Str left;      /* what a link led to, and is still there; "": nothing */
+    int64_t bytes; /* freed */
+} PythiaModelGone;
+/* Removes a model of the models folder. One in use by a collection, or the configured one, is kept unless force: ERR_USAGE names
+ * the user, with the command that gives it another. ERR_NO_MODEL lists what there is. */
+MUST_USE Err pythia_model_remove(Pythia *p, Arena *a, Str name, bool force, PythiaModelGone *out);
 MUST_USE Err pythia_model_verify(Pythia *p, Arena *a, Str name,
                                  Buf *report); /* "": all; ERR_CORRUPT when one is damaged */
 

@@ -176,6 +176,10 @@ MUST_USE Err model_describe(Arena *a, const char *path, ModelInfo *out);
 /* Models in dir (*.gguf, sorted by name). A missing folder gives none. */
 MUST_USE Err model_list(Arena *a, const char *dir, ModelEntry **out, size_t *n);
 
+/* Removes dir/<name>.gguf and what was put beside it (its sum, its packed weights). Of a link the link goes and what it leads to
+ * stays: *left, "" when nothing is left; *bytes: freed. Who has the model open keeps it. ERR_NO_MODEL as model_resolve. */
+MUST_USE Err model_remove(Arena *a, const char *dir, Str name, Str *left, int64_t *bytes);
+
 /* A name or a path to a file: "x.gguf", "/a/x.gguf", "all-minilm-l6-v2" (looked up as dir/<name>.gguf). ERR_NO_MODEL
  * lists what there is and the command that gets one. */
 MUST_USE Err model_resolve(Arena *a, const char *dir, Str name_or_path, const char **out);

@@ -224,6 +224,42 @@ Err model_resolve(Arena *a, const char *dir, Str name_or_path, const char **out)
     return ERR_OK;
 }
 
+/* ---- going ---- */
+
+/* The files "<name>.gguf.*" of an open folder. */
+static Err beside_remove(Arena *a, DIR *d, const char *dir, Str file, int64_t *bytes) {
+    Err err = ERR_OK;
+    for (const struct dirent *entry; !err && (entry = readdir(d));) {
+        const Str name = str_of(entry->d_name);
+        FileInfo info;
+        if (name.n <= file.n + 1 || !str_starts(name, file) || name.p[file.n] != '.') continue;
+        const char *path = path_join(a, dir, entry->d_name);
+        if (!path) return arena_error();
+        if (!(err = file_info(path, false, &info)) && info.type == FILE_REGULAR) *bytes += info.size;
+        if (!err) err = file_remove(path);
+    }
+    return err;
+}
+
+Err model_remove(Arena *a, const char *dir, Str name, Str *left, int64_t *bytes) {
+    const Str file = arena_printf(a, "%.*s.gguf", STR_FMT(name));
+    const char *path = file.p ? path_join(a, dir, file.p) : NULL, *real = NULL;
+    FileInfo info;
+    *left = STR("");
+    *bytes = 0;
+    if (!path) return arena_error();
+    TRY(file_info(path, false, &info));
+    if (info.type != FILE_REGULAR && info.type != FILE_LINK) return unknown_model(a, dir, name);
+    if (info.type == FILE_REGULAR) *bytes = info.size;
+    if (info.type == FILE_LINK && !path_real(a, path, &real)) *left = str_of(real); /* else it leads nowhere */
+    TRY(file_remove(path));
+    DIR *d = opendir(dir);
+    if (!d) return err_set(ERR_IO, "cannot read folder '%s': %s", dir, strerror(errno));
+    const Err err = beside_remove(a, d, dir, file, bytes);
+    (void)closedir(d);
+    return err;
+}
+
 /* ---- soundness ---- */
 
 typedef struct {

@@ -12,7 +12,7 @@ from harness import PythiaTest, main
 COMMANDS = ["search", "get", "index", "status", "why", "runs", "collection", "model", "embed", "tokenize", "eval", "bench", "doctor",
             "verify", "serve", "mcp", "health", "token", "config", "completion", "help", "version"]
 LEAVES = ["search", "get", "index", "status", "why", "runs list", "runs show", "runs cancel", "collection list", "collection show",
-          "collection rename", "collection rm", "model list", "model import", "model verify", "embed", "tokenize", "watch", "eval run",
+          "collection rename", "collection rm", "model list", "model import", "model verify", "model use", "model rm", "embed", "tokenize", "watch", "eval run",
           "bench embed", "serve", "mcp", "health", "token list", "token create", "token revoke", "doctor", "verify", "config list", "config get", "config set", "config path", "config trust", "completion", "help",
           "version"]
 
@@ -79,7 +79,7 @@ class Mistakes(PythiaTest):
         self.assertNotIn("did you mean", self.pythia("zzzzzzzz").err)
 
     def test_an_unknown_subcommand_lists_the_valid_ones(self):
-        self.assertFails(self.pythia("model", "lst"), 2, "'lst'", "did you mean 'list'", "list, import, pull, distill, verify")
+        self.assertFails(self.pythia("model", "lst"), 2, "'lst'", "did you mean 'list'", "list, import, pull, distill, use, rm, verify")
         self.assertFails(self.pythia("eval"), 2, "needs a subcommand", "valid: init, run, report, gate")
 
     def test_an_unknown_flag_lists_the_valid_ones_of_that_command(self):

@@ -98,7 +98,7 @@ class Pull(PythiaTest):
     def test_text_output_and_progress_name_what_was_done(self):
         run = self.pythia("model", "pull", "org/model", "--progress", "json", code=0)
         self.assertIn("tiny", run.out)
-        self.assertIn("pythia config set model.embed tiny", run.err)
+        self.assertIn("pythia model use tiny", run.err)
 
     # ---- tokens ----
 
