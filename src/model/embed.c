@@ -52,7 +52,9 @@ typedef struct {
     int32_t *flat;    /* [threads][flat_each] a batch's ids */
     uint32_t *starts; /* [threads][2 flat_each + 1]: starts, then seconds */
     size_t flat_each;
-    Pool *inner; /* the pool that works inside a batch, or NULL */
+    Pool *inner;     /* the pool that works inside a batch, or NULL */
+    TokensTake take; /* gets each text's tokens, or NULL */
+    void *take_ctx;
 } EmbedJob;
 
 /* ---- tokens ---- */
@@ -149,6 +151,7 @@ static Err pool_text(const EmbedJob *j, size_t text, const float *hidden, size_t
     const Model *m = j->m;
     size_t dim = m->info.dim;
     float *v = spare, check = 0;
+    if (j->take) TRY(j->take(j->take_ctx, j->first + text, j->ids + text * m->max_tokens, hidden, tokens));
     if (m->info.pooling == POOL_MEAN || head_pools_mean(m->head))
         m->kern->mean_rows(hidden, tokens, dim, v);
     else
@@ -282,6 +285,15 @@ Err model_embed(const Model *m, Pool *pool, const Str *texts, size_t n, const Em
         return remote_embed(m->remote, &m->info, pool, texts, n, opts, out, info);
     TRY(embed_check(&j));
     return n ? embed_all(&j, pool, texts, NULL, n, out, info) : ERR_OK;
+}
+
+Err model_embed_tokens(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts, float *out,
+                       TokensTake take, void *ctx) {
+    EmbedJob j = {.m = m, .opts = opts ? opts : &no_opts, .take = take, .take_ctx = ctx};
+    if (m->remote)
+        return err_set(ERR_UNSUPPORTED, "model '%.*s' tells nothing of single tokens", STR_FMT(m->info.name));
+    TRY(embed_check(&j));
+    return n ? embed_all(&j, pool, texts, NULL, n, out, NULL) : ERR_OK;
 }
 
 Err model_embed_ids(const Model *m, Pool *pool, const TokenIds *lists, size_t n, const EmbedOpts *opts, float *out,

@@ -124,6 +124,16 @@ MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */,
 MUST_USE Err model_embed_ids(const Model *m, Pool *pool, const TokenIds *lists /* [n] */, size_t n,
                              const EmbedOpts *opts, float *out, EmbedInfo *info);
 
+/* Vectors of texts as model_embed's, and with them how well each text holds the question token by token (late interaction, after
+ * Khattab and Zaharia 2020): held[i], -1..1, is the mean over the question's tokens of the greatest cosine to a token of text i. A token
+ * counts by how far the texts are, on average, from holding it, so that what all of them say tells nothing; marks and special tokens do not count. The
+ * mean of all texts' tokens is taken off before: held compares texts of one call. 0 where either has no tokens. Cost over
+ * model_embed's: the question as one text more, 0.02 us a pair of tokens, 4 * dim bytes a token of all texts. Errors as model_embed's;
+ * ERR_UNSUPPORTED: a service's model, too. */
+MUST_USE Err model_match(const Model *m, Pool *pool, Str question, const Str *texts /* [n] */, size_t n,
+                         const EmbedOpts *opts, float *out /* [n, dim] */, float *held /* [n] */);
+bool model_matches(const Model *m); /* whether it can */
+
 /* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no bounds,
  * comparable within a query). Query and document are cut together to the model's limit, the longer one first; info [n] or
  * NULL tells of each pair. opts: kind and dimensions mean nothing here. Errors as model_embed's; ERR_UNSUPPORTED: the model

@@ -28,4 +28,12 @@ MUST_USE Err model_open_bytes(Model **out, Str bytes, const char *name, const Ke
 /* model_open with the kernels given. */
 MUST_USE Err model_open_kern(Model **out, const char *path, const Kern *kern, const ModelOpts *opts);
 
+/* What the network makes of each token of a text: hidden [n, dim] before pooling, ids [n]. Called once a text, from whatever thread
+ * ran its batch; an error ends the call. */
+typedef Err (*TokensTake)(void *ctx, size_t text, const int32_t *ids, const float *hidden, size_t n);
+
+/* model_embed that hands out the tokens as well. ERR_UNSUPPORTED: a service's model. */
+MUST_USE Err model_embed_tokens(const Model *m, Pool *pool, const Str *texts, size_t n, const EmbedOpts *opts,
+                                float *out, TokensTake take, void *ctx);
+
 #endif
