@@ -4,7 +4,7 @@
 SETUP  := tools/setup.sh
 BINARY := build/pythia
 
-.PHONY: all build demo test test-clients test-official test-container test-documents test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
+.PHONY: all build demo test test-clients test-official test-container test-documents test-page test-arm asan tsan valgrind fuzz fmt fmt-check tidy clean packages help
 
 all: build
 
@@ -15,6 +15,7 @@ help:
 	  'make test-clients  the server, driven by its own clients (Go, Python, TypeScript) and by those that others wrote' \
   'make test-official  those that others wrote: MCP SDKs, the MCP conformance suite, openai, schemathesis' \
   'make test-container  the container image: built by buildah, run by podman (root)' \
+  'make test-page  the page for people, in a real browser (Chromium)' \
   'make test-arm  build for 64-bit ARM, run the tests under qemu at each level of kernels' \
   'make           build build/pythia' \
 	  'make asan      all tests under AddressSanitizer and UndefinedBehaviorSanitizer' \
@@ -69,6 +70,11 @@ test-container: build .setup/models/all-minilm-l6-v2.gguf
 test-documents: build
 	@$(SETUP) producers
 	@PYTHIA_BINARY=$(abspath $(BINARY)) python3 tests/producers/test_producers.py
+
+# The page for people, in a real browser.
+test-page: build .setup/models/all-minilm-l6-v2.gguf
+	@$(SETUP) page
+	@PYTHIA_BINARY=$(abspath $(BINARY)) PYTHIA_TEST_MODEL=$(abspath .setup/models/all-minilm-l6-v2.gguf) python3 tests/page/test_page.py
 
 # An ARM machine tests itself. Kernels and their choice once as a CPU of each level, the rest with all levels at hand.
 ifeq ($(shell uname -m),aarch64)

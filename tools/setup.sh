@@ -12,6 +12,7 @@
 #                                  pinned by its hash; a node that can run them among these
 #   tools/setup.sh container       for `make test-container`: buildah, podman and runc (packages)
 #   tools/setup.sh producers       for `make test-documents`: pandoc, LibreOffice, Chromium, wkhtmltopdf, qpdf (packages, 1.1 GB)
+#   tools/setup.sh page            for `make test-page`: Chromium (package), unless there is a browser of its kind
 #   tools/setup.sh typescript      for the tests of clients/typescript: the compiler and node's types by npm, as its package-lock.json
 #                                  has them, into .setup/typescript; the test calls this when they are missing
 #   tools/setup.sh model-source    fetches the default model, all-MiniLM-L6-v2, into .setup/model-src
@@ -271,6 +272,7 @@ arm)
     ;;
 clients) step_clients ;;
 container) install_packages "${container_packages[@]}" ;;
+page) command -v chromium chromium-browser google-chrome >/dev/null || install_packages chromium ;;
 producers) install_packages "${producers_packages[@]}" ;;
 typescript) step_typescript ;;
 model-source) step_model_source ;;

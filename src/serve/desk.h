@@ -84,6 +84,7 @@ struct Call {
     Arena *arena;
     DeskWorker *worker;
     const char *content_type; /* of body, where it is not the operation's */
+    const char *policy;       /* Content-Security-Policy of a page; lives as long as the program */
     int64_t queued_ns, started_ns;
     volatile int cancelled; /* atomic; set by desk_cancel */
     Call *next;             /* in line; guarded by the desk's lock */

@@ -45,15 +45,16 @@ bool host_allowed(const HostRules *r, Str host) {
     return !r->loopback || host_is_loopback(name) || str_eq_nocase(name, r->host);
 }
 
-bool origin_allowed(const HostRules *r, Str origin) {
-    Str rest = r->origins, one, host, port;
+bool origin_allowed(const HostRules *r, Str host, Str origin) {
+    Str rest = r->origins, one, name, port;
     while (str_cut(&rest, ',', &one))
         if (str_trim(one).n && str_eq(str_trim(one), origin)) return true;
     Str place = str_starts(origin, STR("http://"))    ? str_from(origin, 7)
                 : str_starts(origin, STR("https://")) ? str_from(origin, 8)
                                                       : (Str){NULL, 0};
-    if (!place.p || !host_split(place, &host, &port)) return false;
-    return host_is_loopback(host) || str_eq_nocase(host, r->host);
+    if (!place.p || !host_split(place, &name, &port)) return false;
+    if (!r->loopback && str_eq_nocase(place, host)) return true;
+    return host_is_loopback(name) || str_eq_nocase(name, r->host);
 }
 
 int rate_take(RateLimit *r, Str who, int64_t now_ns) {

@@ -91,7 +91,7 @@ static bool places_check(Request *r) {
         return false;
     }
     if (!origin.p) return true;
-    if (!origin_allowed(&r->door->rules, origin)) {
+    if (!origin_allowed(&r->door->rules, host, origin)) {
         request_refuse(r, 403, "wrong_origin", "pages of this origin may not call this server",
                        "pythia serve --config serve.allowed_origins=ORIGIN");
         return false;

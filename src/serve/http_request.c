@@ -213,6 +213,10 @@ void request_headers(Request *r, struct MHD_Response *response, int status) {
     if (r->close) header_add(r, response, "Connection", "close");
     if (r->call.body.n || r->stream)
         header_add(r, response, "Content-Type", r->content_type ? r->content_type : "application/json; charset=utf-8");
+    if (r->call.policy) {
+        header_add(r, response, "Content-Security-Policy", r->call.policy);
+        header_add(r, response, "Referrer-Policy", "no-referrer");
+    }
     if (status == 401) header_add(r, response, "WWW-Authenticate", "Bearer realm=\"pythia\"");
     if ((status == 405 || status == 204) && r->allow[0]) header_add(r, response, "Allow", r->allow);
     if (r->retry_after) {

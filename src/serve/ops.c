@@ -412,7 +412,7 @@ const Op ops[] = {
      NULL, op_openapi, NULL},
     {"docs", "GET", "/docs", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "This table to read.", NULL, op_docs,
      "text/html; charset=utf-8"},
-    {"home", "GET", "/", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "This table to read.", NULL, op_docs,
+    {"home", "GET", "/", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "The page for people.", NULL, op_home,
      "text/html; charset=utf-8"},
     {"shared_search", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_search,
      NULL},

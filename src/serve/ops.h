@@ -107,5 +107,6 @@ Err op_shutdown(Call *c, JsonOut *j);
 Err op_metrics(Call *c, JsonOut *j);
 Err op_openapi(Call *c, JsonOut *j);
 Err op_docs(Call *c, JsonOut *j);
+Err op_home(Call *c, JsonOut *j);
 
 #endif

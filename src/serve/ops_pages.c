@@ -74,13 +74,16 @@ static void fields_html(Buf *b, const Field *fields, const char *before) {
 Err op_docs(Call *c, JsonOut *j) {
     Buf *b = &c->body;
     (void)j;
+    c->policy =
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     buf_add_z(
         b, "<!doctype html><html lang=en><meta charset=utf-8><title>Pythia</title>"
            "<meta name=viewport content='width=device-width'><style>"
            "body{font:16px/1.5 system-ui,sans-serif;max-width:56rem;margin:2rem auto;padding:0 1rem}"
            "table{border-collapse:collapse;width:100%}td{border-top:1px solid #ccc;padding:.25rem;vertical-align:top}"
            "td:first-child{width:16rem}h2{margin-bottom:0}code{background:#8882;padding:0 .2rem}</style>"
-           "<h1>Pythia " PYTHIA_VERSION "</h1><p>For programs: <a href=/openapi.json>/openapi.json</a>, "
+           "<h1>Pythia " PYTHIA_VERSION
+           "</h1><p>For people: <a href=/>the page</a>. For programs: <a href=/openapi.json>/openapi.json</a>, "
            "<a href=/metrics>/metrics</a>, <code>/mcp</code>. A * stands behind what is required.");
     for (const Op *op = ops; op->name; op++) {
         if (!op->path || op->flags & OP_RAW) continue;

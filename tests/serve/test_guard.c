@@ -28,14 +28,20 @@ static void a_bound_name_is_allowed_and_others_only_elsewhere(void **state) {
     CHECK(!host_allowed(&here, STR("u@localhost")));
     CHECK(host_allowed(&open, STR("search.example:80")));
     CHECK(!host_allowed(&open, STR("a/b")));
-    CHECK(origin_allowed(&here, STR("https://a.example")));
-    CHECK(origin_allowed(&here, STR("http://b.example:1")));
-    CHECK(!origin_allowed(&here, STR("http://b.example")));
-    CHECK(!origin_allowed(&here, STR("https://a.example.org")));
-    CHECK(origin_allowed(&here, STR("http://[::1]:8080")));
-    CHECK(!origin_allowed(&here, STR("null")));
-    CHECK(!origin_allowed(&here, STR("")));
-    CHECK(origin_allowed(&open, STR("http://10.0.0.1:8080")));
+    CHECK(origin_allowed(&here, STR("127.0.0.1:8080"), STR("https://a.example")));
+    CHECK(origin_allowed(&here, STR("127.0.0.1:8080"), STR("http://b.example:1")));
+    CHECK(!origin_allowed(&here, STR("127.0.0.1:8080"), STR("http://b.example")));
+    CHECK(!origin_allowed(&here, STR("127.0.0.1:8080"), STR("https://a.example.org")));
+    CHECK(origin_allowed(&here, STR("127.0.0.1:8080"), STR("http://[::1]:8080")));
+    CHECK(!origin_allowed(&here, STR("127.0.0.1:8080"), STR("null")));
+    CHECK(!origin_allowed(&here, STR("127.0.0.1:8080"), STR("")));
+    CHECK(origin_allowed(&open, STR("search.example:80"), STR("http://10.0.0.1:8080")));
+    /* A page of this very server; not where a name that is none is a trick (DNS rebinding). */
+    CHECK(origin_allowed(&open, STR("search.example:8080"), STR("http://search.example:8080")));
+    CHECK(origin_allowed(&open, STR("search.example"), STR("https://Search.example")));
+    CHECK(!origin_allowed(&open, STR("search.example:8080"), STR("http://search.example:8081")));
+    CHECK(!origin_allowed(&open, STR("search.example:8080"), STR("http://other.example:8080")));
+    CHECK(!origin_allowed(&here, STR("evil.example:8080"), STR("http://evil.example:8080")));
 }
 
 static void a_bucket_fills_with_time(void **state) {
