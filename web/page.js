@@ -20,6 +20,7 @@ function element(name, kind, ...inside) {
 const count = (n, one, many) => n.toLocaleString("en") + " " + (n === 1 ? one : many || one + "s");
 
 function say(text, wrong) {
+  list.ariaBusy = "false";
   $("status").textContent = text;
   $("status").classList.toggle("wrong", Boolean(wrong));
 }
@@ -222,6 +223,7 @@ async function search() {
     clear();
     return say("");
   }
+  list.ariaBusy = "true"; // what is shown is of the search before
   try {
     const reply = await (await call("/v1/search", { query: text, mode: mode.value, limit, ...narrowed() }, signal)).json();
     clear();
@@ -427,7 +429,7 @@ $("more").addEventListener("click", async () => {
 });
 
 async function start() {
-  const kept = new URLSearchParams(location.hash.slice(1));
+  const kept = new URLSearchParams(location.hash.slice(1) || location.search);
   query.value = kept.get("q") || "";
   if ([...mode.options].some((o) => o.value === kept.get("by"))) mode.value = kept.get("by");
   await health();

@@ -142,6 +142,13 @@ static const Field upload_fields[] = {
 static const Field name_fields[] = {
     {.name = "name", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 200, .help = "name of a collection"},
     {0}};
+/* The page reads them itself, where it runs (web/page.js); so all are texts. */
+static const Field page_fields[] = {
+    {.name = "q", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 4096, .help = "what to find"},
+    {.name = "by", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 200, .help = "a mode"},
+    {.name = "in", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 200, .help = "name of a collection"},
+    {.name = "ask", .types = FIELD_STR, .flags = FIELD_BLANK_OK, .max_bytes = 200, .help = "1: an answer is wanted"},
+    {0}};
 static const Field rename_fields[] = {
     {.name = "name", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 200, .help = "name of a collection"},
     {.name = "to", .types = FIELD_STR, .flags = FIELD_REQUIRED, .max_bytes = 200, .help = "its new name"},
@@ -412,7 +419,7 @@ const Op ops[] = {
      NULL, op_openapi, NULL},
     {"docs", "GET", "/docs", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "This table to read.", NULL, op_docs,
      "text/html; charset=utf-8"},
-    {"home", "GET", "/", ROLE_NONE, OP_NOW | OP_RAW, no_fields, ok_reply, "The page for people.", NULL, op_home,
+    {"home", "GET", "/", ROLE_NONE, OP_NOW | OP_RAW, page_fields, ok_reply, "The page for people.", NULL, op_home,
      "text/html; charset=utf-8"},
     {"shared_search", NULL, NULL, ROLE_ADMIN, OP_LOOSE | OP_INNER, no_fields, ok_reply, NULL, NULL, op_shared_search,
      NULL},

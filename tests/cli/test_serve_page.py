@@ -47,6 +47,8 @@ class Page(ServeTest):
             self.assertNotIn("src", attributes, tag)
             self.assertIn(attributes.get("href", "/"), ("/", "/docs", "data:,"), tag)
             self.assertEqual([name for name in attributes if name.startswith("on") or name == "style"], [], tag)
+        asked = self.call("GET", "/?q=a%20question&by=lexical&in=tree&ask=1")
+        self.assertEqual((asked.status, asked.body), (200, self.reply.body))
         self.assertNotRegex(self.text, r"//[a-z0-9.-]+\.[a-z]+|@import|url\(")
 
     def test_its_policy_lets_its_own_script_and_style_run_and_nothing_else(self):

@@ -43,7 +43,7 @@ class Page(ServeTest):
     def tearDown(self):
         """Nothing failed in the page, nothing was asked of anybody else, and no policy was broken."""
         self.assertEqual([e for e in self.b.seen("Runtime.exceptionThrown")], [])
-        logged = [e["entry"] for e in self.b.seen("Log.entryAdded") if e["entry"].get("source") != "network"]
+        logged = [e["entry"] for e in self.b.seen("Log.entryAdded") if e["entry"].get("source") != "network" and e["entry"]["level"] != "info"]
         self.assertEqual(logged, [])
         for e in self.b.seen("Network.requestWillBeSent"):
             self.assertTrue(e["request"]["url"].startswith((self.url, "data:")), e["request"]["url"])
@@ -57,7 +57,7 @@ class Page(ServeTest):
     def search(self, text):
         self.b.run("document.getElementById('query').select()")
         self.b.type(text)
-        self.b.wait(TEXT % "status" + ".includes(' ms') && location.hash.includes(new URLSearchParams({q: %r}).toString())" % text)
+        self.b.wait("document.getElementById('hits').ariaBusy === 'false' && " + TEXT % "status" + ".includes(' ms') && location.hash.includes(new URLSearchParams({q: %r}).toString())" % text)
         return self.b.run(PATHS)
 
     def ask(self, text):
@@ -124,6 +124,8 @@ class Page(ServeTest):
         self.b.run("(() => { const m = document.getElementById('collection'); m.value = 'tree'; m.dispatchEvent(new Event('change')); })()")
         self.b.wait("location.hash.includes('in=tree')")
         self.open(self.b.run("location.hash"))
+        self.b.wait("document.querySelectorAll('.hit').length === 1")
+        self.open("?q=parse_iso8601&by=symbol&in=tree")  # as a link from elsewhere may have it
         self.b.wait("document.querySelectorAll('.hit').length === 1")
         self.assertEqual(self.b.run("['query', 'mode', 'collection'].map((id) => document.getElementById(id).value)"),
                          ["parse_iso8601", "symbol", "tree"])
