@@ -3,7 +3,7 @@ import json
 
 from harness import main
 from llm import Llm
-from test_serve import ServeTest
+from server import ServeTest
 
 FIRST = "how many sheets does the paper tray take?"
 NEXT = "and where is it plugged in?"

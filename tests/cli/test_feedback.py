@@ -3,7 +3,7 @@ import json
 import unittest
 
 from harness import main
-from test_serve import ServeTest
+from server import ServeTest
 
 
 class Feedback(ServeTest):

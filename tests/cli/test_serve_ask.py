@@ -6,7 +6,7 @@ import time
 
 from harness import LIMIT_S, main
 from llm import Llm, tiny_writer
-from test_serve import ServeTest
+from server import ServeTest
 
 QUESTION = "how many sheets does the paper tray take?"
 UNKNOWN = "who won the chess championship of 1972?"

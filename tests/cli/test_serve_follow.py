@@ -7,7 +7,7 @@ import sqlite3
 import time
 
 from harness import BINARY, LIMIT_S, main, signal, subprocess
-from test_serve import ServeTest
+from server import ServeTest
 from test_serve_ask import events
 from test_serve_rpc import Client
 

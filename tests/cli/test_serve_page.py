@@ -5,7 +5,7 @@ import html.parser
 import re
 
 from harness import main
-from test_serve import ServeTest
+from server import ServeTest
 
 
 class Parts(html.parser.HTMLParser):

@@ -2,7 +2,7 @@
 import time
 
 from harness import LIMIT_S, main
-from test_serve import ServeTest
+from server import ServeTest
 from test_serve_rpc import Client
 
 

@@ -8,7 +8,7 @@ import threading
 
 from documents import docx, paragraph, pdf
 from harness import LIMIT_S, main, signal
-from test_serve import ServeTest
+from server import ServeTest
 
 LETTER = docx(paragraph("The glacier", "berschrift1") + paragraph("In summer the river carries turquoise water."),
               title="A letter about ice")

@@ -1,6 +1,6 @@
 """`pythia similar`: nearest neighbours of a hit or a place, on the command line and over HTTP; symbols over HTTP."""
 from harness import main
-from test_serve import ServeTest
+from server import ServeTest
 
 FILES = {
     "soup.md": "# Tomato soup\n\nFry an onion in olive oil, add ripe tomatoes and simmer for twenty minutes.\n",

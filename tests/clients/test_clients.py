@@ -16,7 +16,7 @@ from harness import BINARY, LIMIT_S, MODEL_NAME, main, subprocess
 from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from prometheus_client.parser import text_string_to_metric_families
-from test_serve import ServeTest
+from server import ServeTest
 
 
 PACKAGES = pathlib.Path(os.environ["PYTHIA_TEST_NODE"])

@@ -9,7 +9,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "cli"))
 
 from harness import LIMIT_S, main, subprocess
-from test_serve import ServeTest
+from server import ServeTest
 
 
 class OpenApi(ServeTest):

@@ -6,7 +6,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "cli"))
 from browser import Browser, found  # noqa: E402
 from harness import main  # noqa: E402
 from llm import Llm  # noqa: E402
-from test_serve import ServeTest  # noqa: E402
+from server import ServeTest  # noqa: E402
 
 EVIL = "<img src=x onerror='window.harmed=1'><script>window.harmed=1</script> zebra </script><b>bold</b> &amp; zebra"
 TWO = "The paper tray takes fifty sheets [1]. Plug the printer in, then choose it in the settings [1]."
