@@ -115,12 +115,6 @@ static Err question_embed(Extract *x) {
                               &opts, x->question);
 }
 
-static float dot(const float *a, const float *b, size_t n) {
-    float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
 typedef struct {
     const Extract *x;
     Str *texts;     /* [n] */
@@ -159,7 +153,7 @@ static Err pieces_embed(Extract *x) {
     for (size_t i = 0; i < n; i++) {
         x->pieces[i].vector = j.vectors + i * x->dim;
         x->pieces[i].held = j.held[i];
-        x->pieces[i].cosine = dot(x->question, x->pieces[i].vector, x->dim);
+        x->pieces[i].cosine = vectors_dot(x->question, x->pieces[i].vector, x->dim);
         piece_score(x, &x->pieces[i]);
     }
     qsort(x->pieces, n, sizeof *x->pieces, by_score);
@@ -179,7 +173,7 @@ static Err pieces_judge(Extract *x) {
 
 static bool said_already(const Extract *x, const Piece *p, const Piece *const *taken, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        if (p->vector && taken[i]->vector && dot(p->vector, taken[i]->vector, x->dim) > SAME) return true;
+        if (p->vector && taken[i]->vector && vectors_dot(p->vector, taken[i]->vector, x->dim) > SAME) return true;
         if (str_eq(piece_text(x, p), piece_text(x, taken[i]))) return true;
     }
     return false;

@@ -96,7 +96,8 @@ MUST_USE Err lex_sync(LexIndex *ix, uint32_t *committed);
 bool lex_merge_due(const LexIndex *ix);
 
 /* Joins segments where it pays (more than 8 of them behind the last full one: those of like size at the end; or a third of one
- * removed); `all`: to one, without what is removed. To be called when the count of the last lex_sync is committed, durably. Numbers stay as they are.
+ * removed); `all`: to one, without what is removed. To be called when the count of the last lex_sync is committed, durably.
+ * Numbers stay as they are.
  * Nothing to do is ERR_OK; a deadline or any other failure leaves the segments as they were. */
 MUST_USE Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline);
 
@@ -131,7 +132,8 @@ typedef struct {
 #define LEX_PHRASE_MAX  32  /* terms of a phrase; further ones are not looked at */
 
 /* Words, and "phrases", which must stand; a quote without a partner is a blank. operators: also +word, -word (also before
- * a phrase) and word*. "how", "does", "with" and their like (base/english.h) count 0.4 of what other words do. Everything is in the arena. A query without a word has no clauses. */
+ * a phrase) and word*. "how", "does", "with" and their like (base/english.h) count 0.4 of what other words do. Everything is in
+ * the arena. A query without a word has no clauses. */
 MUST_USE Err lex_query_read(Arena *arena, Analyzer *a, Str text, bool operators, LexQuery *out);
 
 typedef struct {

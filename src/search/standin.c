@@ -59,12 +59,6 @@ static Err text_add(Job *j, Candidate *c) {
 
 /* ---- vectors ---- */
 
-static float dot(const float *a, const float *b, size_t n) {
-    float sum = 0;
-    for (size_t i = 0; i < n; i++) sum += a[i] * b[i];
-    return sum;
-}
-
 /* The best piece of each. */
 static Err batch_embed(Job *j) {
     const SearchSource *s = j->source;
@@ -76,7 +70,7 @@ static Err batch_embed(Job *j) {
     TRY(sched_embed(s->sched, SCHED_INTERACTIVE, s->table, s->pool, j->pieces, j->n_pieces, &opts, rows, NULL));
     for (size_t i = 0; i < j->n_pieces; i++) {
         Candidate *c = j->whose[i];
-        const float shift = STANDIN_SHARE * (dot(j->query, rows + i * dim, dim) - STANDIN_USUAL);
+        const float shift = STANDIN_SHARE * (vectors_dot(j->query, rows + i * dim, dim) - STANDIN_USUAL);
         if (!c->has_shift || shift > c->shift) c->shift = shift;
         c->has_shift = true;
     }

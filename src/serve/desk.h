@@ -2,7 +2,8 @@
  *
  * A door (HTTP, socket, stdio, MCP) fills a Call and submits it; a worker runs it and calls `done` once, on the worker's
  * thread. Interactive calls, documents that are put, and runs of folders have lines and workers of their own, so that a run keeps
- * neither a search nor an upload waiting; below them the engine merges queries that wait (model/sched.h), which is why there are more workers than cores.
+ * neither a search nor an upload waiting; below them the engine merges queries that wait (model/sched.h), which is why there are
+ * more workers than cores.
  *
  * The model is opened in the background as soon as the desk is: desk_model tells how far that is.
  *

@@ -267,25 +267,6 @@ static void number_lists_schema(JsonOut *j, const Field *f, bool request) {
     jout_end(j, '}');
 }
 
-static void strings_schema(JsonOut *j, const Field *f) {
-    jout_kv_z(j, "type", "array");
-    if ((f->flags & FIELD_REQUIRED) && f->help) jout_kv_i64(j, "minItems", 1);
-    if (f->max_items) jout_kv_i64(j, "maxItems", (int64_t)f->max_items);
-    jout_key(j, "items");
-    jout_begin(j, '{');
-    jout_kv_z(j, "type", "string");
-    if (f->values) {
-        Str rest = str_of(f->values), one;
-        jout_key(j, "enum");
-        jout_begin(j, '[');
-        while (str_cut(&rest, '|', &one)) jout_str(j, one);
-        jout_end(j, ']');
-    } else if (!(f->flags & FIELD_BLANK_OK)) {
-        jout_kv_i64(j, "minLength", 1);
-    }
-    jout_end(j, '}');
-}
-
 static void string_schema(JsonOut *j, const Field *f) {
     jout_kv_z(j, "type", "string");
     if (f->values) {
@@ -297,6 +278,16 @@ static void string_schema(JsonOut *j, const Field *f) {
     } else if (!(f->flags & FIELD_BLANK_OK)) {
         jout_kv_i64(j, "minLength", 1);
     }
+}
+
+static void strings_schema(JsonOut *j, const Field *f) {
+    jout_kv_z(j, "type", "array");
+    if ((f->flags & FIELD_REQUIRED) && f->help) jout_kv_i64(j, "minItems", 1);
+    if (f->max_items) jout_kv_i64(j, "maxItems", (int64_t)f->max_items);
+    jout_key(j, "items");
+    jout_begin(j, '{');
+    string_schema(j, f);
+    jout_end(j, '}');
 }
 
 static void type_schema(JsonOut *j, const Field *field, int type, int which, bool closed) {

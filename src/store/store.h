@@ -248,7 +248,8 @@ typedef struct {
     int64_t text_bytes;                                            /* of active documents */
     int64_t db_bytes;                                              /* of the whole store on disk */
 } StoreCounts;
-/* Cost: a look at each document (10,680: some 6 ms), but 0.02 ms when nothing has changed since this Store was last asked; of another model than the collection's one at each chunk. */
+/* Cost: a look at each document (10,680: some 6 ms), but 0.02 ms when nothing has changed since this Store was last asked; of
+ * another model than the collection's one at each chunk. */
 MUST_USE Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 
 /* ---- runs ---- */
