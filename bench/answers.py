@@ -25,7 +25,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-FEATURES = ["share", "cosine", "span_share", "span_cosine", "expected", "margin", "denied", "opposed"]
+FEATURES = ["cosine", "span_share", "span_cosine", "denied", "opposed", "held", "lead", "gap", "numbers", "names"]
 
 
 def auroc(good, bad):

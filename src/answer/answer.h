@@ -5,8 +5,8 @@
  *
  * Abstaining. An answer is given when the confidence reaches a threshold. It is the probability, by a logistic over what is known
  * of the best sources, that one of them answers: the share of the question's words that they hold, by idf; the greatest cosine; the
- * best sentence's own share and cosine, whether it has a number or a name where one is asked for, how far it stands out, and
- * whether the question turns it round.
+ * best sentence's own share and cosine, how it holds the question token by token, how far it stands out, the question's numbers and names
+ * that it lacks, and whether the question turns it round.
  * Weights and how they were fitted: gate.c.
  *
  * Proof. Citations are bytes of hits that were checked against their live files; answer_check looks again.
@@ -50,6 +50,12 @@ typedef struct {
     float margin;   /* by which its score is above the mean of those behind it */
     float denied;   /* 1: the question denies what it does not (twist.h); 0 */
     float opposed;  /* 1: the question asks for the opposite of a word in it; 0 */
+    bool compared;  /* token by token; else `held` means nothing */
+    float held;     /* of the question's tokens by the best quote (model_match) */
+    float lead;    /* by which its hit ranks above its own score: how near its words come to the best of all by words */
+    float gap;     /* by which its score is above the next one's */
+    float numbers; /* of the question's numbers, how many it has not (expect.h) */
+    float names;   /* of its numbers and names, how many its hit has not */
 } AnswerEvidence;
 
 typedef struct {

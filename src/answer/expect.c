@@ -2,6 +2,7 @@
 #include "answer/expect.h"
 
 #include "base/ascii.h"
+#include "base/english.h"
 
 static bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || is_upper(c) || is_digit(c) || c == '_' || (unsigned char)c >= 0x80;
@@ -69,4 +70,22 @@ float expect_met(Expected expected, Str question, Str text) {
         if (fits && !holds_word(question, word)) return 1;
     }
     return 0;
+}
+
+static bool has_digit(Str word) {
+    for (size_t i = 0; i < word.n; i++)
+        if (is_digit(word.p[i])) return true;
+    return false;
+}
+
+float expect_lacks(Naming naming, Str question, Str text) {
+    Str word, rest = question;
+    bool first;
+    size_t lacking = 0;
+    for (bool begin = true; lacking < 3 && word_next(&rest, &word, &first); begin = false) {
+        const bool name = naming == NAMING_ALL && !begin && is_upper(word.p[0]) && !english_only_asks(word);
+        const Str before = str_upto(question, (size_t)(word.p - question.p));
+        if ((name || has_digit(word)) && !holds_word(text, word) && !holds_word(before, word)) lacking++;
+    }
+    return (float)lacking;
 }

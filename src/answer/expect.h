@@ -15,4 +15,9 @@ Expected expect_of(Str question);
 /* 1: the text has such a thing that the question has not; 0: it has none; 0.5: nothing is expected. */
 float expect_met(Expected expected, Str question, Str text);
 
+/* How many of the question's words that name something the text has not: those with a digit in them, each once, at most 3. names: those with a
+ * capital too, but for the question's first word. */
+typedef enum { NAMING_NUMBERS, NAMING_ALL } Naming;
+float expect_lacks(Naming naming, Str question, Str text);
+
 #endif

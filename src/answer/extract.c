@@ -8,6 +8,7 @@
  * Tokens cost what a vector costs: the network makes one for each before it takes their mean. A service's model gives the mean alone; then
  * a span's cosine stands in.
  */
+#include <math.h>
 #include <stdlib.h>
 
 #include "answer/answer.h"
@@ -30,7 +31,8 @@ typedef struct {
 static const Weights BY_WORDS = {.cosine = 0.36f, .share = 0.28f, .hit = 0.36f, .sentence = 0.8f};
 static const Weights BY_TOKENS = {.held = 0.40f, .share = 0.09f, .hit = 0.47f, .expected = 0.04f, .sentence = 3};
 static const float QUOTE_LEAST = 0.8f; /* of the best quote's score: below it a further one is left out */
-static const float SAME = 0.92f;       /* cosine of two spans that say the same */
+static const float LEAD_MOST = 0.35f;
+static const float SAME = 0.92f; /* cosine of two spans that say the same */
 
 typedef struct {
     size_t hit;
@@ -273,6 +275,18 @@ static Err passages_order(Extract *x) {
     return ERR_OK;
 }
 
+/* LEAD_MOST: what is named exactly ranks far above its score. */
+static void weigh_tokens(Extract *x, const Piece *best) {
+    AnswerEvidence *e = &x->out->evidence;
+    const SearchHit *h = &x->rq->hits[best->hit];
+    e->compared = x->by == &BY_TOKENS;
+    e->held = best->held;
+    e->lead = fminf(fmaxf(h->fused - h->score, -LEAD_MOST), LEAD_MOST);
+    e->gap = x->n > 1 ? best->score - x->pieces[1].score : 0;
+    e->numbers = expect_lacks(NAMING_NUMBERS, x->rq->question, piece_text(x, best));
+    e->names = expect_lacks(NAMING_ALL, x->rq->question, h->content);
+}
+
 static void weigh(Extract *x) {
     AnswerEvidence *e = &x->out->evidence;
     for (size_t i = 0; i < x->rq->n_hits && i < HITS_READ; i++) {
@@ -288,6 +302,7 @@ static void weigh(Extract *x) {
         e->margin = margin_of(x);
         e->denied = twist_denies(x->rq->question, piece_text(x, &x->pieces[0]));
         e->opposed = twist_opposes(x->rq->question, piece_text(x, &x->pieces[0]));
+        weigh_tokens(x, &x->pieces[0]);
     }
     x->out->confidence = x->rq->n_hits ? answer_confidence(e) : 0;
 }

@@ -43,6 +43,11 @@ static void fill_evidence(Ask *k, const Answer *answer) {
     out->evidence.margin = answer->evidence.margin;
     out->evidence.denied = answer->evidence.denied;
     out->evidence.opposed = answer->evidence.opposed;
+    out->evidence.held = answer->evidence.held;
+    out->evidence.lead = answer->evidence.lead;
+    out->evidence.gap = answer->evidence.gap;
+    out->evidence.numbers = answer->evidence.numbers;
+    out->evidence.names = answer->evidence.names;
 }
 
 static PythiaCitation citation_of(const Citation *c) {

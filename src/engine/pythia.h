@@ -340,6 +340,7 @@ typedef struct {
     size_t n_refused;
     struct {
         float share, cosine, span_share, span_cosine, expected, margin, denied, opposed;
+        float held, lead, gap, numbers, names;
     } evidence; /* what the confidence was made of (answer/answer.h) */
     double answer_ms, took_ms;
 } PythiaAnswer;

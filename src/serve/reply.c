@@ -217,6 +217,11 @@ static void evidence_add(JsonOut *j, const PythiaAnswer *r) {
     kv_f32(j, "margin", r->evidence.margin);
     kv_f32(j, "denied", r->evidence.denied);
     kv_f32(j, "opposed", r->evidence.opposed);
+    kv_f32(j, "held", r->evidence.held);
+    kv_f32(j, "lead", r->evidence.lead);
+    kv_f32(j, "gap", r->evidence.gap);
+    kv_f32(j, "numbers", r->evidence.numbers);
+    kv_f32(j, "names", r->evidence.names);
     jout_end(j, '}');
 }
 

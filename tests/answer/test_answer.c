@@ -105,6 +105,22 @@ static void a_citation_that_does_not_stand_there_is_found_out(void **state) {
     fixture_close(&f);
 }
 
+static void what_tokens_say_counts_where_they_were_compared(void **state) {
+    (void)state;
+    AnswerEvidence e = {
+        .share = 0.8f, .cosine = 0.6f, .span_share = 0.7f, .span_cosine = 0.6f, .expected = 1, .margin = 0.1f};
+    const float by_vectors = answer_confidence(&e);
+    e.held = 0.7f, e.numbers = 1;
+    CHECK_NEAR(answer_confidence(&e), by_vectors, 0); /* means nothing without tokens */
+    e.compared = true;
+    const float lacking = answer_confidence(&e);
+    e.numbers = 0;
+    const float whole = answer_confidence(&e);
+    CHECK(whole > lacking);
+    e.held = 0.3f;
+    CHECK(answer_confidence(&e) < whole);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_sentence_that_holds_the_words_is_quoted_with_its_line),
@@ -112,6 +128,7 @@ int main(void) {
         cmocka_unit_test(what_was_said_is_not_said_again),
         cmocka_unit_test(without_evidence_it_abstains_and_keeps_the_nearest),
         cmocka_unit_test(a_citation_that_does_not_stand_there_is_found_out),
+        cmocka_unit_test(what_tokens_say_counts_where_they_were_compared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -112,12 +112,26 @@ static void questions_expect_numbers_or_names(void **state) {
     CHECK_NEAR(expect_met(EXPECT_ANYTHING, who, STR("")), 0.5, 0);
 }
 
+static void numbers_and_names_that_a_text_lacks_are_counted(void **state) {
+    (void)state;
+    const Str question = STR("Did Napoleon leave Elba in 1815 or 1816?");
+    const Str text = STR("In 1815 napoleon left the island.");
+    CHECK_NEAR(expect_lacks(NAMING_NUMBERS, question, text), 1, 0);
+    CHECK_NEAR(expect_lacks(NAMING_ALL, question, text), 2, 0);
+    CHECK_NEAR(expect_lacks(NAMING_ALL, STR("Elba is where?"), text), 0, 0); /* a sentence begins with a capital */
+    CHECK_NEAR(expect_lacks(NAMING_ALL, STR("what of The Who?"), text), 0, 0);
+    CHECK_NEAR(expect_lacks(NAMING_NUMBERS, STR("1 22 333 4444 55555"), text), 3, 0); /* and no more */
+    CHECK_NEAR(expect_lacks(NAMING_ALL, STR("as of [1], and [1]"), text), 1, 0);
+    CHECK_NEAR(expect_lacks(NAMING_ALL, STR(""), STR("")), 0, 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(prose_is_cut_at_sentences),
         cmocka_unit_test(code_is_cut_at_blank_lines),
         cmocka_unit_test(every_byte_is_in_one_span),
         cmocka_unit_test(questions_expect_numbers_or_names),
+        cmocka_unit_test(numbers_and_names_that_a_text_lacks_are_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

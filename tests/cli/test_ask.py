@@ -58,7 +58,8 @@ class Ask(PythiaTest):
 
     def test_explain_names_what_the_confidence_was_made_of(self):
         reply = self.ask("how long does the soup simmer?", "--explain")
-        self.assertEqual(set(reply["evidence"]), {"share", "cosine", "span_share", "span_cosine", "expected", "margin", "denied", "opposed"})
+        measures = {"share", "cosine", "span_share", "span_cosine", "expected", "margin", "denied", "opposed", "held", "lead", "gap", "numbers", "names"}
+        self.assertEqual(set(reply["evidence"]), measures)
         self.assertEqual(reply["read"][0], "docs/soup.txt")
 
     def test_sources_only_and_a_collection_without_vectors(self):
