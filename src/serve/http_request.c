@@ -211,7 +211,7 @@ void request_headers(Request *r, struct MHD_Response *response, int status) {
     header_add(r, response, "Cache-Control", "no-store");
     if (r->session[0]) header_add(r, response, "Mcp-Session-Id", r->session);
     if (r->close) header_add(r, response, "Connection", "close");
-    if (r->call.body.n || r->stream)
+    if (r->stream || r->call.body.n) /* in this order: a stream's call is its worker's still */
         header_add(r, response, "Content-Type", r->content_type ? r->content_type : "application/json; charset=utf-8");
     if (r->call.policy) {
         header_add(r, response, "Content-Security-Policy", r->call.policy);
