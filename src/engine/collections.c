@@ -232,8 +232,9 @@ Err engine_take_words(Pythia *p, const StoreCollection *c, ShelfItem **out) {
 
 void engine_forget_indexes(Pythia *p, const StoreCollection *c) {
     Arena a = {0};
-    const Str dir = arena_printf(&a, "%s/index/%lld/", p->opts.home, (long long)c->id);
-    shelf_forget(core_shelf(p->core), dir); /* out of memory: everything, which is allowed too */
+    const char *dir = engine_index_dir(p, &a, c);
+    shelf_forget(core_shelf(p->core),
+                 dir ? arena_printf(&a, "%s/", dir) : STR("")); /* out of memory: everything, which is allowed too */
     arena_free(&a);
 }
 

@@ -38,9 +38,18 @@ static bool is_used(const StoreCollection *all, size_t n, Str name) {
     return false;
 }
 
+/* Without a store there are none. */
+static Err collections_of(Pythia *p, Arena *a, StoreCollection **all, size_t *n) {
+    Store *s = NULL;
+    *n = 0;
+    const Err err = engine_store(p, false, &s);
+    if (err == ERR_NO_COLLECTION) return ERR_OK;
+    TRY(err);
+    return store_collections(s, a, all, n);
+}
+
 Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n) {
     ModelEntry *entries = NULL;
-    Store *s = NULL;
     StoreCollection *all = NULL;
     size_t n_all = 0;
     *n = 0;
@@ -49,9 +58,7 @@ Err pythia_models(Pythia *p, Arena *a, PythiaModel **out, size_t *n) {
     TRY(model_list(a, dir, &entries, n));
     *out = arena_array(a, PythiaModel, *n);
     if (!*out) return arena_error();
-    Err err = engine_store(p, false, &s);
-    if (err && err != ERR_NO_COLLECTION) return err;
-    if (!err) TRY(store_collections(s, a, &all, &n_all));
+    TRY(collections_of(p, a, &all, &n_all));
     Str configured = config_text(p->opts.config, CONF_MODEL_EMBED);
     for (size_t i = 0; i < *n; i++) {
         PythiaModel *m = &(*out)[i];
@@ -122,12 +129,9 @@ Err pythia_model_import(Pythia *p, Arena *a, Str hf_dir, Str name, PythiaModel *
 
 /* Who would miss it. */
 static Err user_find(Pythia *p, Arena *a, Str name) {
-    Store *s = NULL;
     StoreCollection *all = NULL;
     size_t n = 0;
-    const Err err = engine_store(p, false, &s);
-    if (err && err != ERR_NO_COLLECTION) return err;
-    if (!err) TRY(store_collections(s, a, &all, &n));
+    TRY(collections_of(p, a, &all, &n));
     for (size_t i = 0; i < n; i++)
         if (str_eq(all[i].model_name, name))
             return err_fix(
