@@ -1,4 +1,5 @@
-/* bench.h - two clocks. CPU time is what a shared machine can still measure of one thread; wall time is what users feel. */
+/* bench.h - two clocks. CPU time is what a shared machine can still measure of one thread; wall time is what users
+ * feel. */
 #ifndef PYTHIA_BENCH_BENCH_H
 #define PYTHIA_BENCH_BENCH_H
 

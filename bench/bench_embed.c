@@ -3,8 +3,8 @@
  *     cmake --build build --target bench_embed
  *     build/bench/bench_embed MODEL.gguf TEXTS.jsonl [THREADS [TEXTS [KERNELS [f32|exact|fast]]]]
  *
- * TEXTS.jsonl has {"text": …} a line. Prints one line of JSON; cpu_texts_per_s counts CPU time, which a busy machine does
- * not distort as much.
+ * TEXTS.jsonl has {"text": …} a line. Prints one line of JSON; cpu_texts_per_s counts CPU time, which a busy machine
+ * does not distort as much.
  */
 #include <stdio.h>
 #include <stdlib.h>

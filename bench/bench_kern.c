@@ -1,5 +1,5 @@
-/* bench_kern.c - the kernels of each level at the shapes of all-MiniLM-L6-v2: 162 tokens (a chunk), 13 tokens (a query).
- * One thread, CPU time, the best of several runs. One line of JSON a level.
+/* bench_kern.c - the kernels of each level at the shapes of all-MiniLM-L6-v2: 162 tokens (a chunk), 13 tokens (a
+ * query). One thread, CPU time, the best of several runs. One line of JSON a level.
  *
  *     cmake --build build --target bench_kern && build/bench/bench_kern
  */

@@ -2,8 +2,9 @@
  *
  *     bench_lex CHUNKS QUERIES FOLDER [ROUNDS]
  *
- * CHUNKS and QUERIES: texts, each ended by a NUL byte (bench/lexical_peers.py writes them). FOLDER is made anew. The build is
- * from texts to a durable, closed index. Times are of the CPU, of one thread; a query's is the least of ROUNDS (5).
+ * CHUNKS and QUERIES: texts, each ended by a NUL byte (bench/lexical_peers.py writes them). FOLDER is made anew. The
+ * build is from texts to a durable, closed index. Times are of the CPU, of one thread; a query's is the least of ROUNDS
+ * (5).
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,11 +1,11 @@
-/* bench_quant.c - products on quantised blocks, a level and a type a line of JSON: one row of activations against a matrix
- * larger than the caches (GB of blocks a second, beside what memory gives to a plain read), and 256 rows (GOP/s, beside
- * what the core's instructions can do); exact products too. One thread, CPU time, the best of several runs.
+/* bench_quant.c - products on quantised blocks, a level and a type a line of JSON: one row of activations against a
+ * matrix larger than the caches (GB of blocks a second, beside what memory gives to a plain read), and 256 rows (GOP/s,
+ * beside what the core's instructions can do); exact products too. One thread, CPU time, the best of several runs.
  *
  *     cmake --build build --target bench_quant && build/bench/bench_quant [LEVEL [TYPE [LIBRARIES]]]
  *
- * LEVEL and TYPE: "avx2", "Q4_K", or "all". LIBRARIES: a folder with libggml-base.so and libggml-cpu.so, whose vec_dot is
- * measured on the same rows.
+ * LEVEL and TYPE: "avx2", "Q4_K", or "all". LIBRARIES: a folder with libggml-base.so and libggml-cpu.so, whose vec_dot
+ * is measured on the same rows.
  */
 #include <dlfcn.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 /* fault_vfs.h - a file system for SQLite whose n-th change fails: what tests of the store and above put under it.
  *
- * cmocka_unit_test_setup_teardown(test, fault_vfs_start, fault_vfs_stop), then fault_set(n, code); from the n-th change on
- * each fails, as on a disk that is gone. fault_synced, when it is set, is told each file that SQLite asks to be durable: what it
- * holds at that moment is all that a power cut is sure to leave of it. */
+ * cmocka_unit_test_setup_teardown(test, fault_vfs_start, fault_vfs_stop), then fault_set(n, code); from the n-th change
+ * on each fails, as on a disk that is gone. fault_synced, when it is set, is told each file that SQLite asks to be
+ * durable: what it holds at that moment is all that a power cut is sure to leave of it. */
 #ifndef PYTHIA_TESTS_FAULT_VFS_H
 #define PYTHIA_TESTS_FAULT_VFS_H
 

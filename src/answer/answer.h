@@ -3,11 +3,11 @@
  *     hits ──spans──▶ sentences and blocks ──▶ the best of them, quoted word for word, each with the source it stands in
  *                                          └─▶ confidence: does any source hold the answer at all?
  *
- * Abstaining. An answer is given when the confidence reaches a threshold. It is the probability, by a logistic over what is known
- * of the best sources, that one of them answers: the share of the question's words that they hold, by idf; the greatest cosine; the
- * best sentence's own share and cosine, how it holds the question token by token, how far it stands out, the question's numbers and names
- * that it lacks, and whether the question turns it round.
- * Weights and how they were fitted: gate.c.
+ * Abstaining. An answer is given when the confidence reaches a threshold. It is the probability, by a logistic over
+ * what is known of the best sources, that one of them answers: the share of the question's words that they hold, by
+ * idf; the greatest cosine; the best sentence's own share and cosine, how it holds the question token by token, how far
+ * it stands out, the question's numbers and names that it lacks, and whether the question turns it round. Weights and
+ * how they were fitted: gate.c.
  *
  * Proof. Citations are bytes of hits that were checked against their live files; answer_check looks again.
  *
@@ -73,8 +73,8 @@ typedef struct {
     double ms;
 } Answer;
 
-/* Answers by quoting. Without hits it abstains with confidence 0. Cost: a vector for each of some forty sentences. Errors: those
- * of the model; a deadline is none. */
+/* Answers by quoting. Without hits it abstains with confidence 0. Cost: a vector for each of some forty sentences.
+ * Errors: those of the model; a deadline is none. */
 MUST_USE Err answer_extract(Arena *a, const AnswerRequest *rq, Answer *out);
 
 /* The probability that the sources answer, from the evidence. */

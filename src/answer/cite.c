@@ -43,7 +43,8 @@ static void cite_place(Sentence *s, size_t number) {
     if (s->n_cited < CITE_SOURCES) s->cited[s->n_cited++] = number - 1;
 }
 
-/* Bytes of code at the start of text, in which "[1]" is an index: a block up to its closing fence, or what is between backticks. */
+/* Bytes of code at the start of text, in which "[1]" is an index: a block up to its closing fence, or what is between
+ * backticks. */
 static size_t code_length(Str text) {
     const bool block = str_starts(text, STR("```"));
     if (!text.n || text.p[0] != '`') return 0;

@@ -1,12 +1,13 @@
-/* completion.h - what a service with OpenAI's /v1/chat/completions answers, read as it comes: a stream of events, or one object.
+/* completion.h - what a service with OpenAI's /v1/chat/completions answers, read as it comes: a stream of events, or
+ * one object.
  *
  *     data: {"choices":[{"delta":{"content":"Fif"}}]}
  *     data: {"choices":[{"delta":{},"finish_reason":"stop"}]}
  *     data: {"choices":[],"usage":{"prompt_tokens":812,"completion_tokens":9}}
  *     data: [DONE]
  *
- * It is somebody else's bytes: an error within a reply that says 200 is an error, a page is none, and a stream that ends before it
- * says so was cut.
+ * It is somebody else's bytes: an error within a reply that says 200 is an error, a page is none, and a stream that
+ * ends before it says so was cut.
  *
  * Threads: one.
  */

@@ -3,8 +3,8 @@
  *     writer ──pieces──▶ sentence ──cite_check──▶ it holds: told, with its citations ──▶ answer
  *                                            └──▶ it does not: taken out, kept with the reason
  *
- * So nothing that was shown is ever taken back, and every citation of what is shown is valid, whoever wrote it (docs/adr). What a
- * model thinks aloud before it answers ("<think>") is no part of the answer.
+ * So nothing that was shown is ever taken back, and every citation of what is shown is valid, whoever wrote it
+ * (docs/adr). What a model thinks aloud before it answers ("<think>") is no part of the answer.
  *
  * Threads: one.
  */
@@ -16,7 +16,8 @@
 
 enum { COMPOSE_SENTENCES_MAX = 256 };
 
-/* A part of the answer: a sentence behind what parts it from the one before, and what it cites. False: nobody listens any more. */
+/* A part of the answer: a sentence behind what parts it from the one before, and what it cites. False: nobody listens
+ * any more. */
 typedef bool (*ComposeTell)(void *ctx, Str text, const Citation *citations /* [n] */, size_t n);
 
 typedef struct {

@@ -1,12 +1,13 @@
 /* extract.c - the best spans of the hits, quoted.
  *
- * Spans of the best hits are judged by how they hold the question token by token (model_match), by the share of its words that they
- * hold, by whether they have what it asks for (expect.h), and by their hit's score, since what stands around a span counts. Vectors are
- * made for the SPANS_EMBEDDED best by words alone: one costs a few milliseconds, and what holds none of the question's words and stands
- * in a lesser source is seldom the answer. Spans that say the same as one that was taken are left out.
+ * Spans of the best hits are judged by how they hold the question token by token (model_match), by the share of its
+ * words that they hold, by whether they have what it asks for (expect.h), and by their hit's score, since what stands
+ * around a span counts. Vectors are made for the SPANS_EMBEDDED best by words alone: one costs a few milliseconds, and
+ * what holds none of the question's words and stands in a lesser source is seldom the answer. Spans that say the same
+ * as one that was taken are left out.
  *
- * Tokens cost what a vector costs: the network makes one for each before it takes their mean. A service's model gives the mean alone; then
- * a span's cosine stands in.
+ * Tokens cost what a vector costs: the network makes one for each before it takes their mean. A service's model gives
+ * the mean alone; then a span's cosine stands in.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -18,12 +19,13 @@
 #include "search/evidence.h"
 
 enum { HITS_READ = 8, SPANS_A_HIT = 64, SPANS_EMBEDDED = 40, QUOTES = 3, MARGIN_OVER = 9 };
-/* What a span's score is made of: where tokens cannot be compared, which is also what tells who goes into the network, and where they
- * can. Of 1,500 questions of SQuAD 2 (20 articles, all-MiniLM-L6-v2; an outline of the program), the first quote holds an answer in 78.3 % by the cosine and in 80.9 %
- * by tokens, the passage that was meant is the first of those read in 86.2 and 88.9 %, among the first five in 97.2 and 97.1. Weights that were
- * fitted to nine tenths of the articles at a time give 80.7 % and 88.9 % on the rest; a held's weight of 0.33 to 0.60 and a sentence's of
- * 2 to 4 differ by chance. A cosine beside the tokens gives nothing more; trees or tokens of other layers, of whole passages, and the least
- * instead of the mean give at most 0.5 % more. */
+/* What a span's score is made of: where tokens cannot be compared, which is also what tells who goes into the network,
+ * and where they can. Of 1,500 questions of SQuAD 2 (20 articles, all-MiniLM-L6-v2; an outline of the program), the
+ * first quote holds an answer in 78.3 % by the cosine and in 80.9 % by tokens, the passage that was meant is the first
+ * of those read in 86.2 and 88.9 %, among the first five in 97.2 and 97.1. Weights that were fitted to nine tenths of
+ * the articles at a time give 80.7 % and 88.9 % on the rest; a held's weight of 0.33 to 0.60 and a sentence's of 2 to 4
+ * differ by chance. A cosine beside the tokens gives nothing more; trees or tokens of other layers, of whole passages,
+ * and the least instead of the mean give at most 0.5 % more. */
 typedef struct {
     float cosine, held, share, hit, expected;
     float sentence; /* what the best of a hit, the hit's own share left out, adds to what ranked the hit */

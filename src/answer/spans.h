@@ -1,11 +1,11 @@
 /* spans.h - a passage in pieces that can be quoted: sentences of prose, blocks of code.
  *
- * Pieces are bytes of the passage, so a quote is verbatim by construction. They are in order, do not overlap, begin and end
- * with a byte that is no blank, and leave out blanks alone.
+ * Pieces are bytes of the passage, so a quote is verbatim by construction. They are in order, do not overlap, begin and
+ * end with a byte that is no blank, and leave out blanks alone.
  *
- * Prose: a sentence ends at . ! ? (and what closes behind it: quotes, brackets) before a blank, unless the point is one of an
- * abbreviation, an initial or a number; a heading, a list's item and a paragraph begin a new one. Code: blocks between blank
- * lines, long ones at SPAN_LINES_MAX lines.
+ * Prose: a sentence ends at . ! ? (and what closes behind it: quotes, brackets) before a blank, unless the point is one
+ * of an abbreviation, an initial or a number; a heading, a list's item and a paragraph begin a new one. Code: blocks
+ * between blank lines, long ones at SPAN_LINES_MAX lines.
  */
 #ifndef PYTHIA_ANSWER_SPANS_H
 #define PYTHIA_ANSWER_SPANS_H
@@ -22,8 +22,8 @@ typedef struct {
 
 bool spans_is_prose(Str lang); /* of a document */
 
-/* Behind the sentence of text[from, end) that the mark at `at` ends, with what closes it; 0: none ends there. What follows
- * decides: where nothing does yet, the point of "3.14" counts as an end. */
+/* Behind the sentence of text[from, end) that the mark at `at` ends, with what closes it; 0: none ends there. What
+ * follows decides: where nothing does yet, the point of "3.14" counts as an end. */
 size_t span_sentence_end(Str text, size_t from, size_t at, size_t end);
 
 /* Cost: linear. Whatever the bytes. ERR_NOMEM. */

@@ -1,8 +1,9 @@
-/* twist.h - whether a question turns a text round: it denies where the text does not, or asks for the opposite of a word that stands there.
+/* twist.h - whether a question turns a text round: it denies where the text does not, or asks for the opposite of a
+ * word that stands there.
  *
- * Questions that are written to look answerable are often made so. Of 600 such questions on SQuAD 2 14 % deny what their best
- * sentence does not, and 4 % ask for an opposite; of 600 that have an answer 1.7 % and 0.2 %. English; a heuristic that lowers the
- * confidence, and decides nothing.
+ * Questions that are written to look answerable are often made so. Of 600 such questions on SQuAD 2 14 % deny what
+ * their best sentence does not, and 4 % ask for an opposite; of 600 that have an answer 1.7 % and 0.2 %. English; a
+ * heuristic that lowers the confidence, and decides nothing.
  */
 #ifndef PYTHIA_ANSWER_TWIST_H
 #define PYTHIA_ANSWER_TWIST_H

@@ -1,9 +1,9 @@
 /* write_endpoint.c - the writer behind a URL: OpenAI's /v1/chat/completions.
  *
- * What leaves the machine are the question, the passages chosen for it and the service's key, and only to the URL that was
- * configured: redirects of a POST are not followed. A service that says "later" (429, 503) is asked again, after its Retry-After or a
- * growing pause; one that dislikes a member that not every service knows is asked without it; nothing is tried again once a byte of an
- * answer has come, since half an answer cannot be taken back.
+ * What leaves the machine are the question, the passages chosen for it and the service's key, and only to the URL that
+ * was configured: redirects of a POST are not followed. A service that says "later" (429, 503) is asked again, after
+ * its Retry-After or a growing pause; one that dislikes a member that not every service knows is asked without it;
+ * nothing is tried again once a byte of an answer has come, since half an answer cannot be taken back.
  */
 #include <stdlib.h>
 

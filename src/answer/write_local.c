@@ -1,5 +1,5 @@
-/* write_local.c - the writer in our own engine. A model with a chat template is asked as it was taught to be; one without (a base
- * model) goes on with a text that ends in "Answer:". */
+/* write_local.c - the writer in our own engine. A model with a chat template is asked as it was taught to be; one
+ * without (a base model) goes on with a text that ends in "Answer:". */
 #include <stdlib.h>
 
 #include "answer/writer.h"

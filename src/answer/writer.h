@@ -4,8 +4,8 @@
  *     local        a GGUF in our own engine (model/generate.h)
  *     endpoint     a service with OpenAI's /v1/chat/completions: Ollama, llama-server, vLLM, OpenAI
  *
- * A kind is one file that fills a WriterKind, and one line in writer_kinds (writer.c). What a writer gives is a claim: compose.h
- * checks it. A writer that fails gives an error, never a text of its own.
+ * A kind is one file that fills a WriterKind, and one line in writer_kinds (writer.c). What a writer gives is a claim:
+ * compose.h checks it. A writer that fails gives an error, never a text of its own.
  *
  * Threads: a Writer is one thread's at a time.
  */
@@ -76,8 +76,8 @@ MUST_USE Err writer_kind(Str llm, const WriterKind **out);
 MUST_USE Err writer_open(Writer **out, const WriterKind *kind, const WriterOpts *opts);
 void writer_close(Writer *w); /* NULL is fine */
 
-/* Another prompt, with an answer of its own: no sources, nothing checked (rewriting a question). Errors: ERR_NETWORK, ERR_DEADLINE,
- * ERR_INTERRUPT, ERR_LIMIT and those of the model. */
+/* Another prompt, with an answer of its own: no sources, nothing checked (rewriting a question). Errors: ERR_NETWORK,
+ * ERR_DEADLINE, ERR_INTERRUPT, ERR_LIMIT and those of the model. */
 MUST_USE Err writer_write(Writer *w, const WriterJob *job);
 
 #endif

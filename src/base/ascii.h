@@ -1,4 +1,5 @@
-/* ascii.h - letters, digits and blanks of ASCII, whatever the locale says; bytes of other characters are none of them. */
+/* ascii.h - letters, digits and blanks of ASCII, whatever the locale says; bytes of other characters are none of
+ * them. */
 #ifndef PYTHIA_BASE_ASCII_H
 #define PYTHIA_BASE_ASCII_H
 

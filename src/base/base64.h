@@ -4,8 +4,8 @@
 
 #include "base/str.h"
 
-/* Strict: no blanks, padded to a multiple of four, no bits left over. Loose, for what other programs write: '-' and '_' of the
- * second alphabet too, and padding may be missing. */
+/* Strict: no blanks, padded to a multiple of four, no bits left over. Loose, for what other programs write: '-' and '_'
+ * of the second alphabet too, and padding may be missing. */
 typedef enum { BASE64_STRICT, BASE64_LOOSE } Base64;
 
 /* Appends the bytes that text stands for to out; false when it stands for none, with out as far as it came. */

@@ -24,9 +24,9 @@ MUST_USE Err clock_parse_until(Str s, int64_t now_ms, int64_t *out_ms);
 /* "150ms", "2s", "1.5s", "3m", "1h", plain digits are milliseconds. */
 MUST_USE Err clock_parse_duration(Str s, int64_t *out_ms);
 
-/* A point in time that work must not outlive, a flag that ends it at once, and what else is due at the borders where work
- * may stop: a border may wait (for work that comes first) and may end the work with its error. It is called by whichever
- * thread works, several at once. Immutable but for the flag. */
+/* A point in time that work must not outlive, a flag that ends it at once, and what else is due at the borders where
+ * work may stop: a border may wait (for work that comes first) and may end the work with its error. It is called by
+ * whichever thread works, several at once. Immutable but for the flag. */
 typedef struct {
     int64_t at_ns;              /* clock_mono_ns value, 0: none */
     const volatile int *cancel; /* nonzero: stop, set by a signal or a thread; may be NULL */

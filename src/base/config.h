@@ -1,8 +1,8 @@
 /* config.h - the configuration: one table names every key once and serves file, environment, flags, --help and manual.
  *
- * Precedence: flag, environment (PYTHIA_<SECTION>_<KEY>), <root>/.pythia.ini, $XDG_CONFIG_HOME/pythia/config.ini, default.
- * A project's own file may set only keys marked CONFIG_PROJECT, unless its content was trusted (`pythia config trust`).
- * An unknown section or key is an error that names the file, the line and the nearest valid keys.
+ * Precedence: flag, environment (PYTHIA_<SECTION>_<KEY>), <root>/.pythia.ini, $XDG_CONFIG_HOME/pythia/config.ini,
+ * default. A project's own file may set only keys marked CONFIG_PROJECT, unless its content was trusted (`pythia config
+ * trust`). An unknown section or key is an error that names the file, the line and the nearest valid keys.
  *
  * Threads: immutable once loaded.
  */
@@ -24,8 +24,8 @@ typedef enum {
 } ConfigType;
 enum { CONFIG_PROJECT = 1 }; /* flag: a project's own file may set it without trust */
 
-/* X(id, section, key, type, default, values, flags, one line of help); values: "a|b|c" of an ENUM, "least..most" of a FLOAT
- * ("": 0..1), else "" */
+/* X(id, section, key, type, default, values, flags, one line of help); values: "a|b|c" of an ENUM, "least..most" of a
+ * FLOAT ("": 0..1), else "" */
 #define CONFIG_LIST(X)                                                                                                 \
     X(MODEL_EMBED, "model", "embed", STR, "all-minilm-l6-v2", "", 0,                                                   \
       "embedding model: a name from `pythia model list` or a GGUF file")                                               \

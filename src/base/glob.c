@@ -1,10 +1,10 @@
 /* glob.c - git's wildmatch (its WM_PATHNAME flavour) as one loop that remembers two places.
  *
  * Why two are enough. A "*" stays inside its part between slashes, a "**" slash pair swallows whole parts. When a later
- * star is reached, the earlier ones of the same part may be forgotten: whatever they could still leave for the rest, the
- * later one can reach from its earliest place. When a slash of the text is matched, the stars before it may be forgotten:
- * the slash is the same whichever way they were stretched. When a later "**" is reached, the earlier one may be forgotten
- * for the first reason. So at any time one star and one "**" may be stretched, never a product of them.
+ * star is reached, the earlier ones of the same part may be forgotten: whatever they could still leave for the rest,
+ * the later one can reach from its earliest place. When a slash of the text is matched, the stars before it may be
+ * forgotten: the slash is the same whichever way they were stretched. When a later "**" is reached, the earlier one may
+ * be forgotten for the first reason. So at any time one star and one "**" may be stretched, never a product of them.
  *
  * Cost: "**" restarts only behind slashes and its rest walks each part once for each star in it; together at most
  * |pattern| * |text| steps. The recursive form of the same matcher takes exponential time on patterns of many

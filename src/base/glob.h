@@ -1,5 +1,5 @@
-/* glob.h - wildmatch as git has it: '*' and '?' do not cross '/', "**" does, "[a-z]", "[!x]", "[[:alpha:]]", '\' escapes.
- * Iterative with bounded backtracking: cost is at most |pattern| * |text| steps for hostile patterns too. */
+/* glob.h - wildmatch as git has it: '*' and '?' do not cross '/', "**" does, "[a-z]", "[!x]", "[[:alpha:]]", '\'
+ * escapes. Iterative with bounded backtracking: cost is at most |pattern| * |text| steps for hostile patterns too. */
 #ifndef PYTHIA_BASE_GLOB_H
 #define PYTHIA_BASE_GLOB_H
 

@@ -25,8 +25,8 @@ MUST_USE Err sha256_file(const char *path, Sha256 *out);
 /* Of the whole file that fd is open on; where it is read from next stays as it is. ERR_IO without the file's name. */
 MUST_USE Err sha256_fd(int fd, Sha256 *out);
 
-/* git's id of a file's content: the SHA-1 of "blob <size>", a NUL and the bytes. For checking against what a hub says; not
- * a defence against who can make collisions. */
+/* git's id of a file's content: the SHA-1 of "blob <size>", a NUL and the bytes. For checking against what a hub says;
+ * not a defence against who can make collisions. */
 void git_blob_id(Str content, uint8_t out[20]);
 
 /* Lower-case hex with a NUL. */

@@ -1,8 +1,8 @@
 /* http.c - the exchange itself; see http.h. The only file that knows libcurl.
  *
  * One easy handle an Http, so that connections, TLS sessions and names stay known between exchanges. Time is watched in
- * curl's progress callback, which runs at least once a second: cancelling, the deadline and the stall, which is counted in
- * bytes that move and not in curl's mean speed, because that is smoothed over seconds.
+ * curl's progress callback, which runs at least once a second: cancelling, the deadline and the stall, which is counted
+ * in bytes that move and not in curl's mean speed, because that is smoothed over seconds.
  */
 #include "base/http.h"
 

@@ -1,11 +1,11 @@
 /* http.h - a small HTTP client: one exchange at a time, streamed, bounded, cancellable.
  *
- * Behind it stands libcurl, loaded at the first use and not with the program: its 30 libraries cost each start 4.6 ms, and
- * most calls never leave the machine. Proxies come from the environment as curl reads them (https_proxy, HTTPS_PROXY,
- * http_proxy, NO_PROXY).
+ * Behind it stands libcurl, loaded at the first use and not with the program: its 30 libraries cost each start 4.6 ms,
+ * and most calls never leave the machine. Proxies come from the environment as curl reads them (https_proxy,
+ * HTTPS_PROXY, http_proxy, NO_PROXY).
  *
- * Redirects are followed here, not by curl: a credential goes to the origin (scheme, host and port) that it was given for
- * and to no other, and https never becomes http.
+ * Redirects are followed here, not by curl: a credential goes to the origin (scheme, host and port) that it was given
+ * for and to no other, and https never becomes http.
  *
  * URLs in messages lose user, password, query and fragment: signed URLs carry secrets there.
  *
@@ -54,8 +54,8 @@ typedef struct {
     uint64_t max_bytes;     /* of the reply's body: ERR_LIMIT above; 0: 16 MB */
     unsigned max_redirects; /* 0: a redirect is a reply like another. A POST is never redirected */
     bool redirect_at_home;  /* follow within the origin only; to another one is a reply */
-    /* Of a server of our own, in PEM: what it shows must come from this file, for whatever name it is. NULL: from the system's
-     * roots, for the URL's name. */
+    /* Of a server of our own, in PEM: what it shows must come from this file, for whatever name it is. NULL: from the
+     * system's roots, for the URL's name. */
     const char *cert_file;
     bool direct;   /* never through a proxy */
     HttpHead head; /* NULL: none */
@@ -69,8 +69,8 @@ MUST_USE Err http_open(Http **out);
 void http_close(Http *h); /* NULL is fine */
 
 /* One exchange, redirects followed. ERR_OK whatever the status; reply is filled as far as it goes also on failure.
- * Errors: ERR_NETWORK (no reply, cut, stalled; transient says whether it may pass), ERR_LIMIT, ERR_USAGE (no URL, a line
- * break in a header), ERR_DEADLINE, ERR_INTERRUPT (within a second), and what head and sink say. */
+ * Errors: ERR_NETWORK (no reply, cut, stalled; transient says whether it may pass), ERR_LIMIT, ERR_USAGE (no URL, a
+ * line break in a header), ERR_DEADLINE, ERR_INTERRUPT (within a second), and what head and sink say. */
 MUST_USE Err http_send(Http *h, Arena *a, const HttpRequest *rq, HttpReply *reply);
 
 /* ---- trying again (http_retry.c) ---- */
@@ -101,8 +101,8 @@ Str http_header(const HttpReply *reply, const char *name);
 /* "https://host:port/path", cut to fit: what may be shown of a URL. */
 void http_url_shown(const char *url, char out[320]);
 
-/* Where a configured URL takes a call such as "/embeddings": a URL that ends in the call as it is, else with the call behind, after
- * "/v1" where there is no path at all. ERR_USAGE: it is no http or https URL without query. */
+/* Where a configured URL takes a call such as "/embeddings": a URL that ends in the call as it is, else with the call
+ * behind, after "/v1" where there is no path at all. ERR_USAGE: it is no http or https URL without query. */
 MUST_USE Err http_api_url(Arena *a, Str url, const char *call, const char **out);
 
 /* Logs a warning when key is not NULL and the URL goes unencrypted to another machine. */
@@ -111,8 +111,8 @@ void http_warn_open(const char *room, const char *url, const char *key);
 /* What a reply with a status other than 2xx says, as an error: ERR_NETWORK with URL, status and the first line of its
  * body (the message in it when it is JSON). secret: never shown, should the server echo it; NULL: none. */
 MUST_USE Err http_status_error(const HttpReply *reply, const char *secret);
-/* The same of a service that [section] of the configuration names (keys url and key_env), with the command that mends it.
- * key_env: the variable that the key came from; NULL: none is configured. */
+/* The same of a service that [section] of the configuration names (keys url and key_env), with the command that mends
+ * it. key_env: the variable that the key came from; NULL: none is configured. */
 MUST_USE Err http_service_error(const HttpReply *reply, const char *key, const char *key_env, const char *section);
 
 #endif

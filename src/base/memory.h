@@ -36,7 +36,8 @@ void memory_read(MemoryNow *out);
 int64_t memory_budget_default(const MemoryNow *now);
 
 /* threshold: percent of the budget at which the first level begins, 1 to 99; the others at 3/8 and 3/4 of what is left
- * above it (60: 75 and 90). Less than 5 % available, or the cgroup's limit as near as the budget would be, counts too. */
+ * above it (60: 75 and 90). Less than 5 % available, or the cgroup's limit as near as the budget would be, counts
+ * too. */
 MemoryLevel memory_level(const MemoryNow *now, int64_t budget, double threshold);
 
 /* 8, 4, 2, 1: eighths of workers and caches that are left. */

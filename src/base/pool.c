@@ -1,23 +1,24 @@
 /* pool.c - see pool.h.
  *
- * A loop is published as one number: how many pieces there are and which is next. Whoever raises it by one owns a piece;
- * the loop has ended when as many pieces are done. Nobody waits for a thread that has not come: a worker that sleeps, or
- * that another process keeps from its core, takes no piece and holds nothing up, and the caller does them all. That is what
- * lets a 13-token query, whose loops last 20 us each, be shared out: when every loop waited for every worker to wake, two
- * threads took longer than one.
+ * A loop is published as one number: how many pieces there are and which is next. Whoever raises it by one owns a
+ * piece; the loop has ended when as many pieces are done. Nobody waits for a thread that has not come: a worker that
+ * sleeps, or that another process keeps from its core, takes no piece and holds nothing up, and the caller does them
+ * all. That is what lets a 13-token query, whose loops last 20 us each, be shared out: when every loop waited for every
+ * worker to wake, two threads took longer than one.
  *
- * A worker without work looks out for the next loop for SPIN_NS, then sleeps; so does the caller that waits for the last
- * pieces. Waking costs 5 us on the side that wakes and some 50 on the other, so that the loops of one query, which follow
- * each other within microseconds, meet workers that are awake. A pool of more threads than cores does not spin at all.
+ * A worker without work looks out for the next loop for SPIN_NS, then sleeps; so does the caller that waits for the
+ * last pieces. Waking costs 5 us on the side that wakes and some 50 on the other, so that the loops of one query, which
+ * follow each other within microseconds, meet workers that are awake. A pool of more threads than cores does not spin
+ * at all.
  *
- * On a machine that is busy a worker may lose its core while it holds a piece, and a loop of 20 us lasts until it gets it
- * back, milliseconds later. After that happened the caller begins the next CAUTIOUS_LOOPS by itself; what is not done within
- * ALONE_NS is a long loop, where sharing pays in any case, and is handed out as usual.
+ * On a machine that is busy a worker may lose its core while it holds a piece, and a loop of 20 us lasts until it gets
+ * it back, milliseconds later. After that happened the caller begins the next CAUTIOUS_LOOPS by itself; what is not
+ * done within ALONE_NS is a long loop, where sharing pays in any case, and is handed out as usual.
  *
- * Who falls asleep and who wakes meet as in Dekker's algorithm: each writes its own flag, then reads the other's, and one of
- * them must see the other's write. The writes are exchanges, not stores: x86-64 makes an xchg of both, but an emulator that
- * turns ARM's STLR and LDAR into plain moves lets the load pass the store (qemu 7.2: 1 % of tries of the litmus test), and
- * then a caller slept for ever.
+ * Who falls asleep and who wakes meet as in Dekker's algorithm: each writes its own flag, then reads the other's, and
+ * one of them must see the other's write. The writes are exchanges, not stores: x86-64 makes an xchg of both, but an
+ * emulator that turns ARM's STLR and LDAR into plain moves lets the load pass the store (qemu 7.2: 1 % of tries of the
+ * litmus test), and then a caller slept for ever.
  */
 #include "base/pool.h"
 

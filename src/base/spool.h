@@ -1,11 +1,12 @@
 /* spool.h - bytes on their way in: kept in a file that has no name, and hashed as they come.
  *
- * For what arrives piece by piece and must be read as a file: a pipe, an upload. Memory does not grow with it, a program that is
- * killed leaves nothing behind, and its SHA-256 is known the moment the last byte is there.
+ * For what arrives piece by piece and must be read as a file: a pipe, an upload. Memory does not grow with it, a
+ * program that is killed leaves nothing behind, and its SHA-256 is known the moment the last byte is there.
  *
  *     spool_open; spool_add …; spool_end; spool_fd, spool_size, spool_sha256; spool_close
  *
- * Threads: one at a time. Errors: ERR_IO (a full disk), ERR_LIMIT (more than max_size), ERR_NOMEM; after one, only spool_close.
+ * Threads: one at a time. Errors: ERR_IO (a full disk), ERR_LIMIT (more than max_size), ERR_NOMEM; after one, only
+ * spool_close.
  */
 #ifndef PYTHIA_BASE_SPOOL_H
 #define PYTHIA_BASE_SPOOL_H

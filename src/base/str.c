@@ -94,8 +94,8 @@ bool str_to_i64(Str s, int64_t *out) {
     return true;
 }
 
-/* strtod reads the locale's decimal point; Pythia never calls setlocale, but a program that embeds it may: so the number
- * is read in the "C" locale of our own. */
+/* strtod reads the locale's decimal point; Pythia never calls setlocale, but a program that embeds it may: so the
+ * number is read in the "C" locale of our own. */
 bool str_to_f64(Str s, double *out) {
     char z[64];
     if (s.n == 0 || s.n >= sizeof z || is_blank(s.p[0])) return false;

@@ -39,8 +39,8 @@ ptrdiff_t str_find(Str s, Str needle); /* first position, or -1; "" is found at 
 ptrdiff_t str_find_char(Str s, char c);
 ptrdiff_t str_rfind_char(Str s, char c);
 
-/* Cuts the next field off *rest at sep; false when *rest is used up. "a,,b" gives a, "", b; a separator at the end opens
- * no further field: "a," gives a, "" gives nothing. */
+/* Cuts the next field off *rest at sep; false when *rest is used up. "a,,b" gives a, "", b; a separator at the end
+ * opens no further field: "a," gives a, "" gives nothing. */
 bool str_cut(Str *rest, char sep, Str *field);
 
 /* The next line without its "\n" or "\r\n"; *rest moves behind it. False at the end. */

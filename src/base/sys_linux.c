@@ -26,8 +26,8 @@ void *sys_alloc_large(size_t size) {
     return p;
 }
 
-/* The cache takes pages of the size that the first reader asks for, if the file system has them (ext4 from Linux 6.16, XFS,
- * btrfs). The bytes stay as they are. */
+/* The cache takes pages of the size that the first reader asks for, if the file system has them (ext4 from Linux 6.16,
+ * XFS, btrfs). The bytes stay as they are. */
 void sys_map_hot(const void *map, size_t size) { (void)madvise((void *)(uintptr_t)map, size, MADV_HUGEPAGE); }
 
 int sys_temp_file(const char *dir) {

@@ -1,4 +1,5 @@
-/* sys_port.c - who listens on a TCP port, as far as /proc tells; elsewhere, and of processes of others, nothing is known.
+/* sys_port.c - who listens on a TCP port, as far as /proc tells; elsewhere, and of processes of others, nothing is
+ * known.
  *
  * /proc/net/tcp and tcp6 name the socket's inode, the links in /proc/PID/fd name inodes of processes. */
 #include <dirent.h>

@@ -34,8 +34,8 @@ MUST_USE Err sys_watch_open(SysWatch **out);
 void sys_watch_close(SysWatch *w);   /* NULL is fine */
 int sys_watch_fd(const SysWatch *w); /* can be read when there are events */
 
-/* Watches a folder, never through a link; an already watched one keeps its id, also after it was renamed. ERR_LIMIT when the
- * system allows no more watches, told with its setting; ERR_IO with the reason otherwise. Cost: some 2 us. */
+/* Watches a folder, never through a link; an already watched one keeps its id, also after it was renamed. ERR_LIMIT
+ * when the system allows no more watches, told with its setting; ERR_IO with the reason otherwise. Cost: some 2 us. */
 MUST_USE Err sys_watch_add(SysWatch *w, const char *folder, int *id);
 void sys_watch_remove(SysWatch *w, int id);
 

@@ -89,8 +89,8 @@ typedef struct {
     int64_t first, end;
 } ChunkRange;
 
-/* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of, and none of those
- * with a '!' before it; between lists: all. */
+/* What a search is narrowed to; applied before top-k. Empty lists narrow nothing. Within a list: any of, and none of
+ * those with a '!' before it; between lists: all. */
 typedef struct Filter Filter;
 struct Filter {
     const Str *paths;

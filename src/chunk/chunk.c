@@ -1,13 +1,13 @@
 /* chunk.c - the table of chunkers, and the plan by which lines become chunks.
  *
- * Among all ways to cut a section the cheapest is taken: each chunk costs by how far it is below the target or above it,
- * each border by what it parts (borders.c). Solved backwards by dynamic programming over the lines, as paragraphs are set
- * (Knuth & Plass 1981): cheapest[i] is the least cost of everything from line i on. So no small rest is left over by
- * greed, and when a chunk turns out too large once it is counted as a whole (tokenizers need not be additive over lines),
- * the next best end for it is at hand without planning anew.
+ * Among all ways to cut a section the cheapest is taken: each chunk costs by how far it is below the target or above
+ * it, each border by what it parts (borders.c). Solved backwards by dynamic programming over the lines, as paragraphs
+ * are set (Knuth & Plass 1981): cheapest[i] is the least cost of everything from line i on. So no small rest is left
+ * over by greed, and when a chunk turns out too large once it is counted as a whole (tokenizers need not be additive
+ * over lines), the next best end for it is at hand without planning anew.
  *
- * Costs are integers: every machine cuts alike. Time: lines times lines of one chunk, at most PLAN_LINES; 5 MB of C take
- * 50 ms with a cheap count, 5 MB of one-letter lines, the worst, a second. Memory: 32 bytes a line, 12 more while
+ * Costs are integers: every machine cuts alike. Time: lines times lines of one chunk, at most PLAN_LINES; 5 MB of C
+ * take 50 ms with a cheap count, 5 MB of one-letter lines, the worst, a second. Memory: 32 bytes a line, 12 more while
  * planning.
  */
 #include "chunk/chunk.h"
@@ -131,8 +131,8 @@ static Err emit_section(Plan *p, size_t from, size_t to) {
     return ERR_OK;
 }
 
-/* The end of the run that starts at `from`: its section, and while that is nothing but a heading, the next one too, if it
- * stands on the same page. */
+/* The end of the run that starts at `from`: its section, and while that is nothing but a heading, the next one too, if
+ * it stands on the same page. */
 static size_t section_end(const Plan *p, size_t from) {
     const Unit *units = units_at(&p->units, 0);
     size_t i = from;

@@ -1,9 +1,9 @@
 /* code.c - what the syntax tree says about borders between chunks, and which definition a chunk is of.
  *
- * The borders that borders.c judged by blank lines and indentation stay, since programmers part their statements by blank
- * lines and no tree tells of those; the tree corrects them where only it can know: a definition begins (its comments and
- * decorators with it), a line lies in a string, a comment or an expression, a bracket closes. What it could not make out
- * is left to the lines.
+ * The borders that borders.c judged by blank lines and indentation stay, since programmers part their statements by
+ * blank lines and no tree tells of those; the tree corrects them where only it can know: a definition begins (its
+ * comments and decorators with it), a line lies in a string, a comment or an expression, a bracket closes. What it
+ * could not make out is left to the lines.
  */
 #include "chunk/code.h"
 

@@ -1,9 +1,9 @@
-/* grammar.h - private to the room: the languages that are parsed, and what the nodes of their trees mean. A language is one
- * line in the table of grammar.c and its rules in grammar_rules.c (or _data.c): which nodes define something, how it is called,
- * what belongs to it, which leaves are names.
+/* grammar.h - private to the room: the languages that are parsed, and what the nodes of their trees mean. A language is
+ * one line in the table of grammar.c and its rules in grammar_rules.c (or _data.c): which nodes define something, how
+ * it is called, what belongs to it, which leaves are names.
  *
- * Why rules and not tree-sitter's queries: a declarator of C is nested to any depth, which a query cannot follow; a table by
- * node type is looked up once a node, in the same walk that finds the borders.
+ * Why rules and not tree-sitter's queries: a declarator of C is nested to any depth, which a query cannot follow; a
+ * table by node type is looked up once a node, in the same walk that finds the borders.
  *
  * Grammars are made ready at first use, once a process, and then never change. Threads: any.
  */
@@ -26,8 +26,8 @@ typedef enum {
     RULE_NAME,  /* a leaf that names something */
 } RuleRole;
 
-/* A path leads from a node to another: fields joined by '.'; "f*" follows the field f as often as it goes; "@t" is the first
- * child of type t, "@" the first named child; "a|b" the first of both that is there. "" is the node itself. */
+/* A path leads from a node to another: fields joined by '.'; "f*" follows the field f as often as it goes; "@t" is the
+ * first child of type t, "@" the first named child; "a|b" the first of both that is there. "" is the node itself. */
 typedef struct {
     const char *node; /* its type; rules of one node stand together, the first that holds is taken */
     RuleRole role;
@@ -49,8 +49,9 @@ typedef struct {
     uint32_t n_symbols;
 } Grammar;
 
-/* The grammar of a language as lang_of names it, *out NULL when none takes it. ERR_INTERNAL names the grammar: its ABI is not
- * one of this runtime's, or a rule names a type or field that it does not have. Cost: a few us the first time, then none. */
+/* The grammar of a language as lang_of names it, *out NULL when none takes it. ERR_INTERNAL names the grammar: its ABI
+ * is not one of this runtime's, or a rule names a type or field that it does not have. Cost: a few us the first time,
+ * then none. */
 MUST_USE Err grammar_of(Str lang, const Grammar **out);
 
 /* Makes all ready: what a start of the program can check at once. *n: how many. Cost: 1 ms. */

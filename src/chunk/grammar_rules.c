@@ -1,5 +1,6 @@
-/* grammar_rules.c - what defines and names things in languages that are compiled. Node types and fields are those of the
- * grammars in third_party/grammars; a test makes them all ready, so that a new version of one cannot drop a rule in silence. */
+/* grammar_rules.c - what defines and names things in languages that are compiled. Node types and fields are those of
+ * the grammars in third_party/grammars; a test makes them all ready, so that a new version of one cannot drop a rule in
+ * silence. */
 #include "chunk/grammar.h"
 
 #define FUNCTION_VALUE "arrow_function|function_expression|generator_function"

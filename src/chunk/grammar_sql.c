@@ -1,7 +1,8 @@
-/* grammar_sql.c - SQL's grammar without its leak: its scanner forgets the tag of a dollar-quoted string ($tag$ … $tag$) each time
- * that its state is set back (release 0.3.11). Here the tag is freed first.
+/* grammar_sql.c - SQL's grammar without its leak: its scanner forgets the tag of a dollar-quoted string ($tag$ … $tag$)
+ * each time that its state is set back (release 0.3.11). Here the tag is freed first.
  *
- * This file sees the grammar's own tree_sitter/parser.h, whose TSLanguage is the shorter one of ABI 14 (cmake/grammars.cmake).
+ * This file sees the grammar's own tree_sitter/parser.h, whose TSLanguage is the shorter one of ABI 14
+ * (cmake/grammars.cmake).
  */
 #include <stdlib.h>
 #include <tree_sitter/parser.h>

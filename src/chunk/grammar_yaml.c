@@ -1,8 +1,10 @@
-/* grammar_yaml.c - YAML's grammar with its one fault kept harmless: its scanner saves two numbers for each level of nesting and
- * writes two bytes past the 1,024 that the runtime gives it when there are 254 levels (release 0.7.1). Here it writes into a
- * wider buffer, and what is past the limit is left out: the levels that deep are read wrong, nothing else is.
+/* grammar_yaml.c - YAML's grammar with its one fault kept harmless: its scanner saves two numbers for each level of
+ * nesting and writes two bytes past the 1,024 that the runtime gives it when there are 254 levels (release 0.7.1). Here
+ * it writes into a wider buffer, and what is past the limit is left out: the levels that deep are read wrong, nothing
+ * else is.
  *
- * This file sees the grammar's own tree_sitter/parser.h, whose TSLanguage is the shorter one of ABI 14 (cmake/grammars.cmake).
+ * This file sees the grammar's own tree_sitter/parser.h, whose TSLanguage is the shorter one of ABI 14
+ * (cmake/grammars.cmake).
  */
 #include <string.h>
 #include <tree_sitter/parser.h>

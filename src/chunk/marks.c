@@ -1,5 +1,5 @@
-/* marks.c - the sections of a document whose reader told them: pages, and the headings above (DocMark). A chunk is of one
- * page: what is cited with a page must stand on it. */
+/* marks.c - the sections of a document whose reader told them: pages, and the headings above (DocMark). A chunk is of
+ * one page: what is cited with a page must stand on it. */
 #include "chunk/unit.h"
 
 static Err section_add(Sections *out, Str path, int32_t page) {

@@ -1,8 +1,9 @@
 /* outline.c - the parse, and one walk over the tree that finds borders, definitions and names.
  *
- * The walk is in order of the text, with a cursor and a stack of levels of its own. For each line the outermost node that
- * begins at its first character says what the line is (its item); lists, which are no more than their children, are passed
- * over. A run of comments or attributes with no blank line before a definition belongs to it, as does what is wrapped around it.
+ * The walk is in order of the text, with a cursor and a stack of levels of its own. For each line the outermost node
+ * that begins at its first character says what the line is (its item); lists, which are no more than their children,
+ * are passed over. A run of comments or attributes with no blank line before a definition belongs to it, as does what
+ * is wrapped around it.
  */
 #include "chunk/outline.h"
 

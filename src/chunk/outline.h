@@ -1,9 +1,10 @@
-/* outline.h - private to the room: a text parsed by its language's grammar, as the two things that are made of it: what each
- * line is to the syntax tree (where a chunk may end, code.c), and the definitions and names in it.
+/* outline.h - private to the room: a text parsed by its language's grammar, as the two things that are made of it: what
+ * each line is to the syntax tree (where a chunk may end, code.c), and the definitions and names in it.
  *
- * Hostile input: the parse is given a budget of steps and of bytes looked at, both a multiple of the text's length; nothing is
- * recursive; what lies deeper than OUTLINE_DEPTH_MAX is not looked at. The same text gives the same outline, but for one that
- * takes OUTLINE_CPU_MS within its budget of steps: 100 KB of <b><b><b>, whose scanner copies all open tags at each of them.
+ * Hostile input: the parse is given a budget of steps and of bytes looked at, both a multiple of the text's length;
+ * nothing is recursive; what lies deeper than OUTLINE_DEPTH_MAX is not looked at. The same text gives the same outline,
+ * but for one that takes OUTLINE_CPU_MS within its budget of steps: 100 KB of <b><b><b>, whose scanner copies all open
+ * tags at each of them.
  */
 #ifndef PYTHIA_CHUNK_OUTLINE_H
 #define PYTHIA_CHUNK_OUTLINE_H
@@ -52,8 +53,8 @@ typedef struct {
     bool parsed;   /* false: the budget was used up, nothing else holds */
 } Outline;
 
-/* Everything in the arena; names are borrowed from the text. Cost: some 3 MB/s, nearly all of it tree-sitter's parse. ERR_LIMIT: text
- * over OUTLINE_TEXT_MAX. */
+/* Everything in the arena; names are borrowed from the text. Cost: some 3 MB/s, nearly all of it tree-sitter's parse.
+ * ERR_LIMIT: text over OUTLINE_TEXT_MAX. */
 MUST_USE Err outline_read(Arena *a, const Grammar *g, Str text, Outline *out);
 
 /* ---- outline_name.c: what a definition is called ---- */

@@ -13,7 +13,8 @@ static bool type_in(TSNode node, Str types) {
 
 static TSNode field_of(TSNode node, Str field) { return ts_node_child_by_field_name(node, field.p, (uint32_t)field.n); }
 
-/* The first named child, of a type when one is given. Looked for among the first few: definitions have no more before it. */
+/* The first named child, of a type when one is given. Looked for among the first few: definitions have no more before
+ * it. */
 static TSNode child_of(TSNode node, Str type) {
     enum { CHILDREN_LOOKED_AT = 32 };
     const uint32_t n = ts_node_named_child_count(node);
@@ -24,8 +25,8 @@ static TSNode child_of(TSNode node, Str type) {
     return (TSNode){0};
 }
 
-/* "declarator*": one step further in, or a null node. A declarator in parentheses or behind "&" has no field in the grammars of
- * C and C++; an abstract one, behind the type of a conversion operator, names nothing. */
+/* "declarator*": one step further in, or a null node. A declarator in parentheses or behind "&" has no field in the
+ * grammars of C and C++; an abstract one, behind the type of a conversion operator, names nothing. */
 static TSNode declarator_in(TSNode node, Str field) {
     TSNode next = field_of(node, field);
     if (ts_node_is_null(next) && str_ends(str_of(ts_node_type(node)), field)) {

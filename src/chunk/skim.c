@@ -1,7 +1,8 @@
 /* skim.c - coarse chunks, see chunk_skim.
  *
- * One pass over the lines. Of the places where the chunk in hand could end the best of its second half is remembered: before a
- * line at the left margin behind a blank one, which in most languages begins a definition; behind a blank line; at any line.
+ * One pass over the lines. Of the places where the chunk in hand could end the best of its second half is remembered:
+ * before a line at the left margin behind a blank one, which in most languages begins a definition; behind a blank
+ * line; at any line.
  */
 #include "base/utf8.h"
 #include "chunk/chunk.h"

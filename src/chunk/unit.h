@@ -1,5 +1,5 @@
-/* unit.h - private to the room: what chunks are put together from. A unit is a line that is not blank, or a piece of one
- * that is longer than the budget. Sections are runs of units under one heading. */
+/* unit.h - private to the room: what chunks are put together from. A unit is a line that is not blank, or a piece of
+ * one that is longer than the budget. Sections are runs of units under one heading. */
 #ifndef PYTHIA_CHUNK_UNIT_H
 #define PYTHIA_CHUNK_UNIT_H
 
@@ -52,7 +52,8 @@ static inline Str unit_text(Str text, const Unit *u) { return str_make(text.p + 
 /* Lines, cut where they are longer than the budget. */
 MUST_USE Err units_read(Units *u, Str text, const ChunkOpts *opts);
 
-/* Finds the headings of Markdown or reStructuredText: sets section and heading flags, fills the paths (in the arena). */
+/* Finds the headings of Markdown or reStructuredText: sets section and heading flags, fills the paths (in the
+ * arena). */
 MUST_USE Err headings_markdown(Arena *a, Str text, Units *u, Sections *out);
 MUST_USE Err headings_rst(Arena *a, Str text, Units *u, Sections *out);
 

@@ -1,9 +1,9 @@
 /* units.c - from a text to units: its lines that are not blank, those longer than the budget cut into pieces.
  *
- * A long line is cut into pieces of about equal weight rather than full ones and a rest: a paragraph of 260 tokens under a
- * budget of 254 becomes two of 130. Where to cut is guessed from the line's bytes a token, moved to the best blank near
- * there (behind a sentence, behind a comma or bracket, any), and only then counted; so a line of a megabyte costs about
- * two counts of each byte.
+ * A long line is cut into pieces of about equal weight rather than full ones and a rest: a paragraph of 260 tokens
+ * under a budget of 254 becomes two of 130. Where to cut is guessed from the line's bytes a token, moved to the best
+ * blank near there (behind a sentence, behind a comma or bracket, any), and only then counted; so a line of a megabyte
+ * costs about two counts of each byte.
  */
 #include "base/utf8.h"
 #include "chunk/unit.h"
@@ -41,7 +41,8 @@ static Err unit_add(Units *u, Unit unit) {
     return u->buf.failed ? buf_ok(&u->buf) : ERR_OK;
 }
 
-/* How good a place the blank at text.p[at] is to cut a line: 3 behind a sentence, 2 behind a comma or bracket, 1 any. */
+/* How good a place the blank at text.p[at] is to cut a line: 3 behind a sentence, 2 behind a comma or bracket, 1
+ * any. */
 static int blank_rank(Str text, size_t at) {
     const char c = at ? text.p[at - 1] : 0;
     if (c == '.' || c == '!' || c == '?') return 3;

@@ -74,7 +74,8 @@ static size_t member_mark(Str s, size_t at) {
 
 /* ---- writing ---- */
 
-/* A name with all that it has members of: "_" but where it is a keyword, a constant or called. Behind it is returned. */
+/* A name with all that it has members of: "_" but where it is a keyword, a constant or called. Behind it is
+ * returned. */
 static size_t chain_add(Buf *b, Str s, size_t at) {
     size_t from = at, end = name_end(s, at), mark = 0;
     for (;;) {

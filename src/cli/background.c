@@ -1,5 +1,5 @@
-/* background.c - see background.h. The log is one file, begun anew when it has grown over LOG_MAX: what went on behind the back
- * is told by `pythia runs`; the log has what nobody was there to read. */
+/* background.c - see background.h. The log is one file, begun anew when it has grown over LOG_MAX: what went on behind
+ * the back is told by `pythia runs`; the log has what nobody was there to read. */
 #include "cli/background.h"
 
 #include <errno.h>

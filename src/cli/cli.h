@@ -90,8 +90,8 @@ JsonOut cli_json_begin(Cli *cli);
 /* The same of a call whose report stands beside its error: {"status":"error","error":{…}, unless outcome is ERR_OK. */
 JsonOut cli_json_begin_after(Cli *cli, Err outcome);
 void cli_json_end(Cli *cli, JsonOut *j);
-/* A terminal obeys DEL and C1 controls written as UTF-8; JSON allows them raw. They only occur inside strings, so \u00XX
- * means the same to a reader. From byte `from` of b on. */
+/* A terminal obeys DEL and C1 controls written as UTF-8; JSON allows them raw. They only occur inside strings, so
+ * \u00XX means the same to a reader. From byte `from` of b on. */
 void cli_json_escape(Buf *b, size_t from);
 /* Writes the error envelope for this thread's error. */
 void cli_json_error(Cli *cli, Err err);

@@ -1,5 +1,5 @@
-/* cmd_eval.c - `pythia eval run DIR`: retrieval quality, as a table on a terminal and as JSON everywhere else; `eval gate`; `eval
- * init`: a set made of a collection. Reports of runs: cmd_eval_report.c. */
+/* cmd_eval.c - `pythia eval run DIR`: retrieval quality, as a table on a terminal and as JSON everywhere else; `eval
+ * gate`; `eval init`: a set made of a collection. Reports of runs: cmd_eval_report.c. */
 #include <stdio.h>
 
 #include "cli/progress.h"

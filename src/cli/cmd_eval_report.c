@@ -1,5 +1,5 @@
-/* cmd_eval_report.c - `pythia eval report FILE…`: what runs found, as Markdown. Its plots are made of characters, so that it is whole in
- * one file and looks the same on a terminal, in a review and on a web page. */
+/* cmd_eval_report.c - `pythia eval report FILE…`: what runs found, as Markdown. Its plots are made of characters, so
+ * that it is whole in one file and looks the same on a terminal, in a review and on a web page. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* cmd_rerank.c - `pythia rerank`: the third filter of the engine. Texts against one query come out sorted, so nothing is
- * written before the last line is read; of each text a line is kept to show, not the text. Pairs that bring their own
- * queries stream, in step.
+/* cmd_rerank.c - `pythia rerank`: the third filter of the engine. Texts against one query come out sorted, so nothing
+ * is written before the last line is read; of each text a line is kept to show, not the text. Pairs that bring their
+ * own queries stream, in step.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* cmd_search.c - `pythia search` and `pythia similar`: flags to a request, the reply to hits.c, and the line below the hits. */
+/* cmd_search.c - `pythia search` and `pythia similar`: flags to a request, the reply to hits.c, and the line below the
+ * hits. */
 #include <stdio.h>
 
 #include "base/file.h"

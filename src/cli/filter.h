@@ -1,7 +1,8 @@
 /* filter.h - what the commands of the engine as a Unix filter share: JSON lines in, JSON lines out.
  *
  * Lines are taken in batches of what is there already, at most FILTER_BATCH, so that a file streams at full speed and a
- * program that waits for each answer gets it. A bad line is an item like any other, with its problem, and gives {"error"}.
+ * program that waits for each answer gets it. A bad line is an item like any other, with its problem, and gives
+ * {"error"}.
  *
  * Threads: one. Memory: an item lives in the batch's arena, which the next batch reuses.
  */
@@ -37,8 +38,8 @@ MUST_USE Err item_refuse(Cli *cli, Arena *a, Item *item);
 /* Reads stdin to its end. ERR_PARTIAL when lines were bad; the batch's own error ends the stream. */
 MUST_USE Err filter_run(Cli *cli, const LineFilter *filter);
 
-/* No words are left of the arguments, or the one is "-". ERR_USAGE when that would wait for a person to type: stdin is a
- * terminal and "-" was not said. */
+/* No words are left of the arguments, or the one is "-". ERR_USAGE when that would wait for a person to type: stdin is
+ * a terminal and "-" was not said. */
 MUST_USE Err filter_wanted(const Cli *cli, const Str *words, size_t n, bool *stream);
 
 /* {"id": …, open: the members follow. */

@@ -1,5 +1,5 @@
-/* flags.c - the flags of every command, for the table in commands.c. Those that stand for a configuration key take their help and
- * their valid values from the configuration table.
+/* flags.c - the flags of every command, for the table in commands.c. Those that stand for a configuration key take
+ * their help and their valid values from the configuration table.
  */
 #include "cli/flags.h"
 

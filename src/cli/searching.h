@@ -4,7 +4,8 @@
 
 #include "cli/cli.h"
 
-/* --lang, --glob, --kind, --in, --author, --meta, --since, --until, --mode, --fusion, --deadline. The rest of *rq is as nobody asked for it. */
+/* --lang, --glob, --kind, --in, --author, --meta, --since, --until, --mode, --fusion, --deadline. The rest of *rq is as
+ * nobody asked for it. */
 MUST_USE Err search_from_flags(Cli *cli, Str query, PythiaSearch *rq);
 
 #endif

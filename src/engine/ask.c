@@ -155,7 +155,8 @@ static Err compose(Ask *k, const FindView *found, const Answer *quotes, const Co
     return fill_citations(k, composed.citations, composed.n);
 }
 
-/* Tokens of sources that the writer is to read: what is configured, or what its context leaves beside rules and question. */
+/* Tokens of sources that the writer is to read: what is configured, or what its context leaves beside rules and
+ * question. */
 static Err budget_of(const Ask *k, const FindView *found, size_t *out) {
     const Writer *w = k->writer;
     const size_t room = w->kind->room(w);
@@ -204,8 +205,8 @@ static int64_t tokens_of(const Model *m, Str text) {
     return (int64_t)(m ? model_count_tokens(m, text) : engine_rough_tokens(NULL, text));
 }
 
-/* The quotes' writer has no tokens of its own: what was read for them and what is quoted are counted as the (first) collection's
- * model counts. A service's model may have no tokenizer here. */
+/* The quotes' writer has no tokens of its own: what was read for them and what is quoted are counted as the (first)
+ * collection's model counts. A service's model may have no tokenizer here. */
 static void quotes_count(Ask *k, const FindView *found) {
     const Model *m = NULL;
     bool told = false;

@@ -1,5 +1,5 @@
-/* attic.c - see attic.h. Plain reads and writes at offsets, not a map: a write to a map of a file on a full disk is a signal,
- * and a read of a truncated one too. */
+/* attic.c - see attic.h. Plain reads and writes at offsets, not a map: a write to a map of a file on a full disk is a
+ * signal, and a read of a truncated one too. */
 #include "engine/attic.h"
 
 #include <fcntl.h>

@@ -1,8 +1,8 @@
-/* attic.h - vectors of texts that no chunk holds any more, kept on disk for the day they come back: a branch switched there
- * and back, a reverted edit, a folder moved away and home again cost no embedding.
+/* attic.h - vectors of texts that no chunk holds any more, kept on disk for the day they come back: a branch switched
+ * there and back, a reverted edit, a folder moved away and home again cost no embedding.
  *
- * A file of one model, of fixed size at most: rows of BUCKET slots, a text's hash choosing the row. A full row gives up its
- * oldest slot, so the file never grows over its bound and nothing is ever rewritten. Little-endian:
+ * A file of one model, of fixed size at most: rows of BUCKET slots, a text's hash choosing the row. A full row gives up
+ * its oldest slot, so the file never grows over its bound and nothing is ever rewritten. Little-endian:
  *
  *   0   "PYATTIC1"                      64 + r * row   keys  [8] {hash [16], checksum u64, stamp u64}
  *   8   dim u32, slots of a row u32                    vectors [8][dim] f32
@@ -10,8 +10,8 @@
  *   24  model's id [32]
  *   56  XXH3 of bytes 0..55             checksum: XXH3 of hash and vector
  *
- * It is a cache: a missing, foreign, damaged or half-written file or slot is one that knows nothing, never an error; there
- * is no lock, since a slot that two processes wrote at once has a wrong checksum.
+ * It is a cache: a missing, foreign, damaged or half-written file or slot is one that knows nothing, never an error;
+ * there is no lock, since a slot that two processes wrote at once has a wrong checksum.
  *
  * Threads: one.
  */

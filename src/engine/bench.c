@@ -1,7 +1,7 @@
 /* bench.c - the engine's own speed, measured as its users meet it: `pythia bench embed` (bench_generate.c: of writing).
  *
- * Wall time is what users feel; on a machine that others use too it says little, so the best of three runs is taken and CPU
- * time is told beside it. Operations are those of the network's matrix products, two a multiplication.
+ * Wall time is what users feel; on a machine that others use too it says little, so the best of three runs is taken and
+ * CPU time is told beside it. Operations are those of the network's matrix products, two a multiplication.
  */
 #include <stdlib.h>
 #include <sys/resource.h>

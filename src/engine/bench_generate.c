@@ -1,6 +1,7 @@
 /* bench_generate.c - the speed of a model that writes: `pythia bench generate`.
  *
- * Each prompt starts anew, so that reading is measured whole; times are sums over all prompts, as a user would wait them.
+ * Each prompt starts anew, so that reading is measured whole; times are sums over all prompts, as a user would wait
+ * them.
  */
 #include "base/file.h"
 #include "engine/bench.h"

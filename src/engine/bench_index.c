@@ -1,9 +1,9 @@
 /* bench_index.c - kinds of index on given vectors: `pythia bench index`.
  *
  * The truth is the exact kind's answer. A kind is built once and asked with several efforts, one query at a time on one
- * thread, the best of three passes, since whatever else the machine does makes a pass slower and never faster. Times are told
- * twice, by the clock and as what the thread had of a processor: on a machine that others use too, the second is what can be
- * compared. Files lie in a folder of their own beside the collections' and go at the end.
+ * thread, the best of three passes, since whatever else the machine does makes a pass slower and never faster. Times
+ * are told twice, by the clock and as what the thread had of a processor: on a machine that others use too, the second
+ * is what can be compared. Files lie in a folder of their own beside the collections' and go at the end.
  */
 #include <string.h>
 #include <unistd.h>
@@ -159,7 +159,8 @@ static Err run_filtered(const Bench *b, const VecIndex *ix, const Deadline *stop
     return ERR_OK;
 }
 
-/* Every tenth row goes, in calls of some hundred, as a store lets go of them; last of all, since they do not come back. */
+/* Every tenth row goes, in calls of some hundred, as a store lets go of them; last of all, since they do not come
+ * back. */
 static Err run_deletes(const Bench *b, VecIndex *ix, double *us) {
     uint32_t slots[128];
     size_t n = 0, all = 0;

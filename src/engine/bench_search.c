@@ -1,8 +1,9 @@
 /* bench_search.c - searches as a program makes them that stays: `pythia bench search`.
  *
- * Each is a whole pythia_search in this process, with model, store and indexes open: query read, words and vectors searched, fused,
- * hits read from their files and checked. Nobody asks the same thing all day, so the cache of vectors is emptied before each round:
- * every query is embedded. The best round is told, since whatever else the machine does makes one slower and never faster.
+ * Each is a whole pythia_search in this process, with model, store and indexes open: query read, words and vectors
+ * searched, fused, hits read from their files and checked. Nobody asks the same thing all day, so the cache of vectors
+ * is emptied before each round: every query is embedded. The best round is told, since whatever else the machine does
+ * makes one slower and never faster.
  */
 #include "base/file.h"
 #include "engine/bench.h"

@@ -1,7 +1,7 @@
 /* chats.c - chats: what was asked and answered, kept in the store, so that a question may follow on another.
  *
- * A turn is two messages, put together once its answer is whole; of one that failed nothing is kept. With the answer stands, as JSON,
- * how the question was understood, and what the answer stands on.
+ * A turn is two messages, put together once its answer is whole; of one that failed nothing is kept. With the answer
+ * stands, as JSON, how the question was understood, and what the answer stands on.
  */
 #include "engine/chats.h"
 

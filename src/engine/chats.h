@@ -12,8 +12,8 @@ typedef struct {
     size_t n_turns;
     const Str *begin; /* [n_begin] collections that a new chat is about: those that were asked for */
     size_t n_begin;
-    const Str *
-        collections; /* [n_collections] to search: what was asked for, else those that the chat is about, else the request's */
+    /* [n_collections] to search: what was asked for, else those that the chat is about, else the request's */
+    const Str *collections;
     size_t n_collections;
 } ChatSession;
 

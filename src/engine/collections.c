@@ -143,8 +143,8 @@ Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSettings *s
 
 /* ---- words ---- */
 
-/* One line of the store has both the chunks and the count, so a writer's index that has others is not what it was. (A reader
- * may stand behind a merge that already dropped what a later commit removed.) */
+/* One line of the store has both the chunks and the count, so a writer's index that has others is not what it was. (A
+ * reader may stand behind a merge that already dropped what a later commit removed.) */
 static Err words_fit(const StoreCollection *c, const LexIndex *ix) {
     LexStats stats;
     lex_stats(ix, &stats);

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 
 struct Core {
-    pthread_mutex_t
-        models_lock; /* guards models, n_models; held while one is opened: who asks meanwhile wants the same */
+    /* guards models, n_models; held while one is opened: who asks meanwhile wants the same */
+    pthread_mutex_t models_lock;
     Model *models[CORE_MODELS_MAX];
     size_t n_models;
     pthread_mutex_t lock; /* guards all below; the cache, the scheduler and the shelf have their own */

@@ -1,8 +1,8 @@
-/* core.h - what the Pythias of one process share: models, threads, open indexes, the cache of queries' vectors, whose turn
- * it is, and what is counted of all that.
+/* core.h - what the Pythias of one process share: models, threads, open indexes, the cache of queries' vectors, whose
+ * turn it is, and what is counted of all that.
  *
- * A Pythia is for one thread; a server has one a thread, and a search must not wait for an index run of another. So each
- * class of work has a pool of its own (sched.h tells why), of which one is busy at a time.
+ * A Pythia is for one thread; a server has one a thread, and a search must not wait for an index run of another. So
+ * each class of work has a pool of its own (sched.h tells why), of which one is busy at a time.
  *
  * Threads: any. Lock order: models before lock. Lives until the last Pythia has left it.
  */
@@ -27,12 +27,12 @@ void core_leave(Core *c);           /* the last one closes it; NULL is fine */
 /* Opens what is not open yet. */
 typedef Err (*CoreOpen)(void *ctx, Model **out);
 typedef bool (*CoreIs)(const void *ctx, const Model *m);
-/* The model of which `is` holds, else a new one out of `open`; opened once, however many ask: the others wait. What is handed
- * out lives as long as the core. ERR_LIMIT: more than CORE_MODELS_MAX. */
+/* The model of which `is` holds, else a new one out of `open`; opened once, however many ask: the others wait. What is
+ * handed out lives as long as the core. ERR_LIMIT: more than CORE_MODELS_MAX. */
 MUST_USE Err core_model(Core *c, CoreIs is, CoreOpen open, void *ctx, Model **out);
 
-/* A class's pool at a level of memory pressure: memory_shared of `threads` (0: one a core) workers; NULL when one is left.
- * The first call at a level fixes its size. */
+/* A class's pool at a level of memory pressure: memory_shared of `threads` (0: one a core) workers; NULL when one is
+ * left. The first call at a level fixes its size. */
 MUST_USE Err core_pool(Core *c, SchedClass line, MemoryLevel level, size_t threads, Pool **out);
 
 /* The cache, opened with this size at the first call. */

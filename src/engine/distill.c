@@ -1,7 +1,7 @@
 /* distill.c - `model distill` as users meet it: which parent, under which name, weighted by which corpus.
  *
- * The parent is opened in f32 whatever model.precision says, so that the table's bytes do not depend on what the CPU can do
- * in low precision.
+ * The parent is opened in f32 whatever model.precision says, so that the table's bytes do not depend on what the CPU
+ * can do in low precision.
  */
 #include "model/distill.h"
 

@@ -1,4 +1,5 @@
-/* documents.c - documents as rows; and the engine's side of reading them: from the configuration to what ingest is handed. */
+/* documents.c - documents as rows; and the engine's side of reading them: from the configuration to what ingest is
+ * handed. */
 #include "engine/managed_job.h"
 
 bool pythia_reader_main(int argc, char **argv, int *code) {

@@ -1,13 +1,12 @@
 /* embed.c - the second half of indexing: pending chunks get their vectors.
  *
- * The store knows which hashes have none; they are taken in order of use, EMBED_BATCH at a time: of documents that searches have
- * shown without a vector (shown.h, asked again before each batch), then of those that changed last, then of all others in order of
- * chunk id. Texts are read back from their files and checked by hash, vectors appended to the index and synced, then one transaction that names their
- * slots and the new row count. Reading, computing and writing overlap: while one batch is computed on all cores, the one before
- * it is written and the next one's texts are read. So a kill at any moment costs at most two batches, and the next run goes
- * on from there.
- * A hash that any other collection already has for this model is copied, not computed; so is one whose vector was swept
- * not long ago (attic.h).
+ * The store knows which hashes have none; they are taken in order of use, EMBED_BATCH at a time: of documents that
+ * searches have shown without a vector (shown.h, asked again before each batch), then of those that changed last, then
+ * of all others in order of chunk id. Texts are read back from their files and checked by hash, vectors appended to the
+ * index and synced, then one transaction that names their slots and the new row count. Reading, computing and writing
+ * overlap: while one batch is computed on all cores, the one before it is written and the next one's texts are read. So
+ * a kill at any moment costs at most two batches, and the next run goes on from there. A hash that any other collection
+ * already has for this model is copied, not computed; so is one whose vector was swept not long ago (attic.h).
  */
 #include <stdlib.h>
 
@@ -18,8 +17,8 @@
 #include "engine/engine.h"
 #include "engine/shown.h"
 
-/* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds; and where somebody
- * may want it to pause, small enough that he need not wait long. */
+/* Large enough that sorting by length fills the engine's batches, small enough that a kill costs seconds; and where
+ * somebody may want it to pause, small enough that he need not wait long. */
 enum { EMBED_BATCH = 192, PAUSE_BATCH = 24, NEWEST_MAX = 4096 /* documents */ };
 
 typedef struct {
@@ -210,7 +209,8 @@ static Err order_take(Batch *b, const Batch *in_work, Order *o, size_t most, siz
     return ERR_OK;
 }
 
-/* The next pending hashes with their texts, or with their vectors where those are known. taken 0: there are none left. */
+/* The next pending hashes with their texts, or with their vectors where those are known. taken 0: there are none
+ * left. */
 static Err batch_take(Batch *b, const Batch *in_work, size_t most, Order *order) {
     EmbedJob *j = b->job;
     size_t n = 0;
@@ -344,8 +344,8 @@ static Err join_after(Batch *b, Err err) {
     return err_restore(&told);
 }
 
-/* While the cores compute one batch, this thread writes the one before it and reads the texts of the next, so that they find
- * the next one ready. */
+/* While the cores compute one batch, this thread writes the one before it and reads the texts of the next, so that they
+ * find the next one ready. */
 static Err embed_all(EmbedJob *j, Line *line) {
     Batch *now = &line->batches[0], *other = &line->batches[1];
     Err err = line_take(j, line, now, NULL);

@@ -1,7 +1,8 @@
 /* engine.h - inside of the engine room: the Pythia itself and what its files share. Not seen by cli and serve.
  *
  * What is opened lazily and kept: the store (read-only until a call needs to write), the analyser; in the core, which
- * several may share: thread pools and models. Index files are opened per call, because their committed row count comes from the store's last commit.
+ * several may share: thread pools and models. Index files are opened per call, because their committed row count comes
+ * from the store's last commit.
  */
 #ifndef PYTHIA_ENGINE_ENGINE_H
 #define PYTHIA_ENGINE_ENGINE_H
@@ -46,8 +47,8 @@ MUST_USE Err engine_commit(Store *s, Err err);
 /* All workers, for what is no work of a model; NULL when there is one. */
 MUST_USE Err engine_pool(Pythia *p, Pool **out);
 MUST_USE Err engine_model(Pythia *p, Str name_or_path, Model **out); /* "": the configured one */
-/* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in the
- * configured one. */
+/* The same in the precision that has this id, so that a collection keeps the one it was made with; when none has, in
+ * the configured one. */
 MUST_USE Err engine_model_as(Pythia *p, Str name_or_path, const Sha256 *id, Model **out);
 bool engine_precision_is_auto(const Pythia *p); /* model.precision leaves the choice to us */
 /* The same to index with: where neither id nor the configuration says otherwise, in fast precision if that pays. */
@@ -91,8 +92,8 @@ MUST_USE Err engine_writer(Pythia *p, const WriterKind *kind, bool whole, Writer
 /* ---- table.c: the static table of a collection's model (model/distill.h), for chunks that have no vector yet ---- */
 /* NULL when there is none, or it is not wanted (search.static). */
 MUST_USE Err engine_table(Pythia *p, const StoreCollection *c, Model **out);
-/* Makes it where there is none and it costs a minute of CPU at most (MiniLM: 20 s), in <home>/cache. That it cannot be made or kept
- * is told in the log alone. progress may be NULL. Errors: ERR_INTERRUPT. */
+/* Makes it where there is none and it costs a minute of CPU at most (MiniLM: 20 s), in <home>/cache. That it cannot be
+ * made or kept is told in the log alone. progress may be NULL. Errors: ERR_INTERRUPT. */
 MUST_USE Err engine_table_make(Pythia *p, const StoreCollection *c,
                                Err (*progress)(void *ctx, size_t done, size_t total), void *ctx);
 
@@ -103,8 +104,8 @@ MUST_USE Err engine_covering(Store *s, Arena *a, Str path, StoreCollection *out)
 MUST_USE Err engine_find_collection(Pythia *p, Store *s, Arena *a, Str name, StoreCollection *out);
 /* The collection's model, opened; checks that the file is still the one that the collection was made with. */
 MUST_USE Err engine_collection_model(Pythia *p, const StoreCollection *c, Model **out);
-/* One writer a collection at a time, in whatever process: a lock file named after it. ERR_BUSY when there is another; the lock
- * goes with file_unlock. What was read of the collection before may have changed. */
+/* One writer a collection at a time, in whatever process: a lock file named after it. ERR_BUSY when there is another;
+ * the lock goes with file_unlock. What was read of the collection before may have changed. */
 MUST_USE Err engine_lock_collection(Pythia *p, const StoreCollection *c, int *fd);
 /* Folder of a collection's index files. */
 const char *engine_index_dir(Pythia *p, Arena *a, const StoreCollection *c);
@@ -131,14 +132,14 @@ bool engine_codes_outgrown(const VecStats *stats);
 Str engine_index_kind(const Pythia *p, size_t rows);
 /* index.search_complexity; ERR_USAGE when it cannot be. */
 MUST_USE Err engine_recompute_most(const Pythia *p, size_t *out);
-/* The lexical index; besides what lex_open finds, ERR_NO_INDEX when there is none though there are chunks, and for a writer
- * ERR_CORRUPT when it does not have the collection's chunks. */
+/* The lexical index; besides what lex_open finds, ERR_NO_INDEX when there is none though there are chunks, and for a
+ * writer ERR_CORRUPT when it does not have the collection's chunks. */
 MUST_USE Err engine_open_words(Pythia *p, const StoreCollection *c, bool writer, LexIndex **out);
 LexSettings engine_lex_settings(const Pythia *p); /* [lexical] of the configuration */
 /* "Backoff.next" for "Backoff::next": names as symbols have them; {NULL, 0} when memory is out. */
 Str engine_symbol_path(Arena *a, Str what);
-/* The file that path means (relative to cwd, else to the root of the collection named or covering cwd), with links resolved,
- * and the collection that it lies in. ERR_NO_DOCUMENT, ERR_NO_COLLECTION. */
+/* The file that path means (relative to cwd, else to the root of the collection named or covering cwd), with links
+ * resolved, and the collection that it lies in. ERR_NO_DOCUMENT, ERR_NO_COLLECTION. */
 MUST_USE Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollection *c, const char **real);
 /* "PATH:LINE:COUNT" from the right: *path is what is left; 0: not given, but for a count of 1 with a line. */
 void engine_split_place(Str *path, int64_t *line, int64_t *count);
@@ -178,7 +179,8 @@ ReadOpts engine_read_opts(const Pythia *p, const IndexSettings *s, const Deadlin
 MUST_USE Err engine_readers(const Pythia *p, Arena *a, Str *out);
 /* How the collection's folder is walked; our own data folder is never part of it. No deadline. */
 MUST_USE Err engine_walk_opts(const Pythia *p, Arena *a, Str root, const IndexSettings *s, WalkOpts *out);
-/* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match wins. */
+/* True when the settings' globs leave path (relative to the root) out: "x" includes, "!x" excludes, the last match
+ * wins. */
 bool settings_exclude(const IndexSettings *s, Str path);
 
 /* ChunkOpts.count_tokens without a model, where only the budget's size matters: about four bytes a token. */

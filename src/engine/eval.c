@@ -1,7 +1,7 @@
 /* eval.c - retrieval quality on a folder in BEIR's layout (eval_set.h).
  *
- * Code is put as `index` would put it: its path is a field of its own and no part of the text, and so are the names that it
- * defines, told by the syntax tree where the document does not tell them.
+ * Code is put as `index` would put it: its path is a field of its own and no part of the text, and so are the names
+ * that it defines, told by the syntax tree where the document does not tell them.
  *
  * The corpus becomes a managed collection of a store of its own under <home>/eval, one chunk a document, named by the
  * hash of corpus and model: a second run of the same indexes nothing. Searches go the way that every search goes.
@@ -145,7 +145,8 @@ static bool embed_enough(void *ctx) {
     return (double)e->embedded >= e->rq->vectors * (double)e->set.n_docs;
 }
 
-/* What judges documents without a vector in a search of the real collection. It lies in the real home, so it comes before open_eval. */
+/* What judges documents without a vector in a search of the real collection. It lies in the real home, so it comes
+ * before open_eval. */
 static Err open_static(Eval *e) {
     const ModelInfo *info = model_info(e->model);
     if (e->rq->vectors >= 1) return ERR_OK;

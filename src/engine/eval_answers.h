@@ -1,8 +1,10 @@
-/* eval_answers.h - how well questions are answered, on sets of SQuAD 2's kind: questions with their answers, and others that have none.
+/* eval_answers.h - how well questions are answered, on sets of SQuAD 2's kind: questions with their answers, and others
+ * that have none.
  *
- * An answer is what `pythia ask` gives at any confidence. exact match and F1 are SQuAD's own (lower case, no punctuation, no articles;
- * the best of a question's answers), of the first quote, which is a sentence: a low exact match is no fault. `holds` is how often the
- * quotes have an answer in them. `auroc` says how well the confidence parts the two kinds of questions.
+ * An answer is what `pythia ask` gives at any confidence. exact match and F1 are SQuAD's own (lower case, no
+ * punctuation, no articles; the best of a question's answers), of the first quote, which is a sentence: a low exact
+ * match is no fault. `holds` is how often the quotes have an answer in them. `auroc` says how well the confidence parts
+ * the two kinds of questions.
  */
 #ifndef PYTHIA_ENGINE_EVAL_ANSWERS_H
 #define PYTHIA_ENGINE_EVAL_ANSWERS_H

@@ -1,10 +1,11 @@
 /* eval_gate.c - pythia_eval_gate: has retrieval become worse than it was?
  *
- * A baseline is a JSON file: how it was made, and each query's nDCG@10. The gate compares query by query. Worse is what a paired
- * randomisation test (Smucker, Allan & Carterette 2007) finds improbable by chance: under the hypothesis that nothing changed each
- * difference may as well have the other sign, so the mean of GATE_ROUNDS random signings says how often chance alone loses as much.
- * It fails when that is below GATE_P and the mean loss is above GATE_LEAST, or at any loss above GATE_MOST: few queries prove nothing.
- * The signs come from a fixed seed: the same figures, the same verdict.
+ * A baseline is a JSON file: how it was made, and each query's nDCG@10. The gate compares query by query. Worse is what
+ * a paired randomisation test (Smucker, Allan & Carterette 2007) finds improbable by chance: under the hypothesis that
+ * nothing changed each difference may as well have the other sign, so the mean of GATE_ROUNDS random signings says how
+ * often chance alone loses as much. It fails when that is below GATE_P and the mean loss is above GATE_LEAST, or at any
+ * loss above GATE_MOST: few queries prove nothing. The signs come from a fixed seed: the same figures, the same
+ * verdict.
  */
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* eval_init.c - pythia_eval_init: an evaluation set of the collection itself, in BEIR's layout. eval_init.h tells what is asked, and
- * what keeps queries from finding themselves.
+/* eval_init.c - pythia_eval_init: an evaluation set of the collection itself, in BEIR's layout. eval_init.h tells what
+ * is asked, and what keeps queries from finding themselves.
  *
  * The corpus is the collection's chunks, one a document, with the fields that they are indexed with; ids are PATH:LINE.
  */

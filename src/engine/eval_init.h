@@ -1,11 +1,13 @@
-/* eval_init.h - private to pythia_eval_init: a collection read into memory, and the queries that are made of it (eval_queries.c).
+/* eval_init.h - private to pythia_eval_init: a collection read into memory, and the queries that are made of it
+ * (eval_queries.c).
  *
  * Each query has a text that it was made of. Nothing proves less than finding a text by itself, so
  *  - what a query was made of is left out of the corpus: the definition's whole comment, the section's heading;
- *  - one that stands anywhere else word for word is no query, nor one that two things gave, nor one that names what it is to find;
+ *  - one that stands anywhere else word for word is no query, nor one that two things gave, nor one that names what it
+ *    is to find;
  *  - the rest of the corpus stays as the collection is: others keep their comments and headings, and compete.
- * Which of all that could be asked are asked is told by the hash of seed and text: the same collection and seed give the same set, and a
- * collection that changed a little nearly the same.
+ * Which of all that could be asked are asked is told by the hash of seed and text: the same collection and seed give
+ * the same set, and a collection that changed a little nearly the same.
  */
 #ifndef PYTHIA_ENGINE_EVAL_INIT_H
 #define PYTHIA_ENGINE_EVAL_INIT_H
@@ -20,7 +22,8 @@ typedef struct {
     size_t n;
 } InitDoc;
 
-/* What a query is to find: the chunks that touch [from, to) of a document, first of all the one that holds `at`; -1: all alike. */
+/* What a query is to find: the chunks that touch [from, to) of a document, first of all the one that holds `at`; -1:
+ * all alike. */
 typedef struct {
     size_t doc;
     int64_t from, to, at;

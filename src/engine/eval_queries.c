@@ -282,7 +282,8 @@ static int by_query_newest_first(const void *x, const void *y) {
     return c ? c : (a->id < b->id) - (a->id > b->id);
 }
 
-/* Of one query's rows [n], newest first, the hits that were clicked (1) or useful (2); what was said last of a hit counts. */
+/* Of one query's rows [n], newest first, the hits that were clicked (1) or useful (2); what was said last of a hit
+ * counts. */
 static Err feedback_ask(EvalInit *e, const StoreFeedback *rows, size_t n) {
     InitQuery q = {.kind = EVAL_FEEDBACK, .text = rows[0].query, .heading = STR("")};
     InitTarget *said = arena_array(e->a, InitTarget, n);

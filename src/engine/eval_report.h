@@ -1,4 +1,5 @@
-/* eval_report.h - the figures of a run, out of what each query found. Written as a file and read back they are the same. */
+/* eval_report.h - the figures of a run, out of what each query found. Written as a file and read back they are the
+ * same. */
 #ifndef PYTHIA_ENGINE_EVAL_REPORT_H
 #define PYTHIA_ENGINE_EVAL_REPORT_H
 

@@ -1,8 +1,9 @@
-/* eval_set.h - an evaluation set read from its folder, in BEIR's layout: corpus.jsonl {id, title, text}, queries.jsonl {id, text},
- * qrels.tsv (query, document, grade; with or without header).
+/* eval_set.h - an evaluation set read from its folder, in BEIR's layout: corpus.jsonl {id, title, text}, queries.jsonl
+ * {id, text}, qrels.tsv (query, document, grade; with or without header).
  *
- * A document may say more of itself, as `eval init` writes it: path, lang, symbol, names, heading; a query what it was made of
- * (kind), and what answers it (answers, is_impossible). A title that is a path of source code is one; else it stands before the text.
+ * A document may say more of itself, as `eval init` writes it: path, lang, symbol, names, heading; a query what it was
+ * made of (kind), and what answers it (answers, is_impossible). A title that is a path of source code is one; else it
+ * stands before the text.
  */
 #ifndef PYTHIA_ENGINE_EVAL_SET_H
 #define PYTHIA_ENGINE_EVAL_SET_H

@@ -1,5 +1,5 @@
-/* feedback.c - what people made of hits: which chunk was meant is told by its id or place, as `similar` takes them, and kept by its
- * document, lines and hash, so that it is found again after the next `index`. */
+/* feedback.c - what people made of hits: which chunk was meant is told by its id or place, as `similar` takes them, and
+ * kept by its document, lines and hash, so that it is found again after the next `index`. */
 #include "engine/managed_job.h"
 
 enum { QUERY_BYTES_MAX = 4096 };

@@ -144,7 +144,8 @@ static Err read_query(Find *f) {
 
 /* ---- opening ---- */
 
-/* A writer may number the words anew, and remove the old files, between the reading of the collection's row and the opening. */
+/* A writer may number the words anew, and remove the old files, between the reading of the collection's row and the
+ * opening. */
 static Err open_words(Find *f, StoreCollection *c, ShelfItem **out) {
     for (int tries = OPEN_TRIES;; tries--) {
         ErrInfo told;
@@ -362,8 +363,8 @@ static Err fill_reply(Find *f, const SearchReply *r) {
     return ERR_OK;
 }
 
-/* The place of given (NULL: what is configured) among the values of key; *name: the value, in the arena. The configuration
- * stays as it is: a server's next request must not find this one's wishes. */
+/* The place of given (NULL: what is configured) among the values of key; *name: the value, in the arena. The
+ * configuration stays as it is: a server's next request must not find this one's wishes. */
 static Err enum_value(Find *f, ConfigKey key, const char *given, int *place, const char **name) {
     Str value = given ? str_of(given) : config_text(f->p->opts.config, key);
     Str rest = str_of(config_defs[key].values), one;

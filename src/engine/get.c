@@ -178,8 +178,8 @@ Err engine_find_file(Pythia *p, Arena *a, Str collection, Str path, StoreCollect
                    STR_FMT(path_dir(str_of(*real))));
 }
 
-/* The text of a file: the one that was made from it (a PDF's) where the store keeps that, else its own; and what the store knows
- * of it. */
+/* The text of a file: the one that was made from it (a PDF's) where the store keeps that, else its own; and what the
+ * store knows of it. */
 static Err text_of_file(Pythia *p, Arena *a, const StoreCollection *c, Str relative, const char *real, PythiaText *out,
                         Str *text) {
     Store *s = NULL;

@@ -1,7 +1,7 @@
 /* index.c - what an indexing run has to do: the folder as it is against what the store knows of it.
  *
- * For each path: find or make its collection (run.c); walk and compare; take in what is new (take.c); remove what is gone;
- * embed what is pending (embed.c); sweep.
+ * For each path: find or make its collection (run.c); walk and compare; take in what is new (take.c); remove what is
+ * gone; embed what is pending (embed.c); sweep.
  */
 #include <stdio.h>
 
@@ -53,8 +53,8 @@ static Err take_document(void *ctx, const StoreDoc *d) {
     return map_put(&j->known, k->path, (uint64_t)(uintptr_t)k);
 }
 
-/* Size, time and inode (0: not kept, as of skipped files) agree, and the time is old enough that no later write can carry
- * the same one ("racy git"). */
+/* Size, time and inode (0: not kept, as of skipped files) agree, and the time is old enough that no later write can
+ * carry the same one ("racy git"). */
 static bool is_unchanged(const Known *k, const FileInfo *info) {
     enum { RACY_MS = 50 };
     return k->state != DOC_FAILED && k->cut == DOC_CUT && k->size == info->size && k->mtime_ns == info->mtime_ns &&

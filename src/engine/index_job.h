@@ -1,4 +1,5 @@
-/* index_job.h - the state of one `index` of one collection, shared by run.c (its life), index.c and take.c (its work). */
+/* index_job.h - the state of one `index` of one collection, shared by run.c (its life), index.c and take.c (its
+ * work). */
 #ifndef PYTHIA_ENGINE_INDEX_JOB_H
 #define PYTHIA_ENGINE_INDEX_JOB_H
 

@@ -1,5 +1,6 @@
-/* instrument.h - the engine itself, beside the collections that it serves: its models, vectors and ranks of any texts, its memory, its
- * checks, and how good and how fast it is (eval, bench). The other half of pythia.h, which includes it: include that.
+/* instrument.h - the engine itself, beside the collections that it serves: its models, vectors and ranks of any texts,
+ * its memory, its checks, and how good and how fast it is (eval, bench). The other half of pythia.h, which includes it:
+ * include that.
  *
  * Threads, memory and errors: as pythia.h has them.
  */
@@ -32,8 +33,8 @@ typedef struct {
     int64_t fetched, resumed; /* bytes that came now, and that a cut download had left */
     bool folder;              /* imported from a Hugging Face folder; else a GGUF, linked */
 } PullReport;
-/* From the hub into its cache (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE), then into the models folder:
- * a GGUF by a link, a folder by an import. ERR_USAGE when a file of that name is there that no pull made. */
+/* From the hub into its cache (HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HF_HOME, HF_HUB_OFFLINE), then into the models
+ * folder: a GGUF by a link, a folder by an import. ERR_USAGE when a file of that name is there that no pull made. */
 MUST_USE Err pythia_model_pull(Pythia *p, Arena *a, const PullRequest *rq, PullReport *out);
 typedef struct {
     Str parent;               /* a model's name or file; "": configuration */
@@ -51,15 +52,15 @@ typedef struct {
     double explained;         /* share of the parent's variance that the dimensions kept have */
     double seconds;
 } PythiaDistilled;
-/* Makes a static table of token vectors (model/distill.h) into the models folder. ERR_USAGE: there is a model of that name;
- * ERR_LIMIT, ERR_UNSUPPORTED, ERR_INPUT as model_distill tells them, with the command that mends. */
+/* Makes a static table of token vectors (model/distill.h) into the models folder. ERR_USAGE: there is a model of that
+ * name; ERR_LIMIT, ERR_UNSUPPORTED, ERR_INPUT as model_distill tells them, with the command that mends. */
 MUST_USE Err pythia_model_distill(Pythia *p, Arena *a, const PythiaDistill *rq, PythiaDistilled *out);
 typedef struct {
     Str left;      /* what a link led to, and is still there; "": nothing */
     int64_t bytes; /* freed */
 } PythiaModelGone;
-/* Removes a model of the models folder. One in use by a collection, or the configured one, is kept unless force: ERR_USAGE names
- * the user, with the command that gives it another. ERR_NO_MODEL lists what there is. */
+/* Removes a model of the models folder. One in use by a collection, or the configured one, is kept unless force:
+ * ERR_USAGE names the user, with the command that gives it another. ERR_NO_MODEL lists what there is. */
 MUST_USE Err pythia_model_remove(Pythia *p, Arena *a, Str name, bool force, PythiaModelGone *out);
 MUST_USE Err pythia_model_verify(Pythia *p, Arena *a, Str name,
                                  Buf *report); /* "": all; ERR_CORRUPT when one is damaged */
@@ -71,7 +72,8 @@ typedef struct {
 /* out: [n, *dim] in the arena; tokens, truncated: [n] in the arena. */
 MUST_USE Err pythia_embed(Pythia *p, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out,
                           size_t *dim, int32_t **tokens, bool **truncated);
-/* The same of lists of token ids, as pythia_tokenize gives them (model_embed_ids). ERR_INPUT: a wrong id, or an empty list. */
+/* The same of lists of token ids, as pythia_tokenize gives them (model_embed_ids). ERR_INPUT: a wrong id, or an empty
+ * list. */
 MUST_USE Err pythia_embed_ids(Pythia *p, Arena *a, const PythiaEmbed *rq, const TokenIds *lists, size_t n, float **out,
                               size_t *dim, int32_t **tokens, bool **truncated);
 MUST_USE Err pythia_tokenize(Pythia *p, Arena *a, Str model, Str text, int32_t **ids, size_t *n);
@@ -86,8 +88,8 @@ typedef struct {
     int32_t tokens;
     bool truncated; /* query and text together were longer than the model takes */
 } PythiaRanked;
-/* out: [n] in the arena, in the order of the texts. ERR_NO_MODEL with the command that gets one; ERR_UNSUPPORTED: the model
- * is no reranker. */
+/* out: [n] in the arena, in the order of the texts. ERR_NO_MODEL with the command that gets one; ERR_UNSUPPORTED: the
+ * model is no reranker. */
 MUST_USE Err pythia_rerank(Pythia *p, Arena *a, const PythiaRerank *rq, const Str *texts, size_t n, PythiaRanked **out);
 
 /* ---- memory ---- */
@@ -112,7 +114,8 @@ typedef struct {
 void pythia_work(Pythia *p, PythiaWork *out);
 
 /* ---- checking ---- */
-/* Everything of a collection (or all, ""): store, index, model, kernels; one line a finding; ERR_CORRUPT when damaged. */
+/* Everything of a collection (or all, ""): store, index, model, kernels; one line a finding; ERR_CORRUPT when
+ * damaged. */
 MUST_USE Err pythia_verify(Pythia *p, Arena *a, Str collection, Buf *report);
 typedef struct {
     const char *what;
@@ -132,8 +135,8 @@ typedef struct {
     void *progress_ctx;
     int32_t rerank;  /* as PythiaSearch has it */
     int64_t answers; /* questions of each kind to ask, those with an answer and those without; 0: none */
-    double
-        vectors; /* share of the documents that get one, 0..1: what a search finds while a collection is still being indexed */
+    /* share of the documents that get one, 0..1: what a search finds while a collection is still being indexed */
+    double vectors;
 } EvalRequest;
 /* A query that was run. */
 typedef struct {
@@ -156,8 +159,8 @@ typedef struct {
     Str set, model;        /* the folder; the model's name */
     const char *mode, *fusion;
 } EvalReport;
-/* The corpus is indexed as a managed collection under <home>/eval (kept: a second run of the same corpus and model indexes
- * nothing), one chunk a document. */
+/* The corpus is indexed as a managed collection under <home>/eval (kept: a second run of the same corpus and model
+ * indexes nothing), one chunk a document. */
 MUST_USE Err pythia_eval(Pythia *p, Arena *a, const EvalRequest *rq, EvalReport *out);
 
 typedef struct {
@@ -166,15 +169,16 @@ typedef struct {
     double p;              /* how probable a loss like this is by chance; 1 when there is none */
     bool failed;           /* worse, beyond noise */
 } EvalGate;
-/* Are the same queries answered worse now? p and failed as the gate has them. ERR_INPUT: the two are of other queries. */
+/* Are the same queries answered worse now? p and failed as the gate has them. ERR_INPUT: the two are of other
+ * queries. */
 MUST_USE Err pythia_eval_compare(Arena *a, const EvalReport *before, const EvalReport *now, EvalGate *out);
 /* A report as a file, of all its queries, and back again; what a file says is checked: ERR_INPUT names it. */
 MUST_USE Err pythia_eval_report_write(const EvalReport *report, const char *path);
 MUST_USE Err pythia_eval_report_read(Arena *a, const char *path, EvalReport *out);
 /* recall of so many first places, averaged over queries. */
 double pythia_eval_recall(const EvalReport *report, size_t places);
-/* pythia_eval, compared with a baseline file query by query (eval_gate.c says how); update: the file is written instead.
- * A failed gate is ERR_OK. ERR_INPUT: the baseline is of other queries. */
+/* pythia_eval, compared with a baseline file query by query (eval_gate.c says how); update: the file is written
+ * instead. A failed gate is ERR_OK. ERR_INPUT: the baseline is of other queries. */
 MUST_USE Err pythia_eval_gate(Pythia *p, Arena *a, const EvalRequest *rq, const char *baseline, bool update,
                               EvalReport *report, EvalGate *out);
 
@@ -206,9 +210,9 @@ typedef struct {
     int64_t asked[EVAL_QUERY_KINDS];
     Str no_commits; /* why no commit could be read; "" */
 } EvalInitReport;
-/* Makes an evaluation set of a collection: its chunks are the corpus; engine/eval_init.h tells how queries are kept from finding
- * nothing but themselves. The same collection and seed give the same set. ERR_NO_COLLECTION; ERR_USAGE: dir holds something;
- * ERR_INPUT: nothing can be asked; ERR_LIMIT: over 1 GB of text. */
+/* Makes an evaluation set of a collection: its chunks are the corpus; engine/eval_init.h tells how queries are kept
+ * from finding nothing but themselves. The same collection and seed give the same set. ERR_NO_COLLECTION; ERR_USAGE:
+ * dir holds something; ERR_INPUT: nothing can be asked; ERR_LIMIT: over 1 GB of text. */
 MUST_USE Err pythia_eval_init(Pythia *p, Arena *a, const EvalInitRequest *rq, EvalInitReport *out);
 
 /* ---- bench ---- */
@@ -300,7 +304,8 @@ typedef struct {
     const char *mode;                          /* "hybrid" */
     const char *cpu;                           /* kernels */
 } BenchSearchReport;
-/* Whole searches in this process. ERR_INPUT names the line of the queries at fault; ERR_NO_COLLECTION; errors of pythia_search. */
+/* Whole searches in this process. ERR_INPUT names the line of the queries at fault; ERR_NO_COLLECTION; errors of
+ * pythia_search. */
 MUST_USE Err pythia_bench_search(Pythia *p, Arena *a, const BenchSearchRequest *rq, BenchSearchReport *out);
 
 #endif

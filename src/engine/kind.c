@@ -1,8 +1,9 @@
 /* kind.c - which kind of index a collection has: chosen by the user, or by its size; and from one kind to another.
  *
- * Kinds that keep rows take them over from each other: copied by slot into the next generation, built, and then one transaction
- * lets the collection and its embeddings point there, as compacting does (embed.c). A kill before it leaves the old generation as
- * it was. Out of compact, which keeps none, and into exact, which is to have every bit, the texts are embedded anew.
+ * Kinds that keep rows take them over from each other: copied by slot into the next generation, built, and then one
+ * transaction lets the collection and its embeddings point there, as compacting does (embed.c). A kill before it leaves
+ * the old generation as it was. Out of compact, which keeps none, and into exact, which is to have every bit, the texts
+ * are embedded anew.
  */
 #include "base/file.h"
 #include "engine/index_job.h"
@@ -17,7 +18,8 @@ static Err kind_mismatch(const IndexJob *j, Str wanted) {
                    "pythia index --collection '%.*s' --index %.*s --force", STR_FMT(j->c.name), STR_FMT(wanted));
 }
 
-/* A new collection takes what is configured; one that is there keeps its kind until --index names another with --force. */
+/* A new collection takes what is configured; one that is there keeps its kind until --index names another with
+ * --force. */
 Err index_kind_choose(IndexJob *j) {
     const Config *config = j->p->opts.config;
     Str wanted = config_text(config, CONF_INDEX_KIND);
@@ -48,9 +50,9 @@ static bool is_damage(Err err) {
     return err == ERR_CORRUPT || err == ERR_NO_INDEX || err == ERR_FORMAT || err == ERR_MODEL_MISMATCH;
 }
 
-/* A text has one vector of a model, so --force computes none again that is there and sound, in whichever kind of index. A service's
- * may be another one by now; codes that were fitted to a small part of what there is, and floats that are asked for and not there, are
- * made anew. */
+/* A text has one vector of a model, so --force computes none again that is there and sound, in whichever kind of index.
+ * A service's may be another one by now; codes that were fitted to a small part of what there is, and floats that are
+ * asked for and not there, are made anew. */
 Err index_vectors_stay(IndexJob *j, bool *stay) {
     VecIndex *ix = NULL;
     Buf report = {0};

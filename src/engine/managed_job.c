@@ -1,5 +1,5 @@
-/* managed_job.c - see managed_job.h. A kill between the transaction of the rows and the vectors leaves these pending; the next call,
- * or `index --collection`, finishes them. */
+/* managed_job.c - see managed_job.h. A kill between the transaction of the rows and the vectors leaves these pending;
+ * the next call, or `index --collection`, finishes them. */
 #include "engine/managed_job.h"
 
 #include "base/file.h"

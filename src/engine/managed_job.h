@@ -1,5 +1,5 @@
-/* managed_job.h - one call that writes to a managed collection: found or made, locked, its documents put or removed, its words and
- * vectors brought up to date. What managed.c (texts of a program) and upload.c (files) share.
+/* managed_job.h - one call that writes to a managed collection: found or made, locked, its documents put or removed,
+ * its words and vectors brought up to date. What managed.c (texts of a program) and upload.c (files) share.
  *
  *     managed_find                     nothing is written yet, so a call that comes to nothing leaves nothing behind
  *     managed_begin

@@ -1,4 +1,5 @@
-/* memory.c - what the engine does when memory grows short: fewer workers, smaller batches, smaller caches, no index kept open.
+/* memory.c - what the engine does when memory grows short: fewer workers, smaller batches, smaller caches, no index
+ * kept open.
  *
  * The level is asked for at the borders where something can follow from it: before each batch of an index, before each
  * query. Workers go by using a smaller pool, never by shrinking one that somebody may be sizing scratch for.

@@ -12,8 +12,8 @@ static bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (unsigned char)c >= 0x80;
 }
 
-/* The word at or behind *at; false: there is none. FNV-1a over its lower-case bytes: phrases of at least three words are compared by
- * all their hashes. */
+/* The word at or behind *at; false: there is none. FNV-1a over its lower-case bytes: phrases of at least three words
+ * are compared by all their hashes. */
 static bool word_next(Str text, size_t *at, Word *out) {
     while (*at < text.n && !is_word(text.p[*at])) (*at)++;
     *out = (Word){.hash = UINT64_C(0xCBF29CE484222325), .start = *at};

@@ -1,7 +1,7 @@
 /* pull.c - a model from a hub: settings out of the environment, the pull, and its place among the models.
  *
- * The environment means what it means to the hub's own programs, so that one cache and one token serve all of them. Only
- * where nothing says where the cache is, and PYTHIA_HOME keeps everything in one folder, is it there.
+ * The environment means what it means to the hub's own programs, so that one cache and one token serve all of them.
+ * Only where nothing says where the cache is, and PYTHIA_HOME keeps everything in one folder, is it there.
  */
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,11 +1,12 @@
-/* pythia.h - the whole of Pythia behind one header: what cli, serve and embedding programs see. Here stands what is done with
- * collections; what there is of the engine itself (models, checks, measures) in instrument.h, which this includes.
+/* pythia.h - the whole of Pythia behind one header: what cli, serve and embedding programs see. Here stands what is
+ * done with collections; what there is of the engine itself (models, checks, measures) in instrument.h, which this
+ * includes.
  *
  * A Pythia holds the configuration, the store and the models in use. Requests are plain structs, replies live in the
  * caller's arena. Errors are Err with a text and a mending command (err.h).
  *
- * Threads: a Pythia is for one thread at a time. A program of several threads opens one for each, `beside` the first: they
- * share models, and queries go before indexing.
+ * Threads: a Pythia is for one thread at a time. A program of several threads opens one for each, `beside` the first:
+ * they share models, and queries go before indexing.
  */
 #ifndef PYTHIA_ENGINE_PYTHIA_H
 #define PYTHIA_ENGINE_PYTHIA_H
@@ -27,8 +28,9 @@ typedef struct {
     char **environ;             /* for XDG_CONFIG_HOME and HOME; NULL: none */
     const volatile int *cancel; /* set by a signal: work stops cleanly at the next border; may be NULL */
     Pythia *beside;             /* shares its models, threads and caches; of the same configuration. NULL: its own */
-    /* A program whose main begins with pythia_reader_main, as "/proc/self/exe" is for one that does: documents (PDF, office,
-     * mail …) are read in a confined child of it. NULL: they are skipped, and what is text anyway (HTML, CSV) is read as it stands. */
+    /* A program whose main begins with pythia_reader_main, as "/proc/self/exe" is for one that does: documents (PDF,
+     * office, mail …) are read in a confined child of it. NULL: they are skipped, and what is text anyway (HTML, CSV)
+     * is read as it stands. */
     const char *reader;
 } PythiaOpts;
 
@@ -41,8 +43,8 @@ MUST_USE Err pythia_home(Arena *a, char **environ, const char **out);
 /* Cheap: store and models open at first use. opts->beside must be open meanwhile, not longer. */
 MUST_USE Err pythia_open(Pythia **out, const PythiaOpts *opts);
 void pythia_close(Pythia *p);
-/* Relative paths, and the collection that covers the folder, are those of cwd from now on: for a Pythia that works for callers in
- * several folders. cwd is borrowed until the next call. */
+/* Relative paths, and the collection that covers the folder, are those of cwd from now on: for a Pythia that works for
+ * callers in several folders. cwd is borrowed until the next call. */
 void pythia_stand(Pythia *p, const char *cwd);
 
 /* ---- index ---- */
@@ -69,14 +71,16 @@ typedef struct {
     const Str *globs;
     size_t n_globs; /* "x" includes, "!x" excludes */
     bool if_needed; /* no run when nothing is to be done: the report's `run` is 0 then */
-    /* Asked before each batch of embeddings, from the calling thread: true leaves the rest pending. NULL: all at once. */
+    /* Asked before each batch of embeddings, from the calling thread: true leaves the rest pending. NULL: all at
+     * once. */
     bool (*pause)(void *ctx);
     void *pause_ctx;
     IndexProgressFn progress;
     void *progress_ctx;
     /* Told when the words of all files can be searched, if only in coarse pieces; much of the run may be to come. */
     void (*searchable)(void *progress_ctx);
-    /* Told when a collection's run has begun: its row is there, for pythia_runs. root: its folder. NULL: nobody wants to know. */
+    /* Told when a collection's run has begun: its row is there, for pythia_runs. root: its folder. NULL: nobody wants
+     * to know. */
     void (*begun)(void *progress_ctx, int64_t run, Str collection, Str root);
 } IndexRequest;
 
@@ -124,9 +128,9 @@ typedef struct {
     void *ctx;
 } WatchRequest;
 
-/* Indexes the folders, then keeps them fresh until opts.cancel is set, which is ERR_OK: words of a saved file can be found
- * within a second, vectors follow, and whatever is still to be embedded waits for the changes. Errors: those of pythia_index
- * at the start; later ones are told as news, and `tell`'s own. */
+/* Indexes the folders, then keeps them fresh until opts.cancel is set, which is ERR_OK: words of a saved file can be
+ * found within a second, vectors follow, and whatever is still to be embedded waits for the changes. Errors: those of
+ * pythia_index at the start; later ones are told as news, and `tell`'s own. */
 MUST_USE Err pythia_watch(Pythia *p, const WatchRequest *rq);
 
 /* ---- documents ---- */
@@ -138,8 +142,8 @@ typedef struct {
     char sha256[65];   /* of its bytes, hex */
     int64_t bytes, chunks /* of pythia_document only */, indexed_ms, modified_ms;
 } PythiaDocument;
-/* Of all states, by path, from behind `after` ({NULL,0}: the first), at most limit; *more: there are further ones. Cost: a
- * pass over the collection's rows. */
+/* Of all states, by path, from behind `after` ({NULL,0}: the first), at most limit; *more: there are further ones.
+ * Cost: a pass over the collection's rows. */
 MUST_USE Err pythia_documents(Pythia *p, Arena *a, Str collection, Str after, size_t limit, PythiaDocument **out,
                               size_t *n, bool *more);
 /* By its path, or its URI. ERR_NO_DOCUMENT. */
@@ -154,8 +158,8 @@ typedef struct {
 typedef struct {
     int64_t documents, chunks, tokens;
 } AddReport;
-/* Puts texts that no file has into a managed collection, made when there is none of that name. Searchable when it returns.
- * ERR_INPUT: the collection is a folder's; ERR_BUSY: another call is writing to it. */
+/* Puts texts that no file has into a managed collection, made when there is none of that name. Searchable when it
+ * returns. ERR_INPUT: the collection is a folder's; ERR_BUSY: another call is writing to it. */
 MUST_USE Err pythia_add(Pythia *p, Arena *a, Str collection, const AddDocument *docs, size_t n, AddReport *out);
 /* Of a managed collection, by its path or its URI. */
 MUST_USE Err pythia_document_remove(Pythia *p, Arena *a, Str collection, Str path);
@@ -185,8 +189,8 @@ typedef struct {
     Str collection; /* a managed one; made when there is none of that name */
     const UploadFile *files;
     size_t n;
-    bool
-        replace; /* of two documents with one name the old one goes; else both stay, the new one with a number: "report-2.pdf" */
+    /* of two documents with one name the old one goes; else both stay, the new one with a number: "report-2.pdf" */
+    bool replace;
     IndexProgressFn progress; /* stages "read" (files), "embed" (chunks) */
     void *progress_ctx;
 } UploadRequest;
@@ -197,9 +201,10 @@ typedef struct {
     int64_t added, replaced, known, refused, chunks, embedded, reused, tokens;
     double seconds;
 } UploadReport;
-/* Puts files of any format that can be read into a managed collection, by their content: their text is kept, a copy of what
- * is there already costs nothing. Searchable when it returns. ERR_PARTIAL: some were refused, ERR_INPUT: all were (the report is
- * filled). ERR_INPUT too: the collection is a folder's. ERR_BUSY: another call is writing to it. ERR_INTERRUPT: what was put stays. */
+/* Puts files of any format that can be read into a managed collection, by their content: their text is kept, a copy of
+ * what is there already costs nothing. Searchable when it returns. ERR_PARTIAL: some were refused, ERR_INPUT: all were
+ * (the report is filled). ERR_INPUT too: the collection is a folder's. ERR_BUSY: another call is writing to it.
+ * ERR_INTERRUPT: what was put stays. */
 MUST_USE Err pythia_upload(Pythia *p, Arena *a, const UploadRequest *rq, UploadReport *out);
 
 /* ---- search ---- */
@@ -300,9 +305,9 @@ typedef struct {
     Coverage coverage;
 } PythiaReply;
 
-/* Nothing found is ERR_OK with n 0. A reranker that is missing or fails is an error (ERR_NO_MODEL, ERR_NETWORK), one that the deadline
- * stops is not; in the modes symbol and regex and of `like` asking for one is ERR_USAGE, a configured one is not asked.
- * ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
+/* Nothing found is ERR_OK with n 0. A reranker that is missing or fails is an error (ERR_NO_MODEL, ERR_NETWORK), one
+ * that the deadline stops is not; in the modes symbol and regex and of `like` asking for one is ERR_USAGE, a configured
+ * one is not asked. ERR_NO_COLLECTION when nothing covers the place; its fix is the index command. */
 MUST_USE Err pythia_search(Pythia *p, Arena *a, const PythiaSearch *rq, PythiaReply *out);
 
 /* ---- ask ---- */
@@ -326,7 +331,8 @@ typedef struct {
     Str answer;         /* each sentence with its sources' numbers "[1]" behind it; "" when abstained */
     const char *writer; /* "extractive", "local", "endpoint" */
     Str model;          /* of the writer; "": it has none */
-    /* [n_sources] by number: the hits that are quoted, or all that the writer read; when abstained those that came nearest */
+    /* [n_sources] by number: the hits that are quoted, or all that the writer read; when abstained those that came
+     * nearest */
     PythiaHit *sources;
     size_t n_sources;
     size_t context_tokens; /* of the sources that the writer read; 0: it reads none */
@@ -345,7 +351,8 @@ typedef struct {
     double answer_ms, took_ms;
 } PythiaAnswer;
 
-/* An answer on its way, in this order: the sources once; then each part of the text and what it cites; or that there is none. */
+/* An answer on its way, in this order: the sources once; then each part of the text and what it cites; or that there is
+ * none. */
 typedef struct {
     enum { ASK_SOURCES, ASK_DELTA, ASK_CITATION, ASK_ABSTAIN } what;
     const PythiaAnswer *answer; /* filled as far as things went */
@@ -379,15 +386,16 @@ typedef struct {
 } PythiaAsk;
 
 /* A question that follows on others is put so that it stands by itself (answer/followup.h) before it is searched for.
- * Answers out of the best hits, or says that none of them answers: ERR_OK with `abstained`. Who writes is configured (ask.url);
- * what is written is checked sentence by sentence against the sources, and what does not stand there is left out. Errors: those of
- * pythia_search; ERR_USAGE: the writer's configuration; ERR_NO_MODEL, ERR_UNSUPPORTED: a model that is not there or does not
- * write; ERR_NETWORK: the service, told with its URL; ERR_NO_DOCUMENT: no such chat. After an error what was told so far stands. */
+ * Answers out of the best hits, or says that none of them answers: ERR_OK with `abstained`. Who writes is configured
+ * (ask.url); what is written is checked sentence by sentence against the sources, and what does not stand there is left
+ * out. Errors: those of pythia_search; ERR_USAGE: the writer's configuration; ERR_NO_MODEL, ERR_UNSUPPORTED: a model
+ * that is not there or does not write; ERR_NETWORK: the service, told with its URL; ERR_NO_DOCUMENT: no such chat.
+ * After an error what was told so far stands. */
 MUST_USE Err pythia_ask(Pythia *p, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
 
 /* ---- chats ---- */
-/* owner: of chats that are begun, whose they are: a token's id; "": nobody's in particular. Of others, whose alone are there;
- * {NULL,0}: everybody's. */
+/* owner: of chats that are begun, whose they are: a token's id; "": nobody's in particular. Of others, whose alone are
+ * there; {NULL,0}: everybody's. */
 typedef struct {
     int64_t id;
     Str owner, title;       /* title: its first question */
@@ -412,7 +420,8 @@ MUST_USE Err pythia_chat_begin(Pythia *p, Arena *a, Str owner, Str title, const 
 MUST_USE Err pythia_chat_remove(Pythia *p, Str owner, int64_t id); /* ERR_NO_DOCUMENT */
 
 /* ---- feedback ---- */
-/* What people made of hits. Kept in the store, for evaluation (`eval init --from feedback`); ranking never looks at it. */
+/* What people made of hits. Kept in the store, for evaluation (`eval init --from feedback`); ranking never looks at
+ * it. */
 typedef enum { PYTHIA_CLICKED, PYTHIA_USEFUL, PYTHIA_USELESS, PYTHIA_VERDICTS } PythiaVerdict;
 extern const char *const pythia_verdict_names[PYTHIA_VERDICTS]; /* "clicked", "useful", "useless" */
 typedef struct {
@@ -461,8 +470,8 @@ typedef struct {
     const Str *langs, *kinds;
     size_t n_langs, n_kinds;
     bool references; /* of a name: where it is used, beside its definitions */
-    bool
-        usages; /* of a name: how it is used; `what` may be a signature, "next(b, now)": calls with as many arguments */
+    /* of a name: how it is used; `what` may be a signature, "next(b, now)": calls with as many arguments */
+    bool usages;
     size_t limit; /* 0: 1,000; with usages: of those, 0: 50 */
 } PythiaSymbolsRequest;
 typedef struct {
@@ -548,8 +557,8 @@ typedef struct {
 } PythiaRun;
 MUST_USE Err pythia_runs(Pythia *p, Arena *a, size_t limit, PythiaRun **out, size_t *n); /* the newest first */
 MUST_USE Err pythia_run(Pythia *p, Arena *a, int64_t id, PythiaRun *out);                /* ERR_NO_DOCUMENT */
-/* The run stops at its next beat (some 64 files, or a second of embedding); what it has committed stays. ERR_INPUT when it is
- * over, ERR_NO_DOCUMENT when there is none. */
+/* The run stops at its next beat (some 64 files, or a second of embedding); what it has committed stays. ERR_INPUT when
+ * it is over, ERR_NO_DOCUMENT when there is none. */
 MUST_USE Err pythia_run_cancel(Pythia *p, Arena *a, int64_t id, PythiaRun *out);
 
 /* ---- audit ---- */

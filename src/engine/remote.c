@@ -1,8 +1,8 @@
-/* remote.c - models called "remote:NAME": which service, which key, opened once. Embeddings come from [embed_remote], ranks from
- * [rerank_remote].
+/* remote.c - models called "remote:NAME": which service, which key, opened once. Embeddings come from [embed_remote],
+ * ranks from [rerank_remote].
  *
- * The key is read from the environment variable that key_env names and from nowhere else: it never stands in a file of ours, nor in
- * a message.
+ * The key is read from the environment variable that key_env names and from nowhere else: it never stands in a file of
+ * ours, nor in a message.
  */
 #include "engine/engine.h"
 

@@ -1,5 +1,5 @@
-/* run.c - the life of an indexing run: which collection, which model, the run's row, its end. The work is in index.c and
- * embed.c. */
+/* run.c - the life of an indexing run: which collection, which model, the run's row, its end. The work is in index.c
+ * and embed.c. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,8 +118,8 @@ static bool settings_take_alike(const IndexSettings *a, const IndexSettings *b) 
            a->keep_noise == b->keep_noise;
 }
 
-/* Their first word is the version: another one may read the same document otherwise. What else is in it decides only what can be
- * read at all. */
+/* Their first word is the version: another one may read the same document otherwise. What else is in it decides only
+ * what can be read at all. */
 static bool readers_alike(Str a, Str b) {
     Str version_a, version_b;
     return str_cut(&a, ' ', &version_a) == str_cut(&b, ' ', &version_b) && str_eq(version_a, version_b);
@@ -197,7 +197,8 @@ static Err choose_model(IndexJob *j) {
     return ERR_OK;
 }
 
-/* Embeddings that stand in no row of the index, which only damage does: without them their chunks are embedded again. */
+/* Embeddings that stand in no row of the index, which only damage does: without them their chunks are embedded
+ * again. */
 static Err forget_beyond(IndexJob *j) {
     uint32_t *same = arena_array(&j->scratch, uint32_t, j->c.rows + 1u);
     if (!same) return arena_error();
@@ -237,8 +238,8 @@ static Err save_collection(IndexJob *j) {
     return vec_drop(dir, old);
 }
 
-/* The row was read before the lock was had, and choosing a model takes its time: what a run that ended in between has changed
- * of it is taken over, or this run would write back the old counts. */
+/* The row was read before the lock was had, and choosing a model takes its time: what a run that ended in between has
+ * changed of it is taken over, or this run would write back the old counts. */
 static Err lock_collection(IndexJob *j) {
     StoreCollection now;
     TRY(engine_lock_collection(j->p, &j->c, &j->lock_fd));
@@ -295,8 +296,8 @@ static Err take_in(IndexJob *j) {
     return ERR_OK;
 }
 
-/* Nothing came or went, and what the last run counted still holds: neither counting nor sweeping, which look at every chunk and
- * vector, would tell anything else. (214,000 chunks: 2.3 s of CPU less.) */
+/* Nothing came or went, and what the last run counted still holds: neither counting nor sweeping, which look at every
+ * chunk and vector, would tell anything else. (214,000 chunks: 2.3 s of CPU less.) */
 static bool is_as_before(const IndexJob *j) {
     const bool embeds = j->model && !j->rq->lex_only;
     return j->counted && j->n_todo == 0 && !j->has_removed && !(embeds && j->c.pending);

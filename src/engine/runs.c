@@ -1,4 +1,5 @@
-/* runs.c - ingestion runs as users see them, and how one is cancelled: by its row, which its process reads at each beat. */
+/* runs.c - ingestion runs as users see them, and how one is cancelled: by its row, which its process reads at each
+ * beat. */
 #include "engine/engine.h"
 
 static Err run_out(Store *s, Arena *a, const StoreRun *r, PythiaRun *out) {

@@ -1,8 +1,8 @@
 /* shown.h - which documents searches have shown before they had their vectors: those are embedded next.
  *
- * A file beside the collection's index, appended to by whoever searches and emptied by the run that embeds: ids of documents, 8 bytes
- * each, SHOWN_MAX at most. It is a wish and nothing more: what cannot be written or read is not missed, what is in it is
- * looked up before it is used, and nobody waits for it.
+ * A file beside the collection's index, appended to by whoever searches and emptied by the run that embeds: ids of
+ * documents, 8 bytes each, SHOWN_MAX at most. It is a wish and nothing more: what cannot be written or read is not
+ * missed, what is in it is looked up before it is used, and nobody waits for it.
  *
  * Threads: any, in any process.
  */

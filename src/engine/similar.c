@@ -1,7 +1,8 @@
 /* similar.c - what "more like this" means: the chunk at a place, and its vector.
  *
- * The vector is computed from the chunk's text as it is now, in a few milliseconds, instead of read from the index: so it is exact
- * where the index keeps codes alone, there where the chunk still waits for its own, and of what the file says today.
+ * The vector is computed from the chunk's text as it is now, in a few milliseconds, instead of read from the index: so
+ * it is exact where the index keeps codes alone, there where the chunk still waits for its own, and of what the file
+ * says today.
  */
 #include "engine/managed_job.h"
 

@@ -1,15 +1,16 @@
 /* table.c - the static table of a collection's model: where it lies, and the making of it.
  *
- * It lies in the data folder's cache, named after the model's content, made once by whoever indexes much first; else one that `pythia
- * model distill` made under its usual name is taken. Either counts only when it says that it comes of this very model.
+ * It lies in the data folder's cache, named after the model's content, made once by whoever indexes much first; else
+ * one that `pythia model distill` made under its usual name is taken. Either counts only when it says that it comes of
+ * this very model.
  */
 #include "base/file.h"
 #include "base/log.h"
 #include "engine/engine.h"
 #include "model/distill.h"
 
-/* What the network costs for all tokens of the vocabulary with two marks each, in f32: a minute of a core of 100 GFLOP/s. MiniLM has
- * 1.9e12 and takes 20 s of CPU; a table of a larger one can be made by hand. */
+/* What the network costs for all tokens of the vocabulary with two marks each, in f32: a minute of a core of 100
+ * GFLOP/s. MiniLM has 1.9e12 and takes 20 s of CPU; a table of a larger one can be made by hand. */
 #define TABLE_FLOP_MOST 6e12
 
 typedef struct {

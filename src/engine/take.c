@@ -2,15 +2,16 @@
  *
  *     lots of files are read, cut and analysed on all cores ──▶ one thread writes them, a batch a transaction
  *
- * While a batch is written the next ones are read, so that neither waits for the other, nor for the disk. Memory is bounded by the
- * files and the bytes of a batch, of which a pass has a few (Pass.batches) that go round in a ring. A lot is some neighbouring files that one worker takes: it has one arena
- * and one batch of words (index/lex.h), whose terms the writer looks up once. What is in a lot, and the order of writing, follow
- * from the files alone: any number of threads gives the same index.
+ * While a batch is written the next ones are read, so that neither waits for the other, nor for the disk. Memory is
+ * bounded by the files and the bytes of a batch, of which a pass has a few (Pass.batches) that go round in a ring. A
+ * lot is some neighbouring files that one worker takes: it has one arena and one batch of words (index/lex.h), whose
+ * terms the writer looks up once. What is in a lot, and the order of writing, follow from the files alone: any number
+ * of threads gives the same index.
  *
- * The pass that counts cuts by syntax tree and by the model's own tokens: some 3 MB a second and core. Where many files are new
- * a first one goes before it and skims them (chunk_skim): 30 MB a second and core, so that their words can be found seconds
- * after the tree was first seen. It leaves documents that say so (DOC_SKIMMED), and the second pass, of this run or after a kill
- * of the next, puts each again as if it had never been there. (docs/adr/0013)
+ * The pass that counts cuts by syntax tree and by the model's own tokens: some 3 MB a second and core. Where many files
+ * are new a first one goes before it and skims them (chunk_skim): 30 MB a second and core, so that their words can be
+ * found seconds after the tree was first seen. It leaves documents that say so (DOC_SKIMMED), and the second pass, of
+ * this run or after a kill of the next, puts each again as if it had never been there. (docs/adr/0013)
  */
 #include <stdlib.h>
 
@@ -162,8 +163,8 @@ static Err files_write(const Taking *k, Batch *b) {
     return ERR_OK;
 }
 
-/* What was written is given back at once. Kept for the next files, each lot's place would in the end hold what its largest ever took:
- * 95 MB of the heap, on Go's standard library. */
+/* What was written is given back at once. Kept for the next files, each lot's place would in the end hold what its
+ * largest ever took: 95 MB of the heap, on Go's standard library. */
 static void batch_empty(Batch *b) {
     for (size_t i = 0; i < b->n_lots; i++) {
         lex_batch_clear(b->lots[i].words);
@@ -182,7 +183,8 @@ static Err batch_write(Taking *k, Batch *b, size_t number) {
         err = store_run_beat(j->store, j->report->run, str_of(k->pass->stage), (int64_t)k->done, (int64_t)k->n,
                              j->now_ms);
     TRY(words_commit(j->words, err));
-    /* Trees and texts of all sizes come and go on several threads: without this a third more memory is held than used. */
+    /* Trees and texts of all sizes come and go on several threads: without this a third more memory is held than
+     * used. */
     sys_memory_trim();
     if ((number + 1) % k->pass->tidy == 0) TRY(words_tidy(j->words, false));
     index_progress(j, k->pass->stage, (int64_t)k->done, (int64_t)k->n, false);
@@ -392,8 +394,8 @@ static Err skim_write(IndexJob *j, Lot *lot, Taken *t) {
     return t->cut_up && !t->failed ? put(j, lot, t, DOC_SKIMMED) : ERR_OK;
 }
 
-/* Large lots: of a lot each distinct term is looked up once by whoever writes. No joining of segments, which costs more than they
- * cost a search. */
+/* Large lots: of a lot each distinct term is looked up once by whoever writes. No joining of segments, which costs more
+ * than they cost a search. */
 static const Pass pass_skim = {.stage = "skim",
                                .batches = 4,
                                .files = 1024,

@@ -1,9 +1,9 @@
 /* upload.c - files put into a managed collection, by their content.
  *
- * A document is called "upload://sha256:<hash of its bytes>", so that the same bytes are one document whatever they are called and
- * however often they come. Files are read UPLOAD_BATCH at a time in parallel (a PDF may take its minute, and a transaction must
- * not be open meanwhile), then put in one transaction; vectors follow at the end. What is known is told before anything is
- * locked, made or read.
+ * A document is called "upload://sha256:<hash of its bytes>", so that the same bytes are one document whatever they are
+ * called and however often they come. Files are read UPLOAD_BATCH at a time in parallel (a PDF may take its minute, and
+ * a transaction must not be open meanwhile), then put in one transaction; vectors follow at the end. What is known is
+ * told before anything is locked, made or read.
  */
 #include "base/file.h"
 #include "engine/managed_job.h"

@@ -1,8 +1,9 @@
 /* watch.c - pythia_watch: index, then wait for changes (ingest/watch.h) and index those, for as many folders as wanted.
  *
- * Two kinds of work with different haste. Words of what changed: at once, by an index run that is told to pause before the
- * first embedding. Vectors: whenever nothing is due, by a run that is told to pause as soon as something happens. So the
- * first embedding of a large tree does not keep a saved file waiting, and there is no second way to index anything.
+ * Two kinds of work with different haste. Words of what changed: at once, by an index run that is told to pause before
+ * the first embedding. Vectors: whenever nothing is due, by a run that is told to pause as soon as something happens.
+ * So the first embedding of a large tree does not keep a saved file waiting, and there is no second way to index
+ * anything.
  *
  * One Watch a collection, at its root, whichever path of it was named. Threads: the caller's.
  */

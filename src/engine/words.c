@@ -147,8 +147,8 @@ Err words_gather(LexBatch *batch, Analyzer *a, const Doc *doc, const Chunk *chun
     return err;
 }
 
-/* The chunks of a document as the store has them, found at path. text: the file's now, unless the store keeps the text. A
- * span that is not what was cut any more has no words. */
+/* The chunks of a document as the store has them, found at path. text: the file's now, unless the store keeps the text.
+ * A span that is not what was cut any more has no words. */
 static Err add_stored(Words *w, int64_t doc, Str path, Str text) {
     Arena a = {0};
     StoreChunk *chunks = NULL;

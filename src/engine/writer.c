@@ -1,7 +1,7 @@
 /* writer.c - who writes answers, by [ask] of the configuration.
  *
- * A service's key is read from the environment variable that ask.key_env names and from nowhere else: it never stands in a file of
- * ours, nor in a message.
+ * A service's key is read from the environment variable that ask.key_env names and from nowhere else: it never stands
+ * in a file of ours, nor in a message.
  */
 #include "engine/engine.h"
 

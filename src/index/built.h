@@ -1,7 +1,7 @@
 /* built.h - what a kind builds over its rows, as one immutable file: vec-<generation>.built.
  *
- * The file holds up to BUILT_PARTS arrays, one index block each (format: file.h; items of 64 bytes), behind a first block
- * that tells their sizes:
+ * The file holds up to BUILT_PARTS arrays, one index block each (format: file.h; items of 64 bytes), behind a first
+ * block that tells their sizes:
  *
  *   byte  size
  *      0     4  rows that were built over
@@ -10,11 +10,11 @@
  *     64    64  the kind's numbers
  *    128   8 n  bytes of each part
  *
- * It is written beside and renamed, so a reader has either the old or the new one; a map of the old one stays good until it
- * is let go of. All checksums are looked at when it is opened (some 20 GB/s).
+ * It is written beside and renamed, so a reader has either the old or the new one; a map of the old one stays good
+ * until it is let go of. All checksums are looked at when it is opened (some 20 GB/s).
  *
- * It may cover rows that the store did not commit in the end: a reader leaves out slots that its rows do not have; a writer
- * removes such a file at opening, since other rows may come to stand in those slots.
+ * It may cover rows that the store did not commit in the end: a reader leaves out slots that its rows do not have; a
+ * writer removes such a file at opening, since other rows may come to stand in those slots.
  *
  * Threads: built_hold and built_drop from any; the rest is the writer's.
  */
@@ -48,7 +48,8 @@ typedef struct {
     pthread_mutex_t lock; /* guards now and refs */
 } BuiltFile;
 
-/* Opens what there is of `rows`, which is open; nothing built is no error. tag as rows_open's. ERR_CORRUPT with file and byte. */
+/* Opens what there is of `rows`, which is open; nothing built is no error. tag as rows_open's. ERR_CORRUPT with file
+ * and byte. */
 MUST_USE Err built_open(BuiltFile *f, const Rows *rows, const char *tag);
 void built_close(BuiltFile *f);
 
@@ -56,8 +57,9 @@ void built_close(BuiltFile *f);
 Built *built_hold(const BuiltFile *f);
 void built_drop(const BuiltFile *f, Built *b);
 
-/* Puts a file at f->path, in the place of an older one; f->now stays as it is. Its bytes are durable at return, its name once the
- * folder is synced (file_sync_dir_of), which serves any number of files. On failure the old one is as it was. */
+/* Puts a file at f->path, in the place of an older one; f->now stays as it is. Its bytes are durable at return, its
+ * name once the folder is synced (file_sync_dir_of), which serves any number of files. On failure the old one is as it
+ * was. */
 MUST_USE Err built_put(const BuiltFile *f, uint32_t rows, const uint32_t words[BUILT_WORDS], const BuiltPart *parts,
                        size_t n_parts);
 /* The same, durable as a whole, and lets searches see it. */

@@ -1,12 +1,13 @@
-/* codes.h - codes in partitions, of which a query's tables say which rows to compare: what flat and ivfpq have in common.
+/* codes.h - codes in partitions, of which a query's tables say which rows to compare: what flat and ivfpq have in
+ * common.
  *
- * A code is `tables` numbers of 6 bits, and what a query makes of it the sum of the table entries they pick (kern/scan.h).
- * The row is compared (compare.h) where
+ * A code is `tables` numbers of 6 bits, and what a query makes of it the sum of the table entries they pick
+ * (kern/scan.h). The row is compared (compare.h) where
  *
  *     <c, q>  +  factor (sum + shift) / inverse
  *
- * is above the k-th best score so far, the margin of the estimate's error being part of shift. So how many rows are compared
- * follows from how close the scores lie, not from a fixed number.
+ * is above the k-th best score so far, the margin of the estimate's error being part of shift. So how many rows are
+ * compared follows from how close the scores lie, not from a fixed number.
  *
  * Threads: one search's.
  */

@@ -1,5 +1,5 @@
-/* compact.c - the compact kind: opening and adding. Codes are in compact_code.c, building in compact_build.c, searching in
- * compact_search.c; what it is, in compact.h.
+/* compact.c - the compact kind: opening and adding. Codes are in compact_code.c, building in compact_build.c, searching
+ * in compact_search.c; what it is, in compact.h.
  */
 #include "index/compact.h"
 
@@ -137,7 +137,8 @@ static Err compact_row(const VecIndex *base, uint32_t slot, float *out) {
     return err;
 }
 
-/* The next generation's codes mean something with the same basis. It comes last: without it that generation does not open. */
+/* The next generation's codes mean something with the same basis. It comes last: without it that generation does not
+ * open. */
 static Err compact_compact(VecIndex *base, uint32_t *map_out, uint32_t *rows_out) {
     Compact *ix = (Compact *)base;
     TRY(rows_compact(&ix->kept.rows, map_out, rows_out));

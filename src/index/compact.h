@@ -1,29 +1,34 @@
-/* compact.h - the insides of the compact kind: no vectors are kept, only codes of 47 bytes; the best candidates are computed
- * anew from what they were made of (VecQuery.fetch) until the codes prove that no other row belongs among the k.
+/* compact.h - the insides of the compact kind: no vectors are kept, only codes of 47 bytes; the best candidates are
+ * computed anew from what they were made of (VecQuery.fetch) until the codes prove that no other row belongs among the
+ * k.
  *
- * The idea is LEANN's (Wang et al. 2025, arXiv 2506.08276), which walks a graph and computes each row it meets. Looking at all
- * codes first and computing only what they cannot rule out takes some twenty times fewer rows, and no graph (ADR 10).
+ * The idea is LEANN's (Wang et al. 2025, arXiv 2506.08276), which walks a graph and computes each row it meets. Looking
+ * at all codes first and computing only what they cannot rule out takes some twenty times fewer rows, and no graph (ADR
+ * 10).
  *
- * A code is 46 bytes for the principal components (pca.h) of a row less the mean, and a byte for its factor. A component
- * gets from 0 to 5 of the 368 bits, the next bit always where it takes most of the error away (what rate-distortion theory
- * calls reverse water-filling): of 384 numbers some 215 components have any. Levels are those of Max 1960 for normal numbers,
- * times the component's spread, and one factor a row for all such that estimates have no bias (RaBitQ's, arXiv 2409.09913):
+ * A code is 46 bytes for the principal components (pca.h) of a row less the mean, and a byte for its factor. A
+ * component gets from 0 to 5 of the 368 bits, the next bit always where it takes most of the error away (what
+ * rate-distortion theory calls reverse water-filling): of 384 numbers some 215 components have any. Levels are those of
+ * Max 1960 for normal numbers, times the component's spread, and one factor a row for all such that estimates have no
+ * bias (RaBitQ's, arXiv 2409.09913):
  *
  *     <x, q>  ~  <mean, q> + factor <levels, basis q>
  *
- * A component never stands in two bytes, so that a query makes of each byte one table of 256. The factor is in 32 steps an
- * octave about the sample's mean factor, 0 for none; that is off by 0.6 % on average. The basis is kept as row8 items
- * (row8.h), which is a quarter of f32 and enough: rows and queries are turned by the same.
+ * A component never stands in two bytes, so that a query makes of each byte one table of 256. The factor is in 32 steps
+ * an octave about the sample's mean factor, 0 for none; that is off by 0.6 % on average. The basis is kept as row8
+ * items (row8.h), which is a quarter of f32 and enough: rows and queries are turned by the same.
  *
- * 98,559 chunks of code, first lines of comments as queries, vectors computed for recall@10 0.955 (simulated): 57 with 40
- * bytes, 46 with 44, 39 with 48; with two bits for each component alike, 76 of 40 bytes and 45 of 48.
+ * 98,559 chunks of code, first lines of comments as queries, vectors computed for recall@10 0.955 (simulated): 57 with
+ * 40 bytes, 46 with 44, 39 with 48; with two bits for each component alike, 76 of 40 bytes and 45 of 48.
  *
- * How far estimates of near rows are off is measured on a sample when the basis is learnt; it is what the proof rests on.
+ * How far estimates of near rows are off is measured on a sample when the basis is learnt; it is what the proof rests
+ * on.
  *
- * Files. Rows wait as int8 (row8.h) for the first vec_build, which learns the basis, writes it as what is built (built.h),
- * and replaces the rows' file by one of codes, block for block; rows that come later are coded at once. Codes are all there is
- * then: vec_row says so, and another basis takes rows embedded anew. The basis is durable before the codes are, so a crash
- * leaves either the waiting rows (and a basis that the next build writes over) or codes with their basis.
+ * Files. Rows wait as int8 (row8.h) for the first vec_build, which learns the basis, writes it as what is built
+ * (built.h), and replaces the rows' file by one of codes, block for block; rows that come later are coded at once.
+ * Codes are all there is then: vec_row says so, and another basis takes rows embedded anew. The basis is durable before
+ * the codes are, so a crash leaves either the waiting rows (and a basis that the next build writes over) or codes with
+ * their basis.
  *
  * Threads: any number of searches beside one writer; VecQuery.fetch is called by the thread that searches.
  */
@@ -32,8 +37,8 @@
 
 #include "index/rows8.h"
 
-/* The words of what is built; error and unit are a float's bits. error: an estimate's, root mean square, at |q| = 1; unit: the
- * factor of byte 128. */
+/* The words of what is built; error and unit are a float's bits. error: an estimate's, root mean square, at |q| = 1;
+ * unit: the factor of byte 128. */
 enum {
     COMPACT_COMPONENTS,
     COMPACT_ERROR,

@@ -1,9 +1,9 @@
 /* compact_build.c - learning the basis, and rows becoming codes.
  *
- * The basis is learnt from a sample once; how far estimates are off, on the same sample: for some of its rows as queries, the
- * root mean square error of those rows that come nearest, since it is near rows that a search must not lose, and these are
- * underestimated (what lies outside of the components they have in common). Then the rows' file is written anew, each block
- * with as many items as before, since any committed count is a block's end.
+ * The basis is learnt from a sample once; how far estimates are off, on the same sample: for some of its rows as
+ * queries, the root mean square error of those rows that come nearest, since it is near rows that a search must not
+ * lose, and these are underestimated (what lies outside of the components they have in common). Then the rows' file is
+ * written anew, each block with as many items as before, since any committed count is a block's end.
  */
 #include <float.h>
 #include <stdio.h>

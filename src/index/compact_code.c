@@ -1,4 +1,5 @@
-/* compact_code.c - codes of the compact kind: who gets how many bits, a row's code, and a query's tables. See compact.h. */
+/* compact_code.c - codes of the compact kind: who gets how many bits, a row's code, and a query's tables. See
+ * compact.h. */
 #include <float.h>
 
 #include "index/compact.h"
@@ -6,8 +7,8 @@
 
 enum { FACTOR_ONE = 128, FACTOR_STEPS = 32 /* an octave */ };
 
-/* Quantisers of 1 to 5 bits for normal numbers of variance 1 (Max 1960, table I): the upper half of their levels, and what
- * is left of the variance. Borders lie half way between levels. */
+/* Quantisers of 1 to 5 bits for normal numbers of variance 1 (Max 1960, table I): the upper half of their levels, and
+ * what is left of the variance. Borders lie half way between levels. */
 static const float levels_1[] = {0.7980f}, levels_2[] = {0.4528f, 1.510f},
                    levels_3[] = {0.2451f, 0.7560f, 1.344f, 2.152f},
                    levels_4[] = {0.1284f, 0.3881f, 0.6568f, 0.9424f, 1.256f, 1.618f, 2.069f, 2.733f},
@@ -43,8 +44,8 @@ static size_t byte_for(const uint8_t *full, size_t bytes, unsigned bits) {
     return roomiest;
 }
 
-/* Bits that no component's whole number fitted go one by one to those that they help most: one without bits, or one whose bits
- * are the last of their byte. */
+/* Bits that no component's whole number fitted go one by one to those that they help most: one without bits, or one
+ * whose bits are the last of their byte. */
 static void holes_fill(const float *variances, size_t n, size_t bytes, uint8_t *full, CompactPlace *places) {
     for (;;) {
         size_t best = n, hole = byte_for(full, bytes, 1);

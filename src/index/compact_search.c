@@ -1,10 +1,11 @@
 /* compact_search.c - an estimate for every row, then exact scores of the best until the rest is ruled out.
  *
  * Estimates come from tables of the query, one look-up a byte, some 76 ns a row; they go into a heap. The best of
- * it are computed anew, a batch at a time, as long as the next estimate and BOUND errors on top could still be among the k.
+ * it are computed anew, a batch at a time, as long as the next estimate and BOUND errors on top could still be among
+ * the k.
  *
- * When a deadline or the budget ends a search, rows that were estimated but not computed fill what is missing of the k, with
- * their estimates as scores. So does a row that cannot be had any more: it stands where its code puts it.
+ * When a deadline or the budget ends a search, rows that were estimated but not computed fill what is missing of the k,
+ * with their estimates as scores. So does a row that cannot be had any more: it stands where its code puts it.
  */
 #include "index/compact.h"
 #include "index/compare.h"
@@ -12,11 +13,11 @@
 
 enum { BATCH = 8 /* rows computed at a time: a model embeds so many at nearly the cost of fewer */ };
 
-/* Errors that an estimate may be below the truth for the proof to hold, at effort 1. Their measure is that of near rows, which
- * estimates put too low, so it is a generous one. On 98,559 chunks of code, recall@10 and rows computed: 1.2 gives 0.989 for 40
- * where queries are chunks and 0.962 for 44 where they are phrases; 1.6 0.995 for 52 and 0.979 for 59; 2.25 0.999 for 85 and
- * 0.993 for 103. Under a filter the k-th row is farther away, where estimates are off by more than near ones are: FILTERED
- * times as far (tests/index/test_kinds.c). */
+/* Errors that an estimate may be below the truth for the proof to hold, at effort 1. Their measure is that of near
+ * rows, which estimates put too low, so it is a generous one. On 98,559 chunks of code, recall@10 and rows computed:
+ * 1.2 gives 0.989 for 40 where queries are chunks and 0.962 for 44 where they are phrases; 1.6 0.995 for 52 and 0.979
+ * for 59; 2.25 0.999 for 85 and 0.993 for 103. Under a filter the k-th row is farther away, where estimates are off by
+ * more than near ones are: FILTERED times as far (tests/index/test_kinds.c). */
 #define BOUND    1.2f
 #define FILTERED 1.4f
 

@@ -1,10 +1,11 @@
 /* compare.h - comparing int8 rows with a query, a batch at a time: the last word of every search that keeps rows.
  *
- * Filter and removed slots are asked of what comes here, which is so little that they cost nothing; a filter that lets pass
- * one row in 25 or fewer makes codes pointless, then those rows are compared one by one (compare_search).
+ * Filter and removed slots are asked of what comes here, which is so little that they cost nothing; a filter that lets
+ * pass one row in 25 or fewer makes codes pointless, then those rows are compared one by one (compare_search).
  *
- * Where rows have their floats too (VecParams.keep_f32), a few more than asked for are found by bytes, and the floats say
- * which of them are the best: 0.002 of recall@10 at the top end for 2 us. A search that compares every row does so by floats.
+ * Where rows have their floats too (VecParams.keep_f32), a few more than asked for are found by bytes, and the floats
+ * say which of them are the best: 0.002 of recall@10 at the top end for 2 us. A search that compares every row does so
+ * by floats.
  *
  * Threads: one search's.
  */

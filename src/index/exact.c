@@ -4,8 +4,8 @@
  * 100,000 rows of 384 floats are 154 MB, which is what the memory delivers in some 10 ms.
  *
  * A search walks the blocks in groups of 64 slots, one word of each bitmap: the word of the slots that may be returned
- * (the caller's filter, less what was removed) tells which rows are computed. So a filter is the cheaper the less it lets
- * pass, 64 slots that it does not let pass are one comparison, and blocks without a bit are not even checked.
+ * (the caller's filter, less what was removed) tells which rows are computed. So a filter is the cheaper the less it
+ * lets pass, 64 slots that it does not let pass are one comparison, and blocks without a bit are not even checked.
  *
  * Threads: any number of searches; each reads one view, whose bitmaps only gain bits.
  */

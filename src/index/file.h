@@ -32,8 +32,8 @@
  *     56     8  XXH3-64 of bytes 0..55, seeded with the file header's checksum: a block of another file does not pass
  *     64     …  the items, then zeros up to a multiple of 64 bytes
  *
- * Every byte of the file stands under one of the checksums. Items of a block are aligned to 64 bytes as a whole; each of
- * them is when its size is a multiple of 64, which rows of 16, 32, … 384 … floats are.
+ * Every byte of the file stands under one of the checksums. Items of a block are aligned to 64 bytes as a whole; each
+ * of them is when its size is a multiple of 64, which rows of 16, 32, … 384 … floats are.
  *
  * Threads: plain functions over bytes; nothing is kept.
  */
@@ -80,8 +80,8 @@ MUST_USE Err index_head_append(FileAppend *f, IndexHead *head);
 /* Reads the header of a file's bytes. ERR_CORRUPT (byte told) or ERR_FORMAT (version, byte order), with the fix. */
 MUST_USE Err index_head_read(Str file, const char *path, IndexHead *out);
 
-/* Compares what is in the file with what the caller wants; sum is not looked at. ERR_MODEL_MISMATCH for another model or
- * dim, ERR_FORMAT for another kind, dtype or generation. */
+/* Compares what is in the file with what the caller wants; sum is not looked at. ERR_MODEL_MISMATCH for another model
+ * or dim, ERR_FORMAT for another kind, dtype or generation. */
 MUST_USE Err index_head_expect(const IndexHead *in_file, const IndexHead *want, const char *path);
 
 /* The block whose header stands at byte `at`, expected to begin with item `first`. number: its place among the blocks,

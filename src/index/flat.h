@@ -1,16 +1,17 @@
 /* flat.h - the insides of the flat kind: int8 rows, and 1-bit codes in partitions that say which of them to compare.
  *
  * After RaBitQ (Gao and Long 2024, arXiv 2405.12497), for inner products. Rows are parted by k-means; of a row x in the
- * partition of centroid c only the signs of its rotated residual r = P (x - c) are kept, and one factor f = |r|^2 / sum|r_i|:
+ * partition of centroid c only the signs of its rotated residual r = P (x - c) are kept, and one factor f = |r|^2 /
+ * sum|r_i|:
  *
  *     <x, q>  =  <c, q> + <r, Pq>  ~  <c, q> + f sum_i sign(r_i) (Pq)_i
  *
- * is without bias, and its error has the standard deviation f |q| s, s being the part of a residual that its signs do not
- * show (0.6 for a random direction). The sum is 64 look-ups in tables of the query (kern/scan.h), the same tables for all
- * partitions, since an inner product does not need the query's residual. What passes is compared as int8.
+ * is without bias, and its error has the standard deviation f |q| s, s being the part of a residual that its signs do
+ * not show (0.6 for a random direction). The sum is 64 look-ups in tables of the query (kern/scan.h), the same tables
+ * for all partitions, since an inner product does not need the query's residual. What passes is compared as int8.
  *
- * With VecParams.assignments 2 each row stands in a second partition, too (kmeans_assign_second), with a code of its residual
- * there; a search that meets it twice compares it once.
+ * With VecParams.assignments 2 each row stands in a second partition, too (kmeans_assign_second), with a code of its
+ * residual there; a search that meets it twice compares it once.
  *
  * What is built (built.h): the partitions (partition.h), and words and parts of its own behind theirs.
  */

@@ -1,7 +1,8 @@
 /* flat_build.c - partitions and codes over the rows that are synced.
  *
- * Three passes: k-means on a sample; every row to its nearest centroid; then, partition by partition, the signs of what is
- * left of a row when its centroid is taken away (the first two are partition.c's). 100,000 rows of 384: 0.8 s on one core.
+ * Three passes: k-means on a sample; every row to its nearest centroid; then, partition by partition, the signs of what
+ * is left of a row when its centroid is taken away (the first two are partition.c's). 100,000 rows of 384: 0.8 s on one
+ * core.
  */
 #include <stdlib.h>
 
@@ -26,8 +27,8 @@ typedef struct {
     uint16_t *factors;
 } Build;
 
-/* Some sqrt(n): fewer make scans longer, more make choosing among them longer (of 98,559 rows 0.8 to 1.2 sqrt(n) are alike, 1.6
- * costs 15 % more a search, 0.6 15 to 25 %). */
+/* Some sqrt(n): fewer make scans longer, more make choosing among them longer (of 98,559 rows 0.8 to 1.2 sqrt(n) are
+ * alike, 1.6 costs 15 % more a search, 0.6 15 to 25 %). */
 static size_t partitions_for(size_t asked, size_t n) {
     size_t most = n / 4 + 1, p = asked ? asked : n < FEW ? 1 : (size_t)sqrt((double)n);
     return p < most ? p : most;

@@ -1,13 +1,15 @@
 /* flat_search.c - which partitions to scan, in which order, and the tables of signs to scan them with.
  *
- * Partitions come in the order of the best that one of their rows may promise: <c, q> + RANK radius. In each, the codes of
- * 64 rows at a time say which may still be among the k best: those whose estimate, and a margin of its error on top, is
- * above the k-th best score so far (codes.h). These are compared as int8. A partition is left out when its <c, q> + STOP
- * radius is below that score: the search ends with the last that is not. STOP falls with the share of all rows that was
- * scanned, since the best partitions came first: without that, one query in a hundred scans half of them and finds nothing.
+ * Partitions come in the order of the best that one of their rows may promise: <c, q> + RANK radius. In each, the codes
+ * of 64 rows at a time say which may still be among the k best: those whose estimate, and a margin of its error on top,
+ * is above the k-th best score so far (codes.h). These are compared as int8. A partition is left out when its <c, q> +
+ * STOP radius is below that score: the search ends with the last that is not. STOP falls with the share of all rows
+ * that was scanned, since the best partitions came first: without that, one query in a hundred scans half of them and
+ * finds nothing.
  *
- * A filter and removed slots are asked only of what passed, which is so little that they cost nothing; a filter that lets
- * pass few rows makes the codes pointless, then those rows are compared one by one. So are rows behind what is built.
+ * A filter and removed slots are asked only of what passed, which is so little that they cost nothing; a filter that
+ * lets pass few rows makes the codes pointless, then those rows are compared one by one. So are rows behind what is
+ * built.
  *
  * Threads: any number; each reads one view of the rows and one of what is built.
  */

@@ -33,8 +33,8 @@ Err hnsw_graph_read(const BuiltFile *f, const Built *b, HnswGraph *out) {
     return ERR_OK;
 }
 
-/* Whether all edges of a list lead to nodes of that level, and nothing stands behind the last: a build upon this graph puts
- * an edge there, and what follows would be edges again. */
+/* Whether all edges of a list lead to nodes of that level, and nothing stands behind the last: a build upon this graph
+ * puts an edge there, and what follows would be edges again. */
 static bool list_fits(const HnswGraph *g, uint32_t slot, uint32_t level) {
     const uint32_t *edges = hnsw_edges(g, slot, level);
     uint32_t room = hnsw_room(g, level), i = 0;

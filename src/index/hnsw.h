@@ -1,16 +1,17 @@
-/* hnsw.h - the insides of the hnsw kind: a graph over int8 rows whose edges lead from anywhere to the neighbours of a query.
+/* hnsw.h - the insides of the hnsw kind: a graph over int8 rows whose edges lead from anywhere to the neighbours of a
+ * query.
  *
- * After Malkov and Yashunin (arXiv 1603.09320). Every row is a node of level 0, one in M also of level 1, one in M^2 of level
- * 2, and so on, drawn from the seed and the slot. A node has up to 2 M edges on level 0 and M on each level above. A search
- * goes greedily down the sparse levels, then keeps the ef best nodes met on level 0 and follows the edges of each until none
- * of them leads to a better one.
+ * After Malkov and Yashunin (arXiv 1603.09320). Every row is a node of level 0, one in M also of level 1, one in M^2 of
+ * level 2, and so on, drawn from the seed and the slot. A node has up to 2 M edges on level 0 and M on each level
+ * above. A search goes greedily down the sparse levels, then keeps the ef best nodes met on level 0 and follows the
+ * edges of each until none of them leads to a better one.
  *
  * Similarity is the inner product of the int8 rows, in building as in searching, so the graph is a function of bytes.
  *
- * What is built (built.h): words as HnswWord names them, parts as HnswPart does. A list of edges is a fixed number of slots,
- * HNSW_NONE behind the last. A slot that is no node has itself as its first neighbour, as no node has: its row was removed before
- * the build, or it is a twin, the same as that of a node byte for byte, and hangs on it in a chain (hnsw_twins.c). 523 bytes a
- * row of 384 dimensions at M 16, 386 of them the row; 4 more where rows have twins.
+ * What is built (built.h): words as HnswWord names them, parts as HnswPart does. A list of edges is a fixed number of
+ * slots, HNSW_NONE behind the last. A slot that is no node has itself as its first neighbour, as no node has: its row
+ * was removed before the build, or it is a twin, the same as that of a node byte for byte, and hangs on it in a chain
+ * (hnsw_twins.c). 523 bytes a row of 384 dimensions at M 16, 386 of them the row; 4 more where rows have twins.
  */
 #ifndef PYTHIA_INDEX_HNSW_H
 #define PYTHIA_INDEX_HNSW_H
@@ -43,7 +44,7 @@ typedef enum {
     HNSW_GROUND, /* u32 [rows][2 degree] edges of level 0 */
     HNSW_STARTS, /* u32 [rows + 1] the first list of each slot; it has one a level above 0 */
     HNSW_UPPER,  /* u32 [lists][degree] */
-    HNSW_TWINS, /* u32 [rows] the next row that is the same as this one, HNSW_NONE behind the last; empty when none is */
+    HNSW_TWINS,  /* u32 [rows] the next row that is the same, HNSW_NONE behind the last; empty when none is */
     HNSW_N_PARTS
 } HnswPart;
 

@@ -1,10 +1,11 @@
-/* hnsw_build.c - a graph over the rows that are synced: the one built before, mended, and the new rows linked into it in
- * batches, in the order of their slots.
+/* hnsw_build.c - a graph over the rows that are synced: the one built before, mended, and the new rows linked into it
+ * in batches, in the order of their slots.
  *
- * The graph depends on rows, parameters, seed, and on which rows and removals each build found, not on threads. It is built
- * from nothing when none fits the parameters, and when more than a third of its nodes are to go.
+ * The graph depends on rows, parameters, seed, and on which rows and removals each build found, not on threads. It is
+ * built from nothing when none fits the parameters, and when more than a third of its nodes are to go.
  *
- * Memory: the graph (142 bytes a row at M 16), the rows stay in the file's map. Cost: 60,715 rows of 384 take 9.6 s of one core.
+ * Memory: the graph (142 bytes a row at M 16), the rows stay in the file's map. Cost: 60,715 rows of 384 take 9.6 s of
+ * one core.
  */
 #include "index/hnsw_build.h"
 

@@ -1,7 +1,7 @@
 /* hnsw_build.h - a graph under construction, between the files that build it (hnsw_build.c, hnsw_link.c, hnsw_mend.c).
  *
- * The same graph comes out whatever the number of threads: whatever runs in parallel reads what no one writes meanwhile, and
- * writes to lists of its own.
+ * The same graph comes out whatever the number of threads: whatever runs in parallel reads what no one writes
+ * meanwhile, and writes to lists of its own.
  */
 #ifndef PYTHIA_INDEX_HNSW_BUILD_H
 #define PYTHIA_INDEX_HNSW_BUILD_H
@@ -63,8 +63,8 @@ MUST_USE Err hnsw_twins_find(HnswBuild *b, Arena *a);
 
 /* The row of a slot becomes the walk's query. */
 MUST_USE Err hnsw_query_row(HnswWorker *w, uint32_t slot);
-/* Sorts keys best first, then chooses `most` of them at most: those that are nearer to the node than to any chosen before
- * (the paper's heuristic), then the best of those passed over. The rest of the list's room is HNSW_NONE. */
+/* Sorts keys best first, then chooses `most` of them at most: those that are nearer to the node than to any chosen
+ * before (the paper's heuristic), then the best of those passed over. The rest of the list's room is HNSW_NONE. */
 MUST_USE Err hnsw_choose(HnswWorker *w, size_t n, size_t most, size_t room, uint32_t *list /* [room] */);
 /* Links the batch into the graph. */
 MUST_USE Err hnsw_batch_link(HnswBuild *b);

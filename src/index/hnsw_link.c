@@ -1,9 +1,9 @@
 /* hnsw_link.c - a batch of nodes becomes part of the graph.
  *
- * First every node of the batch looks for its neighbours, all of them at once, each by a walk over the graph as it was before
- * the batch and by comparing the rest of the batch, and chooses its own edges. Then edges back are added, list by list: a
- * list that overflows is chosen anew. Comparing the batch makes of rows that follow each other, as
- * chunks of one file do, the neighbours that they are.
+ * First every node of the batch looks for its neighbours, all of them at once, each by a walk over the graph as it was
+ * before the batch and by comparing the rest of the batch, and chooses its own edges. Then edges back are added, list
+ * by list: a list that overflows is chosen anew. Comparing the batch makes of rows that follow each other, as chunks of
+ * one file do, the neighbours that they are.
  */
 #include <stdlib.h>
 
@@ -37,9 +37,9 @@ static int by_falling_key(const void *a, const void *b) {
     return (x < y) - (x > y);
 }
 
-/* Whether a candidate is no nearer to any of the chosen than to the node. One that is as near to both is passed over when it is
- * the chosen row once more: of many copies of a row one is chosen, and a copy of the node itself stands in no one's way (else
- * copies would choose each other alone, and be islands). */
+/* Whether a candidate is no nearer to any of the chosen than to the node. One that is as near to both is passed over
+ * when it is the chosen row once more: of many copies of a row one is chosen, and a copy of the node itself stands in
+ * no one's way (else copies would choose each other alone, and be islands). */
 static bool stands_alone(const HnswWorker *w, const int8_t *row, float score, size_t chosen) {
     size_t dim = w->walk.dim;
     float scale = row8_scale(row, dim);

@@ -1,12 +1,12 @@
 /* hnsw_mend.c - what keeps a graph navigable: closing the gaps of removed nodes, and reaching every node.
  *
- * Removed rows. A node that had an edge to a removed one chooses anew among its own neighbours and those of the removed, so
- * that ways through the removed node become edges past it.
+ * Removed rows. A node that had an edge to a removed one chooses anew among its own neighbours and those of the
+ * removed, so that ways through the removed node become edges past it.
  *
- * Reaching. Choosing drops edges, and a node may lose the last that led to it; duplicates do so often. A walk in breadth
- * from the entry finds the nodes that it does not reach; each gets an edge from the most similar node that was reached, in the
- * place of one that the walk did not need. One look at every edge, and a walk
- * for each node that is mended.
+ * Reaching. Choosing drops edges, and a node may lose the last that led to it; duplicates do so often. A walk in
+ * breadth from the entry finds the nodes that it does not reach; each gets an edge from the most similar node that was
+ * reached, in the place of one that the walk did not need. One look at every edge, and a walk for each node that is
+ * mended.
  *
  * Threads: hnsw_old_take uses the pool; hnsw_reach_all is one thread's.
  */

@@ -1,12 +1,13 @@
 /* hnsw_search.c - a walk over the graph, as wide as the filter asks.
  *
- * Removed rows and those that a filter leaves out are walked over like all others, since edges lead through them, and are
- * left out when the pool is read. So that the pool holds as many rows that may be returned as without a filter, it is wider by
- * the share that may not; and where that would cost more than comparing every row that may be returned, those are compared.
- * The two cost the same where a = sqrt(COST ef n) of n rows may be returned: 1.3 % of a million, 5 % of 60,000.
+ * Removed rows and those that a filter leaves out are walked over like all others, since edges lead through them, and
+ * are left out when the pool is read. So that the pool holds as many rows that may be returned as without a filter, it
+ * is wider by the share that may not; and where that would cost more than comparing every row that may be returned,
+ * those are compared. The two cost the same where a = sqrt(COST ef n) of n rows may be returned: 1.3 % of a million, 5
+ * % of 60,000.
  *
- * A filter may also let pass only what lies far from the query. Then the pool holds fewer of them than it should, and they
- * are compared one by one after all: no filter costs more than twice what comparing does.
+ * A filter may also let pass only what lies far from the query. Then the pool holds fewer of them than it should, and
+ * they are compared one by one after all: no filter costs more than twice what comparing does.
  *
  * Threads: any number.
  */
@@ -14,8 +15,8 @@
 #include "index/hnsw_walk.h"
 
 enum {
-    /* Nodes kept at effort 1 for 10 hits: recall@10 of 0.95 for short phrases, whose rows lie far away (8,216 chunks; 28 give
-     * 0.91). For queries that are chunks 28 give 0.98 of 60,715. */
+    /* Nodes kept at effort 1 for 10 hits: recall@10 of 0.95 for short phrases, whose rows lie far away (8,216 chunks;
+     * 28 give 0.91). For queries that are chunks 28 give 0.98 of 60,715. */
     EF = 48,
     EF_EACH = 3, /* and for each hit more than 10 */
     COST = 6     /* rows that are compared in sequence in the time that a node of the pool costs */

@@ -1,7 +1,7 @@
 /* hnsw_twins.c - rows that are the same byte for byte: the first of them is a node, the others hang on it in a chain.
  *
- * Were each a node, twenty copies would fill a walk's pool and leave it no way on: recall was 0.85 on rows that stand in
- * the index twenty times each. A hash a row.
+ * Were each a node, twenty copies would fill a walk's pool and leave it no way on: recall was 0.85 on rows that stand
+ * in the index twenty times each. A hash a row.
  */
 #include "base/hash.h"
 #include "index/hnsw_build.h"

@@ -1,11 +1,11 @@
 /* hnsw_walk.h - the walk along edges that searching and building share.
  *
- * The best nodes met stand in one array sorted by falling key, `width` of them at most. A key is a node's score and slot in
- * one number, so that a comparison is one instruction and its order is total: 32 bits of score, 31 of slot (the lower one is
- * the better), and the lowest bit tells that the node's edges were not followed yet.
+ * The best nodes met stand in one array sorted by falling key, `width` of them at most. A key is a node's score and
+ * slot in one number, so that a comparison is one instruction and its order is total: 32 bits of score, 31 of slot (the
+ * lower one is the better), and the lowest bit tells that the node's edges were not followed yet.
  *
- * A sorted array, not the two heaps of the paper: for widths up to some hundred, moving half of it costs less than a heap's
- * mispredicted branches.
+ * A sorted array, not the two heaps of the paper: for widths up to some hundred, moving half of it costs less than a
+ * heap's mispredicted branches.
  *
  * Threads: one a walk.
  */

@@ -1,5 +1,5 @@
-/* ivfpq.c - the ivfpq kind: opening and closing. Building is in ivfpq_build.c, searching in ivfpq_search.c; what it is, in
- * ivfpq.h.
+/* ivfpq.c - the ivfpq kind: opening and closing. Building is in ivfpq_build.c, searching in ivfpq_search.c; what it is,
+ * in ivfpq.h.
  */
 #include "index/ivfpq.h"
 

@@ -1,14 +1,15 @@
-/* ivfpq.h - the insides of the ivfpq kind: int8 rows in partitions, and a product quantiser's codes that say which of them
- * to compare.
+/* ivfpq.h - the insides of the ivfpq kind: int8 rows in partitions, and a product quantiser's codes that say which of
+ * them to compare.
  *
- * After Jegou, Douze and Schmid (2011): a row x of the partition of centroid c is kept as c and its residual x - c, which is
- * cut into sub-vectors, each told by the number of the nearest of 64 centroids of its own:
+ * After Jegou, Douze and Schmid (2011): a row x of the partition of centroid c is kept as c and its residual x - c,
+ * which is cut into sub-vectors, each told by the number of the nearest of 64 centroids of its own:
  *
  *     <x, q>  =  <c, q> + <x - c, q>  ~  <c, q> + sum over t of <codebook[t][code[t]], q[t]>
  *
- * The sum is one look-up a sub-vector in tables of the query (kern/scan.h), the same tables for all partitions. 64 centroids
- * and not the usual 256 or 16, since 64 bytes are what one look-up takes: 48 sub-vectors are 36 bytes a vector of content,
- * which stand as 48. What the estimate, with a margin of its error on top, does not rule out is compared as int8.
+ * The sum is one look-up a sub-vector in tables of the query (kern/scan.h), the same tables for all partitions. 64
+ * centroids and not the usual 256 or 16, since 64 bytes are what one look-up takes: 48 sub-vectors are 36 bytes a
+ * vector of content, which stand as 48. What the estimate, with a margin of its error on top, does not rule out is
+ * compared as int8.
  *
  * A dimension that the sub-vectors do not divide is filled up with zeros, so that any has about as many as asked for.
  *

@@ -1,7 +1,7 @@
 /* ivfpq_build.c - partitions, a codebook and codes over the rows that are synced.
  *
- * The partitions are partition.c's. The codebook is learnt from the residuals of a sample, one k-means a sub-vector; then
- * every row's residual is coded, a piece of rows at a time, sub-vector by sub-vector.
+ * The partitions are partition.c's. The codebook is learnt from the residuals of a sample, one k-means a sub-vector;
+ * then every row's residual is coded, a piece of rows at a time, sub-vector by sub-vector.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* ivfpq_search.c - which partitions to scan, and the tables of the codebook to scan them with.
  *
- * The nprobe partitions of the best promise (partition.h) are scanned, best first, 64 codes at a time; rows whose estimate,
- * and a margin of its error on top, is above the k-th best score so far are compared as int8 (codes.h).
+ * The nprobe partitions of the best promise (partition.h) are scanned, best first, 64 codes at a time; rows whose
+ * estimate, and a margin of its error on top, is above the k-th best score so far are compared as int8 (codes.h).
  */
 #include "index/ivfpq.h"
 
@@ -44,7 +44,8 @@ static void tables_fill(const IvfpqCodes *c, CodesQuery *q, const float *padded,
     q->shift = (offset + margin) * inverse;
 }
 
-/* nprobe partitions; with a filter as many more as it leaves fewer rows in each, and in any case until there are k rows. */
+/* nprobe partitions; with a filter as many more as it leaves fewer rows in each, and in any case until there are k
+ * rows. */
 static Err partitions_scan(Compare *s, CodesQuery *q) {
     float count = (float)q->of->in.count, asked = PROBE * s->q->effort * sqrtf(count) / compare_share(s);
     size_t nprobe = asked < count ? (size_t)asked + 1 : q->of->in.count;

@@ -1,7 +1,7 @@
 /* kmeans.c - see kmeans.h.
  *
- * |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): the nearest centroid is the one of largest x c - |c|^2 / 2, which is a matrix
- * product with -|c|^2 / 2 as its bias.
+ * |x - c|^2 = |x|^2 - 2 (x c - |c|^2 / 2): the nearest centroid is the one of largest x c - |c|^2 / 2, which is a
+ * matrix product with -|c|^2 / 2 as its bias.
  */
 #include "index/kmeans.h"
 
@@ -76,8 +76,8 @@ Err kmeans_assign(const float *centroids, size_t k, size_t dim, const float *row
     return err;
 }
 
-/* Half of what a centroid costs as the second one of a row, but for what is the same for all. score: <x, c> - |c|^2 / 2;
- * along, own: <c, r> and <x, r>, r being the residual to the first, of length 1. */
+/* Half of what a centroid costs as the second one of a row, but for what is the same for all. score: <x, c> - |c|^2 /
+ * 2; along, own: <c, r> and <x, r>, r being the residual to the first, of length 1. */
 static inline float second_cost(float score, float along, float own) {
     return 0.5f * (own - along) * (own - along) - score;
 }
@@ -157,7 +157,8 @@ static void means(const float *rows, size_t n, size_t dim, size_t k, const uint3
         for (size_t d = 0; d < dim && sizes[c]; d++) centroids[c * dim + d] /= (float)sizes[c];
 }
 
-/* An empty centroid shares the rows of the fullest one: it is set a little off on its one side, that one on the other. */
+/* An empty centroid shares the rows of the fullest one: it is set a little off on its one side, that one on the
+ * other. */
 static void split(size_t dim, size_t k, uint32_t *sizes, float *centroids) {
     for (size_t c = 0; c < k; c++) {
         if (sizes[c]) continue;

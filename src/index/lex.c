@@ -1,9 +1,9 @@
 /* lex.c - the handle of a lexical index: adding, removing, syncing, views for searches.
  *
- * A writer has segments that searches see (view), segments that it wrote since the last sync because its memory was full
- * (flushed), and documents in memory. lex_sync writes the last ones, with the removals, and makes a new view of everything.
- * Nothing of an existing file is ever changed, so a search holds its view for as long as it likes; the files of segments that
- * a merge replaced are unlinked at once and live on in the maps.
+ * A writer has segments that searches see (view), segments that it wrote since the last sync because its memory was
+ * full (flushed), and documents in memory. lex_sync writes the last ones, with the removals, and makes a new view of
+ * everything. Nothing of an existing file is ever changed, so a search holds its view for as long as it likes; the
+ * files of segments that a merge replaced are unlinked at once and live on in the maps.
  */
 #include <assert.h>
 #include <stdio.h>

@@ -3,29 +3,30 @@
  *     score = sum over the query's terms of  weight * idf * tf (k1 + 1) / (tf + k1 (1 - b + b length / mean length))
  *     idf   = ln(1 + (N - df + 0.5) / (df + 0.5)),   tf = sum over fields of field weight * occurrences
  *
- * (Robertson & Zaragoza 2009, the simple form of BM25F; idf as Lucene has it.) length: terms of all fields, those that share
- * a position with the one before not counted. Occurrences count up to 255 a field, lengths up to 65,535.
+ * (Robertson & Zaragoza 2009, the simple form of BM25F; idf as Lucene has it.) length: terms of all fields, those that
+ * share a position with the one before not counted. Occurrences count up to 255 a field, lengths up to 65,535.
  *
  * Documents are numbered 0, 1, 2 ... in order of adding; each keeps the id that the caller gave (a chunk's). Fields are
  * turned into terms by the Analyzer (analyze.h), which keeps the text nowhere: the index has terms and positions only.
  *
- * Life: an index is a folder of immutable segments, lex-<generation>-<first>-<end>.seg, each over the documents [first, end).
- * A writer gathers documents in memory; lex_sync writes them as a segment and tells the count of numbers given so far; the
- * caller commits that count in its own transaction and hands it back as LexSpec.committed at the next open. Removals travel
- * in the segment too, so that they count when it does: the store's commit is the only commit (docs/adr/0003), and kill -9
- * at any moment leaves exactly what was committed.
+ * Life: an index is a folder of immutable segments, lex-<generation>-<first>-<end>.seg, each over the documents [first,
+ * end). A writer gathers documents in memory; lex_sync writes them as a segment and tells the count of numbers given so
+ * far; the caller commits that count in its own transaction and hands it back as LexSpec.committed at the next open.
+ * Removals travel in the segment too, so that they count when it does: the store's commit is the only commit
+ * (docs/adr/0003), and kill -9 at any moment leaves exactly what was committed.
  *
- * Statistics (N, df, mean length) are those of the documents that can be found, in all segments together: the same documents
- * have the same scores, whatever came and went before them. Nobody keeps the terms of a removed document, so a search looks
- * for those that are still in its terms' postings and counts them out; it reads the blocks that may have one, which are few
- * until the next merge drops them. (Lucene counts them in until then, and its scores depend on when it merges.)
+ * Statistics (N, df, mean length) are those of the documents that can be found, in all segments together: the same
+ * documents have the same scores, whatever came and went before them. Nobody keeps the terms of a removed document, so
+ * a search looks for those that are still in its terms' postings and counts them out; it reads the blocks that may have
+ * one, which are few until the next merge drops them. (Lucene counts them in until then, and its scores depend on when
+ * it merges.)
  *
- * Ranking is exact: what is skipped is proven not to belong among the k (lex_search.c), and sums are whole numbers, so the
- * order in which terms are added changes nothing; the same scores, bit for bit, as with LexSearch.exhaustive.
+ * Ranking is exact: what is skipped is proven not to belong among the k (lex_search.c), and sums are whole numbers, so
+ * the order in which terms are added changes nothing; the same scores, bit for bit, as with LexSearch.exhaustive.
  *
- * Threads: any number of searches beside one writer, in this process or another. A reader keeps the segments it was opened
- * with; searches of a writer's own handle see what its last lex_sync or lex_merge left. lex_add, lex_remove, lex_sync,
- * lex_merge and lex_compact are for one thread.
+ * Threads: any number of searches beside one writer, in this process or another. A reader keeps the segments it was
+ * opened with; searches of a writer's own handle see what its last lex_sync or lex_merge left. lex_add, lex_remove,
+ * lex_sync, lex_merge and lex_compact are for one thread.
  */
 #ifndef PYTHIA_INDEX_LEX_H
 #define PYTHIA_INDEX_LEX_H
@@ -59,19 +60,21 @@ typedef struct {
 
 enum { LEX_FULL = 16 << 20 };
 
-/* Segments are missing though committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the command
- * that rebuilds. Every checksum is looked at (some 20 GB/s). A writer removes what a crash left behind. */
+/* Segments are missing though committed > 0: ERR_NO_INDEX; damaged: ERR_CORRUPT with file and byte; both name the
+ * command that rebuilds. Every checksum is looked at (some 20 GB/s). A writer removes what a crash left behind. */
 MUST_USE Err lex_open(LexIndex **out, const LexSpec *spec);
 void lex_close(LexIndex *ix); /* NULL is fine; no search may be under way */
 
 /* ---- writing ---- */
 
-/* Adds a document; *number is its. The analyser is the caller's, for this thread. Invisible until lex_sync; when much is
- * gathered it is written out, still invisible. After a failure of lex_add or lex_sync the handle takes no more: close it and
- * open it again with what is committed. Cost: some 12 us a chunk of 400 bytes, nearly all of it the analyser and counting. */
+/* Adds a document; *number is its. The analyser is the caller's, for this thread. Invisible until lex_sync; when much
+ * is gathered it is written out, still invisible. After a failure of lex_add or lex_sync the handle takes no more:
+ * close it and open it again with what is committed. Cost: some 12 us a chunk of 400 bytes, nearly all of it the
+ * analyser and counting. */
 MUST_USE Err lex_add(LexIndex *ix, Analyzer *a, int64_t id, const Str fields[LEX_FIELDS], uint32_t *number);
 
-/* Documents that are analysed on any thread on their way into an index: nearly all that lex_add costs. Threads: one a batch. */
+/* Documents that are analysed on any thread on their way into an index: nearly all that lex_add costs. Threads: one a
+ * batch. */
 typedef struct LexBatch LexBatch;
 MUST_USE Err lex_batch_open(LexBatch **out);
 void lex_batch_close(LexBatch *b); /* NULL is fine */
@@ -79,30 +82,31 @@ void lex_batch_clear(LexBatch *b); /* no documents; memory that is not much is k
 /* After a failure only clear and close are allowed. */
 MUST_USE Err lex_batch_add(LexBatch *b, Analyzer *a, const Str fields[LEX_FIELDS]);
 uint32_t lex_batch_size(const LexBatch *b); /* documents in it */
-/* As lex_add of its documents [from, from + n) one after the other, with the ids first, first + 1 … Cost: a look-up a distinct
- * term of the batch, once for all of its parts; some tenth of what lex_add costs. */
+/* As lex_add of its documents [from, from + n) one after the other, with the ids first, first + 1 … Cost: a look-up a
+ * distinct term of the batch, once for all of its parts; some tenth of what lex_add costs. */
 MUST_USE Err lex_add_batch(LexIndex *ix, LexBatch *b, uint32_t from, uint32_t n, int64_t first);
 
-/* Removes every document with an id in the ranges (sorted, apart) that the last lex_sync covers, from the next lex_sync on;
- * *n_removed of them (NULL: not asked for). ERR_INPUT for ranges out of order. */
+/* Removes every document with an id in the ranges (sorted, apart) that the last lex_sync covers, from the next lex_sync
+ * on; *n_removed of them (NULL: not asked for). ERR_INPUT for ranges out of order. */
 MUST_USE Err lex_remove(LexIndex *ix, const ChunkRange *ranges, size_t n, size_t *n_removed);
 
-/* Everything added and removed is durable from here; *committed is the count to commit. A sync of removals alone uses up one
- * number, so that the count tells of it. Nothing to write costs nothing. */
+/* Everything added and removed is durable from here; *committed is the count to commit. A sync of removals alone uses
+ * up one number, so that the count tells of it. Nothing to write costs nothing. */
 MUST_USE Err lex_sync(LexIndex *ix, uint32_t *committed);
 
-/* Whether lex_merge(ix, false) has something to join: the caller's store must be durable by then, since a merge removes the
- * segments that an older count names. */
+/* Whether lex_merge(ix, false) has something to join: the caller's store must be durable by then, since a merge removes
+ * the segments that an older count names. */
 bool lex_merge_due(const LexIndex *ix);
 
-/* Joins segments where it pays (more than 8 of them behind the last full one: those of like size at the end; or a third of one
- * removed); `all`: to one, without what is removed. To be called when the count of the last lex_sync is committed, durably.
- * Numbers stay as they are.
- * Nothing to do is ERR_OK; a deadline or any other failure leaves the segments as they were. */
+/* Joins segments where it pays (more than 8 of them behind the last full one: those of like size at the end; or a third
+ * of one removed); `all`: to one, without what is removed. To be called when the count of the last lex_sync is
+ * committed, durably. Numbers stay as they are. Nothing to do is ERR_OK; a deadline or any other failure leaves the
+ * segments as they were. */
 MUST_USE Err lex_merge(LexIndex *ix, bool all, const Deadline *deadline);
 
-/* Writes the index anew as generation + 1 without removed documents, numbered without gaps; *committed is the count to commit
- * with it. The old files stay until lex_drop, this handle on the old generation. Worth it when most numbers are removed. */
+/* Writes the index anew as generation + 1 without removed documents, numbered without gaps; *committed is the count to
+ * commit with it. The old files stay until lex_drop, this handle on the old generation. Worth it when most numbers are
+ * removed. */
 MUST_USE Err lex_compact(LexIndex *ix, uint32_t *committed);
 
 /* Removes a generation's files. */
@@ -113,8 +117,8 @@ MUST_USE Err lex_drop(const char *dir, uint64_t generation);
 typedef enum { LEX_SHOULD, LEX_MUST, LEX_MUST_NOT } LexOccur;
 typedef enum { LEX_TERM, LEX_PHRASE, LEX_PREFIX } LexKind;
 
-/* A term, terms that stand one behind the other in one field, or all terms that begin so. A phrase and a prefix score as
- * one term does that stands where they do. MUST and MUST_NOT decide what is found; a MUST scores as well. */
+/* A term, terms that stand one behind the other in one field, or all terms that begin so. A phrase and a prefix score
+ * as one term does that stands where they do. MUST and MUST_NOT decide what is found; a MUST scores as well. */
 typedef struct {
     LexKind kind;
     LexOccur occur;
@@ -131,9 +135,9 @@ typedef struct {
 #define LEX_CLAUSES_MAX 256 /* of a query; words take 224 of them at most, further ones are not looked at */
 #define LEX_PHRASE_MAX  32  /* terms of a phrase; further ones are not looked at */
 
-/* Words, and "phrases", which must stand; a quote without a partner is a blank. operators: also +word, -word (also before
- * a phrase) and word*. "how", "does", "with" and their like (base/english.h) count 0.4 of what other words do. Everything is in
- * the arena. A query without a word has no clauses. */
+/* Words, and "phrases", which must stand; a quote without a partner is a blank. operators: also +word, -word (also
+ * before a phrase) and word*. "how", "does", "with" and their like (base/english.h) count 0.4 of what other words do.
+ * Everything is in the arena. A query without a word has no clauses. */
 MUST_USE Err lex_query_read(Arena *arena, Analyzer *a, Str text, bool operators, LexQuery *out);
 
 typedef struct {
@@ -165,8 +169,8 @@ typedef struct {
     LexReport *report;           /* NULL: not asked for */
 } LexSearch;
 
-/* out: [k], by falling score, ties by rising number; *n of them: all that match when there are fewer than k. Empty terms,
- * a phrase without terms, settings out of range: ERR_INPUT. */
+/* out: [k], by falling score, ties by rising number; *n of them: all that match when there are fewer than k. Empty
+ * terms, a phrase without terms, settings out of range: ERR_INPUT. */
 MUST_USE Err lex_search(const LexIndex *ix, const LexQuery *q, const LexSearch *how, LexHit *out, size_t *n);
 
 /* Sets the bits of live documents with an id in the ranges (sorted, apart); bits: [(numbers + 63) / 64], numbers from
@@ -180,8 +184,8 @@ MUST_USE Err lex_term_count(const LexIndex *ix, Str term, uint32_t *n);
 
 /* ---- looking after it ---- */
 
-/* Ids of the documents that can be found, in order of their numbers: out [room], at most that many. Returns how many there
- * are. */
+/* Ids of the documents that can be found, in order of their numbers: out [room], at most that many. Returns how many
+ * there are. */
 size_t lex_ids(const LexIndex *ix, int64_t *out, size_t room);
 
 typedef struct {
@@ -197,8 +201,8 @@ typedef struct {
 } LexStats;
 void lex_stats(const LexIndex *ix, LexStats *out);
 
-/* Reads everything: checksums, order of terms and numbers, counts. One line a finding into report; ERR_CORRUPT when there
- * was one. */
+/* Reads everything: checksums, order of terms and numbers, counts. One line a finding into report; ERR_CORRUPT when
+ * there was one. */
 MUST_USE Err lex_check(const LexIndex *ix, Buf *report);
 
 #endif

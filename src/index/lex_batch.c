@@ -1,8 +1,8 @@
-/* lex_batch.c - documents analysed beside an index: a writer's memory (lex_buffer.h) without the writer, and what its terms are
- * called in the index that it goes into.
+/* lex_batch.c - documents analysed beside an index: a writer's memory (lex_buffer.h) without the writer, and what its
+ * terms are called in the index that it goes into.
  *
- * One batch after the other goes through the same memory, which is given back where a large one left much of it: many stand
- * side by side.
+ * One batch after the other goes through the same memory, which is given back where a large one left much of it: many
+ * stand side by side.
  */
 #include <stdlib.h>
 

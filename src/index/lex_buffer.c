@@ -1,9 +1,9 @@
 /* lex_buffer.c - see lex_buffer.h.
  *
- * Each term is looked up once, in one hash table, and leaves 8 bytes: its number and its place. A segment wants them by term;
- * since they stand in order of documents, a counting sort by the terms' numbers gives each term its postings, in order. Lists
- * that grow term by term (the usual way) were not tried: they cost memory for their gaps and a cache miss an occurrence while
- * documents come in, where the sort pays its two only once, at 8 ns each.
+ * Each term is looked up once, in one hash table, and leaves 8 bytes: its number and its place. A segment wants them by
+ * term; since they stand in order of documents, a counting sort by the terms' numbers gives each term its postings, in
+ * order. Lists that grow term by term (the usual way) were not tried: they cost memory for their gaps and a cache miss
+ * an occurrence while documents come in, where the sort pays its two only once, at 8 ns each.
  */
 #include "index/lex_buffer.h"
 

@@ -26,9 +26,9 @@ typedef struct {
 
 /* Analyses a document's fields. After an error only lex_buffer_clear is allowed. */
 MUST_USE Err lex_buffer_add(LexBuffer *b, Analyzer *a, int64_t id, const Str fields[LEX_FIELDS]);
-/* Documents [at, at + n) of `from`, behind those that are here; the first one gets the id `first`, the others follow. numbers
- * [from->terms.count]: those here of its terms, LEX_NO_TERM before they are known; one array for all parts of it, as long as
- * neither buffer is cleared. Errors as above. */
+/* Documents [at, at + n) of `from`, behind those that are here; the first one gets the id `first`, the others follow.
+ * numbers [from->terms.count]: those here of its terms, LEX_NO_TERM before they are known; one array for all parts of
+ * it, as long as neither buffer is cleared. Errors as above. */
 MUST_USE Err lex_buffer_append(LexBuffer *b, const LexBuffer *from, uint32_t at, uint32_t n, int64_t first,
                                uint32_t *numbers);
 /* A document without a term, with id 0. */

@@ -1,4 +1,5 @@
-/* lex_check.c - lex_check: everything that a lexical index holds is read once and compared with what it says of itself. */
+/* lex_check.c - lex_check: everything that a lexical index holds is read once and compared with what it says of
+ * itself. */
 #include <stdlib.h>
 
 #include "index/lex_view.h"

@@ -1,7 +1,9 @@
-/* lex_list.h - what a search walks over: the documents of one clause in one segment, each with what it gains by it. Private.
+/* lex_list.h - what a search walks over: the documents of one clause in one segment, each with what it gains by it.
+ * Private.
  *
- * A gain is a whole number: weight * tf / (tf + norm), times a scale that the query chooses so that no sum passes 2^31. Whole
- * numbers can be added in any order, which is what lets a search skip and still give the same bits (lex_search.c).
+ * A gain is a whole number: weight * tf / (tf + norm), times a scale that the query chooses so that no sum passes 2^31.
+ * Whole numbers can be added in any order, which is what lets a search skip and still give the same bits
+ * (lex_search.c).
  */
 #ifndef PYTHIA_INDEX_LEX_LIST_H
 #define PYTHIA_INDEX_LEX_LIST_H

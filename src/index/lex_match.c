@@ -1,7 +1,8 @@
-/* lex_match.c - documents that hold a phrase, or any term with a prefix, with the tf that one term in their place would have.
+/* lex_match.c - documents that hold a phrase, or any term with a prefix, with the tf that one term in their place would
+ * have.
  *
- * A phrase: the rarest of its terms leads; documents that hold all of them are compared position by position, field by field.
- * Positions are read a block at a time and only of blocks that hold such a document.
+ * A phrase: the rarest of its terms leads; documents that hold all of them are compared position by position, field by
+ * field. Positions are read a block at a time and only of blocks that hold such a document.
  */
 #include "index/lex_list.h"
 

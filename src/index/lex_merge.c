@@ -1,7 +1,8 @@
-/* lex_merge.c - joining segments: their dictionaries are walked side by side, each term's postings are read in order of the
- * documents, those of removed documents left out, and written anew. Memory is twice the new segment's, which is why full ones are
- * joined no more: it is bounded however large the index grows, and searches look into a segment more for each 150,000 chunks or so.
- * Files that a new segment replaces are unlinked when it is durable. A crash before that leaves both, of which the longer one counts (lex_open.c).
+/* lex_merge.c - joining segments: their dictionaries are walked side by side, each term's postings are read in order of
+ * the documents, those of removed documents left out, and written anew. Memory is twice the new segment's, which is why
+ * full ones are joined no more: it is bounded however large the index grows, and searches look into a segment more for
+ * each 150,000 chunks or so. Files that a new segment replaces are unlinked when it is durable. A crash before that
+ * leaves both, of which the longer one counts (lex_open.c).
  */
 #include <stdlib.h>
 
@@ -86,8 +87,8 @@ static Err term_join(Merge *m, bool *more) {
     return m->writer.err;
 }
 
-/* What was read of the sources need not stay in memory beside the new segment, which is read back once it is written: of an index of
- * 50 MB as much less at the peak. Who searches meanwhile has it read again. */
+/* What was read of the sources need not stay in memory beside the new segment, which is read back once it is written:
+ * of an index of 50 MB as much less at the peak. Who searches meanwhile has it read again. */
 static void sources_forget(const Merge *m) {
     for (size_t i = 0; i < m->n; i++) {
         const FileMap *map = &m->sources[i].seg->built->map;

@@ -1,10 +1,11 @@
 /* lex_open.c - which of a folder's segments hold the committed documents.
  *
- * Segments of a generation lie inside of each other or apart, never across: one is written behind all others, and a merge
- * joins whole neighbours. So from each document on, the longest segment that ends at or before the committed count is the
- * one to take: those inside of it are what a merge has left over. When none ends in time, a merge has gone past the count
- * that this reader was told (the store has moved on since): then the shortest is taken, and what is behind the count is not
- * shown. A segment that a crash left uncommitted begins at or behind the count, so nobody comes to it.
+ * Segments of a generation lie inside of each other or apart, never across: one is written behind all others, and a
+ * merge joins whole neighbours. So from each document on, the longest segment that ends at or before the committed
+ * count is the one to take: those inside of it are what a merge has left over. When none ends in time, a merge has gone
+ * past the count that this reader was told (the store has moved on since): then the shortest is taken, and what is
+ * behind the count is not shown. A segment that a crash left uncommitted begins at or behind the count, so nobody comes
+ * to it.
  */
 #include <dirent.h>
 #include <errno.h>

@@ -1,9 +1,9 @@
 /* lex_pack.h - numbers in as few bits as they need: what postings, positions and ids are written in.
  *
- * n numbers of `bits` bits each stand one behind the other, lowest bit first. A reader loads 8 bytes at a time wherever a
- * number begins, so LEX_SLACK bytes must stand behind the last one (parts of a segment end in as many zeros). That is plain
- * C and needs some 1.3 cycles a number; the layouts that SIMD wants (four or eight lanes) cost more bytes in the short
- * blocks that most terms have.
+ * n numbers of `bits` bits each stand one behind the other, lowest bit first. A reader loads 8 bytes at a time wherever
+ * a number begins, so LEX_SLACK bytes must stand behind the last one (parts of a segment end in as many zeros). That is
+ * plain C and needs some 1.3 cycles a number; the layouts that SIMD wants (four or eight lanes) cost more bytes in the
+ * short blocks that most terms have.
  *
  * Small: a number >= 0 rounded to 4 significant bits and an exponent, in a byte that keeps the order: bounds of blocks.
  */
@@ -70,10 +70,10 @@ static inline uint64_t lex_varint(const uint8_t **at, const uint8_t *end) {
 
 /* ---- runs ----
  *
- * n numbers (n is known to who reads): below LEX_VARINTS_BELOW as varints; else a byte of bits, the numbers' low bits packed,
- * and where that byte has LEX_EXCEPTIONS set, after it, a byte of how many numbers have more bits than that, and behind the
- * packed ones, of each its place (a byte) and its upper bits (a varint). One frequent word in a rare place does not widen
- * 127 others then: 31.8 -> 27 % of the text on 98,559 chunks. (PFOR: Zukowski et al. 2006.) */
+ * n numbers (n is known to who reads): below LEX_VARINTS_BELOW as varints; else a byte of bits, the numbers' low bits
+ * packed, and where that byte has LEX_EXCEPTIONS set, after it, a byte of how many numbers have more bits than that,
+ * and behind the packed ones, of each its place (a byte) and its upper bits (a varint). One frequent word in a rare
+ * place does not widen 127 others then: 31.8 -> 27 % of the text on 98,559 chunks. (PFOR: Zukowski et al. 2006.) */
 
 enum { LEX_VARINTS_BELOW = 8, LEX_RUN = 128, LEX_EXCEPTIONS = 64 };
 /* Bytes that a run may take. */
@@ -153,9 +153,9 @@ static inline bool lex_run(const uint8_t **at, const uint8_t *end, size_t n, uin
 
 /* ---- pairs ----
  *
- * The few postings of a rare term: of each the distance and, in its lowest two bits, the code; codes from 3 on follow by
- * themselves. Half the terms of a tree of code are in one document, where that is three bytes instead of four: .7 % of the
- * text on 98,559 chunks. */
+ * The few postings of a rare term: of each the distance and, in its lowest two bits, the code; codes from 3 on follow
+ * by themselves. Half the terms of a tree of code are in one document, where that is three bytes instead of four: .7 %
+ * of the text on 98,559 chunks. */
 
 enum { LEX_CODES_LOW = 3 };
 

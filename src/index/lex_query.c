@@ -6,8 +6,8 @@
 #include "base/map.h"
 
 enum { WORDS_MAX = LEX_CLAUSES_MAX - 32 }; /* a phrase behind many words must stand all the same */
-/* What "how", "does", "with" count beside other words. In code they are as rare as names are, so their idf takes them for what
- * the question is about; left out altogether they are missed in titles and comments (docs/adr/0017). */
+/* What "how", "does", "with" count beside other words. In code they are as rare as names are, so their idf takes them
+ * for what the question is about; left out altogether they are missed in titles and comments (docs/adr/0017). */
 static const float ASKING_WEIGHT = 0.4f;
 
 typedef struct {
@@ -66,8 +66,8 @@ static Err text_add(Reader *r, Str text) {
     return r->err;
 }
 
-/* The terms of a piece of text as one clause; a piece without a word is none. An identifier's whole stands where its first
- * part does, so a phrase need not ask for it. */
+/* The terms of a piece of text as one clause; a piece without a word is none. An identifier's whole stands where its
+ * first part does, so a phrase need not ask for it. */
 static Err piece_add(Reader *r, Str text, LexKind kind, LexOccur occur) {
     r->n_terms = 0;
     r->whole = (Str){0};

@@ -1,18 +1,20 @@
 /* lex_search.c - the k best documents of a query, without looking at most of those that match.
  *
- * Segment by segment, in windows of 4,096 documents. Of each list (a clause's documents) the most that it can give inside of
- * the window is known from its blocks' bounds (Ding & Suel 2011, Block-Max; here once a window). Lists are sorted by that;
- * as many of the weakest as together cannot pass the k-th score found so far are not essential (Turtle & Flood 1995,
- * MaxScore): a document that only they hold cannot enter. The essential ones are added into 4,096 sums, and documents whose
- * sum with all that the others could add passes the k-th score are completed by looking the others up, strongest first, until
- * it is clear that they do not. A window whose lists cannot pass together is not touched.
+ * Segment by segment, in windows of 4,096 documents. Of each list (a clause's documents) the most that it can give
+ * inside of the window is known from its blocks' bounds (Ding & Suel 2011, Block-Max; here once a window). Lists are
+ * sorted by that; as many of the weakest as together cannot pass the k-th score found so far are not essential (Turtle
+ * & Flood 1995, MaxScore): a document that only they hold cannot enter. The essential ones are added into 4,096 sums,
+ * and documents whose sum with all that the others could add passes the k-th score are completed by looking the others
+ * up, strongest first, until it is clear that they do not. A window whose lists cannot pass together is not touched.
  *
- * Sums are whole numbers (lex_list.h), bounds are above every gain that they stand for, documents come in rising order and a
- * tie goes to the earlier one: so whatever is skipped could not have entered, and the result is the exhaustive one bit by bit.
+ * Sums are whole numbers (lex_list.h), bounds are above every gain that they stand for, documents come in rising order
+ * and a tie goes to the earlier one: so whatever is skipped could not have entered, and the result is the exhaustive
+ * one bit by bit.
  *
- * Windows instead of a document at a time (WAND): the inner loop is an addition without a branch, where WAND sorts its lists
- * anew for each document; Lucene changed over for the same reason. Must, must not and filters are bitmaps that a document
- * is looked up in when its sum is good enough, which few are; a window without an allowed document is not touched.
+ * Windows instead of a document at a time (WAND): the inner loop is an addition without a branch, where WAND sorts its
+ * lists anew for each document; Lucene changed over for the same reason. Must, must not and filters are bitmaps that a
+ * document is looked up in when its sum is good enough, which few are; a window without an allowed document is not
+ * touched.
  *
  * Memory: LexScratch, about 20 KB and what its largest query took.
  */
@@ -153,7 +155,8 @@ static uint32_t window_bound(LexList *l, uint32_t base, uint32_t end) {
     return most;
 }
 
-/* Sorts the lists by what they can give here, and finds how many are not essential. False: none can pass the k-th score. */
+/* Sorts the lists by what they can give here, and finds how many are not essential. False: none can pass the k-th
+ * score. */
 static bool window_plan(Part *p, uint32_t base, uint32_t end) {
     const Search *s = p->search;
     uint64_t sum = 0;

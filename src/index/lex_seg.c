@@ -1,7 +1,7 @@
 /* lex_seg.c - reading a segment; the format is in lex_seg.h.
  *
- * Opening compares the sizes of all parts with the numbers of the segment, so that lengths, ids and tuples can be looked up
- * without a check afterwards. The dictionary and the postings are checked as they are read.
+ * Opening compares the sizes of all parts with the numbers of the segment, so that lengths, ids and tuples can be
+ * looked up without a check afterwards. The dictionary and the postings are checked as they are read.
  */
 #include "index/lex_seg.h"
 

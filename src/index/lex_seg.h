@@ -16,22 +16,21 @@
  *   REMOVED  u32, numbers of documents, here or earlier, that are removed from this segment on; rising
  *   DROPPED  bitmap of documents whose postings a merge left out; missing when there are none
  *
- * A posting is a document (counted from `first`) and a code. Postings stand in blocks of 128, the last one shorter. A block
- * is its documents' distances to the one before, less one, then the codes, each a run, or fewer than eight pairs of both
- * (lex_pack.h). A term of several blocks
- * begins with a directory, 12 bytes a block:
+ * A posting is a document (counted from `first`) and a code. Postings stand in blocks of 128, the last one shorter. A
+ * block is its documents' distances to the one before, less one, then the codes, each a run, or fewer than eight pairs
+ * of both (lex_pack.h). A term of several blocks begins with a directory, 12 bytes a block:
  *
  *      0  4  last document         4  2  bytes of the block
  *      6  6  three points (tf, length), as small numbers: each posting of the block has no more tf and no less length
  *            than one of the points. tf is by the weights in the words, times TF_UNIT. So the best that a block can give
  *            is known for any k1, b and mean length, and any other weights too (by the ratio)
  *
- * Positions: of each posting, field by field, the distance of each occurrence to the one before in that field; in runs of
- * 128 numbers. A block's positions begin a run; those of a term of several blocks stand behind how many bytes each block's
- * take, in runs of 128 too. So ranking never reads any, and a phrase reads those of the blocks that it meets.
+ * Positions: of each posting, field by field, the distance of each occurrence to the one before in that field; in runs
+ * of 128 numbers. A block's positions begin a run; those of a term of several blocks stand behind how many bytes each
+ * block's take, in runs of 128 too. So ranking never reads any, and a phrase reads those of the blocks that it meets.
  *
- * Checksums are looked at when the file is opened; what is in it is still not believed: every document, code and offset that
- * is read is compared with its bounds (a file with right checksums may have been written by somebody else).
+ * Checksums are looked at when the file is opened; what is in it is still not believed: every document, code and offset
+ * that is read is compared with its bounds (a file with right checksums may have been written by somebody else).
  *
  * Threads: a LexSeg is immutable but for refs.
  */
@@ -59,9 +58,9 @@ enum {
     PART_DROPPED,
     LEX_PARTS
 };
-/* Sizes of a term in one byte: df - 1 in 0..6, and how many bytes its postings take beyond one a document and its positions
- * beyond one a document, 0..5 each, in mixed radix. LEX_SIZES_WIDE stands before three varints instead. Three terms of four
- * are in fewer than eight documents: a third byte less of each was 1.9 % of the text. */
+/* Sizes of a term in one byte: df - 1 in 0..6, and how many bytes its postings take beyond one a document and its
+ * positions beyond one a document, 0..5 each, in mixed radix. LEX_SIZES_WIDE stands before three varints instead. Three
+ * terms of four are in fewer than eight documents: a third byte less of each was 1.9 % of the text. */
 enum { LEX_SIZES_DF = 7, LEX_SIZES_MORE = 6, LEX_SIZES_WIDE = 255 };
 /* Two words each from SEG_LENGTH on: numbers of 64 bits. SEG_WEIGHTS: four floats. */
 enum { LEX_LAYOUT = 1 }; /* of the parts, as told above; rises with every change of them */

@@ -9,8 +9,8 @@ enum { TABLE_LEAST = 256, WHOLE_MAX = 16 };
 
 static Err memory_out(void) { return err_set(ERR_NOMEM, "out of memory for the terms of documents"); }
 
-/* head and tail: reads of at most 8 bytes that never leave the term. The bytes' order in a word does not matter, since the words
- * are only compared with each other. */
+/* head and tail: reads of at most 8 bytes that never leave the term. The bytes' order in a word does not matter, since
+ * the words are only compared with each other. */
 static LexTerm term_of(Str s) {
     LexTerm t = {.p = s.p, .n = (uint32_t)s.n};
     const size_t n = s.n;

@@ -1,7 +1,7 @@
-/* lex_terms.h - the distinct terms of documents on their way into the index, numbered in order of their first occurrence.
- * Private to the room. A hash table for short strings: nearly all terms have at most 16 bytes and are told apart by two words of
- * 64 bits, without a look at the bytes themselves. (The general map cost a fifth of the CPU of putting words in: a call to hash, one
- * to compare, and two cache misses an occurrence.) Threads: one.
+/* lex_terms.h - the distinct terms of documents on their way into the index, numbered in order of their first
+ * occurrence. Private to the room. A hash table for short strings: nearly all terms have at most 16 bytes and are told
+ * apart by two words of 64 bits, without a look at the bytes themselves. (The general map cost a fifth of the CPU of
+ * putting words in: a call to hash, one to compare, and two cache misses an occurrence.) Threads: one.
  */
 #ifndef PYTHIA_INDEX_LEX_TERMS_H
 #define PYTHIA_INDEX_LEX_TERMS_H

@@ -1,5 +1,5 @@
-/* lex_write.h - writing a segment: terms in rising order, of each its postings in rising order. Both who empties the memory
- * of a writer (lex_buffer.c) and who joins segments (lex_merge.c) write through this. Private to the room.
+/* lex_write.h - writing a segment: terms in rising order, of each its postings in rising order. Both who empties the
+ * memory of a writer (lex_buffer.c) and who joins segments (lex_merge.c) write through this. Private to the room.
  *
  *     seg_writer_open, then for each term: seg_writer_room, seg_writer_posting and seg_writer_delta ..., seg_writer_term;
  *     seg_writer_end; seg_writer_close always

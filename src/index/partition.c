@@ -121,8 +121,8 @@ Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t itera
 }
 
 void parting_out(Parting *p, uint32_t *words, BuiltPart *parts) {
-    /* Of first vectors alone: the second ones lie further off, and radii with them would make searches look at twice as much for
-     * less. How many those are stands in starts for the moment. */
+    /* Of first vectors alone: the second ones lie further off, and radii with them would make searches look at twice as
+     * much for less. How many those are stands in starts for the moment. */
     for (size_t c = 0; c < p->count; c++) p->starts[c + 1] = 0;
     for (size_t i = 0; i < p->n_live; i++) {
         p->radii[p->nearest[i]] += p->lengths[i];

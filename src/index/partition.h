@@ -1,8 +1,9 @@
-/* partition.h - rows parted by k-means: what flat and ivfpq build their codes upon, and the order a search takes them in.
+/* partition.h - rows parted by k-means: what flat and ivfpq build their codes upon, and the order a search takes them
+ * in.
  *
- * Coded vectors stand partition by partition without gaps, by rising slot in each; a block of 64 may hold the end of one
- * partition and the beginning of the next. A kind's built file (built.h) begins with the words and parts told here, then
- * come its own.
+ * Coded vectors stand partition by partition without gaps, by rising slot in each; a block of 64 may hold the end of
+ * one partition and the beginning of the next. A kind's built file (built.h) begins with the words and parts told here,
+ * then come its own.
  *
  * Threads: a Parting is its builder's, a Probe its search's; Partitions are immutable.
  */
@@ -52,8 +53,8 @@ enum { PARTITION_PIECE = 512 /* rows of a piece of work */ };
 
 /* Finds the live rows. Memory is of a everywhere. */
 MUST_USE Err parting_begin(Parting *p, Arena *a);
-/* Parts them: k-means on `sample` of them (all when there are fewer), every row to its nearest centroid; and, twice, to a
- * second one (kmeans.h) where there is one. n_live > 0. */
+/* Parts them: k-means on `sample` of them (all when there are fewer), every row to its nearest centroid; and, twice, to
+ * a second one (kmeans.h) where there is one. n_live > 0. */
 MUST_USE Err parting_make(Parting *p, Arena *a, size_t count, size_t sample, size_t iterations, bool twice);
 /* floats [m, dim] of m live rows drawn evenly, to be freed; m is cut to n_live. drawn: which of `live`. */
 MUST_USE Err parting_sample(const Parting *p, Arena *a, size_t *m, uint32_t **drawn, float **sample);
@@ -75,8 +76,8 @@ typedef struct {
 
 /* ERR_CORRUPT when the parts' lengths do not fit each other: asked by each search. */
 MUST_USE Err partitions_read(const BuiltFile *f, const Built *b, size_t dim, Partitions *out);
-/* ERR_CORRUPT when what they hold makes no partitions: asked of a file that is opened. times: that a row may stand in them. 1 ns
- * a vector. */
+/* ERR_CORRUPT when what they hold makes no partitions: asked of a file that is opened. times: that a row may stand in
+ * them. 1 ns a vector. */
 MUST_USE Err partitions_check(const BuiltFile *f, const Built *b, const Partitions *in, unsigned times);
 /* ERR_CORRUPT when one of n numbers is not finite; what: "a radius". */
 MUST_USE Err partitions_finite(const BuiltFile *f, const float *numbers, size_t n, const char *what);
@@ -94,8 +95,8 @@ typedef struct {
 static inline size_t probe_bytes(const Partitions *in) { return 3 * scratch_lines(in->count * sizeof(float)); }
 void probe_place(Probe *p, uint8_t *memory);
 
-/* promise = <c, q> + reach radius. query: [dim] of row8_query_small, with its scale: that rounds <c, q> by 0.0004 |q| |c|, where
- * the estimates it goes into are off by 0.03. */
+/* promise = <c, q> + reach radius. query: [dim] of row8_query_small, with its scale: that rounds <c, q> by 0.0004 |q|
+ * |c|, where the estimates it goes into are off by 0.03. */
 void probe_rank(Probe *p, const int8_t *query, float scale, size_t dim, float reach);
 uint32_t probe_best(const Probe *p);
 /* Those whose <c, q> + stop radius reaches the floor, all but one; then best first. */

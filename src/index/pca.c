@@ -60,7 +60,8 @@ static void orthogonalise(Random *random, size_t count, size_t dim, float *basis
         while (!(orthogonal(basis, j, dim, basis + j * dim) > 1e-5f)) randomise(random, dim, basis + j * dim);
 }
 
-/* variances[j] = <basis j, matrix basis j> / n, and both in falling order of it; products: [count, dim] matrix basis j. */
+/* variances[j] = <basis j, matrix basis j> / n, and both in falling order of it; products: [count, dim] matrix basis
+ * j. */
 static void by_variance(size_t n, size_t count, size_t dim, const float *products, float *basis, float *variances) {
     for (size_t j = 0; j < count; j++) {
         float along = kern_table()->dot(basis + j * dim, products + j * dim, dim) / (float)n;

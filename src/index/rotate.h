@@ -1,8 +1,9 @@
-/* rotate.h - a random rotation that costs d log d: signs and Walsh-Hadamard transforms, so that what a vector has of length
- * is spread evenly over its coordinates (which is what 1-bit codes live on).
+/* rotate.h - a random rotation that costs d log d: signs and Walsh-Hadamard transforms, so that what a vector has of
+ * length is spread evenly over its coordinates (which is what 1-bit codes live on).
  *
- * d is rarely a power of two: a round turns the first p coordinates (p the largest power of two that fits) or, in the next
- * round, the last p; four rounds mix all of them (Ailon and Chazelle 2009; Gao et al., arXiv 2409.09913, do so for RaBitQ).
+ * d is rarely a power of two: a round turns the first p coordinates (p the largest power of two that fits) or, in the
+ * next round, the last p; four rounds mix all of them (Ailon and Chazelle 2009; Gao et al., arXiv 2409.09913, do so for
+ * RaBitQ).
  *
  * Threads: immutable once made.
  */

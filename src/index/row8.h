@@ -1,8 +1,9 @@
 /* row8.h - a row as int8 numbers with one scale: a quarter of f32, and a score's error of some 0.0005 on unit vectors.
  *
- * An item is [dim] int8, then the scale, then the row's floats where the kind keeps them. The scale is 16 bits of a float's 32:
- * 7 of exponent, 9 of mantissa, rounded up before the numbers are rounded, so that its rounding costs nothing. Nine because the
- * largest number is then always 127, and so a row that is read and encoded again gives the same bytes.
+ * An item is [dim] int8, then the scale, then the row's floats where the kind keeps them. The scale is 16 bits of a
+ * float's 32: 7 of exponent, 9 of mantissa, rounded up before the numbers are rounded, so that its rounding costs
+ * nothing. Nine because the largest number is then always 127, and so a row that is read and encoded again gives the
+ * same bytes.
  *
  * A query is turned into int16 once and multiplied with bytes exactly (kern/scan.h).
  */

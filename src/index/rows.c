@@ -1,8 +1,8 @@
 /* rows.c - see rows.h: opening, appending and closing. Removed slots are in rows_gone.c.
  *
- * A writer fills a block in memory and appends it whole with one write. rows_sync ends the block, however short, so that
- * the committed count always falls between two blocks: nothing of the file is ever written twice, and a torn write can
- * only lie behind what is committed. Items between rows_append and rows_sync are seen by nobody.
+ * A writer fills a block in memory and appends it whole with one write. rows_sync ends the block, however short, so
+ * that the committed count always falls between two blocks: nothing of the file is ever written twice, and a torn write
+ * can only lie behind what is committed. Items between rows_append and rows_sync are seen by nobody.
  */
 #include "index/rows.h"
 

@@ -3,9 +3,9 @@
  * Files: vec-<generation>.rows holds the items in blocks, vec-<generation>.gone the removed slots (format: file.h),
  * writer.lock is the folder's lock. What an item means is the kind's affair; all of one file have one size.
  *
- * What searches read is a RowsView: an immutable map of the file with its directory of blocks, and two bitmaps that only
- * ever gain bits. A search holds a reference to the view it began with, so that rows_sync may put the next view in its
- * place at any time; the last one out unmaps. That is all the locking there is between a writer and its readers.
+ * What searches read is a RowsView: an immutable map of the file with its directory of blocks, and two bitmaps that
+ * only ever gain bits. A search holds a reference to the view it began with, so that rows_sync may put the next view in
+ * its place at any time; the last one out unmaps. That is all the locking there is between a writer and its readers.
  *
  * Threads: one writer; any number of holders of views.
  */
@@ -18,8 +18,9 @@
 #include "index/file.h"
 #include "index/vec_kind.h"
 
-/* Items of a full block. A block is checked whole at first touch, so it should stay in the L2 cache between the check and
- * the products (384 KiB at 384 floats), and be large enough that its header and a look at the clock cost nothing. */
+/* Items of a full block. A block is checked whole at first touch, so it should stay in the L2 cache between the check
+ * and the products (384 KiB at 384 floats), and be large enough that its header and a look at the clock cost
+ * nothing. */
 #define ROWS_BLOCK 256
 #define ROWS_MAX   (UINT32_MAX - 1) /* UINT32_MAX is "no slot" */
 
@@ -65,7 +66,8 @@ typedef struct {
     size_t n_blocks, cap_blocks;
 } Rows;
 
-/* Opens r (any bytes) as spec says; tag: what the file holds, at most 8 letters. Errors as vec_open's; r is closed then. */
+/* Opens r (any bytes) as spec says; tag: what the file holds, at most 8 letters. Errors as vec_open's; r is closed
+ * then. */
 MUST_USE Err rows_open(Rows *r, const VecSpec *spec, const char *tag, IndexDtype dtype, size_t item_bytes);
 void rows_close(Rows *r); /* no view may be held */
 
@@ -73,9 +75,9 @@ void rows_close(Rows *r); /* no view may be held */
 MUST_USE Err rows_append(Rows *r, const void *items, size_t n, uint32_t *first);
 MUST_USE Err rows_sync(Rows *r, uint32_t *rows);
 
-/* The file was replaced by one with the same slots in the same blocks, of other items, which head tells: searches see it
- * from here on, those under way keep theirs (a view's item_bytes tells which). Nothing may be pending. On failure the
- * handle takes no more rows. */
+/* The file was replaced by one with the same slots in the same blocks, of other items, which head tells: searches see
+ * it from here on, those under way keep theirs (a view's item_bytes tells which). Nothing may be pending. On failure
+ * the handle takes no more rows. */
 MUST_USE Err rows_replaced(Rows *r, const IndexHead *head);
 
 /* The view of now, held until rows_drop. */
@@ -115,8 +117,8 @@ MUST_USE Err rows_has(const Rows *r, const RowsView *v, uint32_t slot);
 
 void rows_stats(const Rows *r, VecStats *out);
 
-/* All checksums anew; `unfit` (NULL: none) says what is wrong with an item in words, or NULL. The tombstones are not looked
- * at: a torn end is their ordinary state after a crash, and while another process writes. */
+/* All checksums anew; `unfit` (NULL: none) says what is wrong with an item in words, or NULL. The tombstones are not
+ * looked at: a torn end is their ordinary state after a crash, and while another process writes. */
 typedef const char *(*RowsUnfit)(const void *ctx, const void *item);
 MUST_USE Err rows_check(const Rows *r, RowsUnfit unfit, const void *ctx, Buf *report);
 

@@ -1,9 +1,9 @@
 /* rows_gone.c - removed slots: a bitmap in memory, and a small file that is appended to.
  *
- * A slot in the file that is lost does no harm: the store leads from a slot to its chunks, and a dead one leads nowhere.
- * So nothing is synced, and a damaged end is dropped without a word. A slot too many would do harm: it would hide a row.
- * That could only come from a slot that was removed, cut off with a crash's leftovers and then given to another row;
- * therefore a writer rewrites the file at opening when it names slots that are not committed.
+ * A slot in the file that is lost does no harm: the store leads from a slot to its chunks, and a dead one leads
+ * nowhere. So nothing is synced, and a damaged end is dropped without a word. A slot too many would do harm: it would
+ * hide a row. That could only come from a slot that was removed, cut off with a crash's leftovers and then given to
+ * another row; therefore a writer rewrites the file at opening when it names slots that are not committed.
  */
 #include <stdlib.h>
 

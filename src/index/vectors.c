@@ -23,7 +23,8 @@ static Err rows_own(VectorFile *v, const char *path) {
 
 /* ---- .npy ---- */
 
-/* The value behind 'key': in the header's Python dictionary, up to the comma that ends it; empty when it is not there. */
+/* The value behind 'key': in the header's Python dictionary, up to the comma that ends it; empty when it is not
+ * there. */
 static Str header_value(Str header, const char *key) {
     Buf quoted = {0};
     buf_printf(&quoted, "'%s'", key);

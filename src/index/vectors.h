@@ -3,8 +3,8 @@
  *   .npy    versions 1 to 3: two dimensions, little-endian f4 (read in place), f2 or f8 (turned into f4), C order
  *   .fvecs  each row: int32 dim, then dim f4; all rows of one dim
  *
- * The bytes are foreign: shape, length and order are checked before anything is read (ERR_INPUT, naming the file), and numbers
- * that are not finite are found by whoever takes the rows.
+ * The bytes are foreign: shape, length and order are checked before anything is read (ERR_INPUT, naming the file), and
+ * numbers that are not finite are found by whoever takes the rows.
  */
 #ifndef PYTHIA_INDEX_VECTORS_H
 #define PYTHIA_INDEX_VECTORS_H

@@ -1,7 +1,7 @@
 /* about.c - see about.h.
  *
- * YAML and TOML are read as far as heads go: "name: value", lists in brackets or a line an item, quotes, comments. What is more (blocks of
- * text, tables, anchors) is passed over: a head is a help, and no reason to refuse its document.
+ * YAML and TOML are read as far as heads go: "name: value", lists in brackets or a line an item, quotes, comments. What
+ * is more (blocks of text, tables, anchors) is passed over: a head is a help, and no reason to refuse its document.
  */
 #include "ingest/about.h"
 

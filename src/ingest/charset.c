@@ -183,7 +183,8 @@ Err charset_decode(Charsets *c, Arena *a, Str bytes, Str declared, Str *out) {
     const bool stateful = str_starts(str_of(name), STR("iso-2022")) || str_starts(str_of(name), STR("utf-")) ||
                           str_starts(str_of(name), STR("hz"));
     *out = bytes;
-    /* A page that says Latin-1 and is UTF-8 all the same was declared wrongly: no other text looks like UTF-8 by chance. */
+    /* A page that says Latin-1 and is UTF-8 all the same was declared wrongly: no other text looks like UTF-8 by
+     * chance. */
     if (is_utf8 && (!stateful || strcmp(name, "utf-8") == 0)) return ERR_OK;
     iconv_t cd = strcmp(name, "utf-8") == 0 ? NULL : converter(c, name);
     if (!cd && is_utf8) return ERR_OK;

@@ -1,10 +1,11 @@
 /* child.h - documents are read in a child process that can do nothing but read its document and answer.
  *
- * The parent starts its own program anew (`pythia __read …`): a fork of a process with threads may call next to nothing,
- * and a new one holds no key, no index and no other document. It gets the open document as descriptor 0, a pipe for its
- * answer and one for complaints, confines itself (confine.h), reads, answers (wire.h) and ends. A crash, a time-out or too
- * long an answer costs that document. Starting costs 6 ms of CPU, nearly all the dynamic linker's; with a reader that was
- * started before and forks itself for the document (readers.h) a page of HTML costs 1.7 ms with all its indexing.
+ * The parent starts its own program anew (`pythia __read …`): a fork of a process with threads may call next to
+ * nothing, and a new one holds no key, no index and no other document. It gets the open document as descriptor 0, a
+ * pipe for its answer and one for complaints, confines itself (confine.h), reads, answers (wire.h) and ends. A crash, a
+ * time-out or too long an answer costs that document. Starting costs 6 ms of CPU, nearly all the dynamic linker's; with
+ * a reader that was started before and forks itself for the document (readers.h) a page of HTML costs 1.7 ms with all
+ * its indexing.
  *
  * Whoever uses this calls child_main first in its main when argv[1] is CHILD_WORD.
  *
@@ -38,15 +39,16 @@ typedef struct {
     bool too_long;  /* more than asked for: it was ended */
 } ChildEnd;
 
-/* Runs a program of the system, confined, on the document: words[0] is its path, NULL ends the list. ERR_IO when it cannot
- * be started, ERR_INTERRUPT or ERR_DEADLINE of opts->stop. */
+/* Runs a program of the system, confined, on the document: words[0] is its path, NULL ends the list. ERR_IO when it
+ * cannot be started, ERR_INTERRUPT or ERR_DEADLINE of opts->stop. */
 MUST_USE Err child_run_program(Arena *a, int fd, const char *const *words, const ChildOpts *opts, size_t max_out,
                                ChildEnd *out);
 
 /* Reads the document that fd is open on (from its start): fills title, text and marks, or *skip with the reason. */
 MUST_USE Err child_read(Arena *a, int fd, const DocumentFormat *format, const ChildOpts *opts, Doc *out, Str *skip);
 
-/* The reason for a child that gave no answer: "quarantined (PDF reader took longer than 60 s)"; "" when it ended well. */
+/* The reason for a child that gave no answer: "quarantined (PDF reader took longer than 60 s)"; "" when it ended
+ * well. */
 MUST_USE Err child_problem(Arena *a, const ChildEnd *end, const char *name, const ChildOpts *opts, Str *reason);
 
 /* The whole life of a child; does not return before it is over. more: formats besides the table's, for tests. */

@@ -1,5 +1,5 @@
-/* document.h - documents that are more than text (format.h), from an open file to a Doc: size limits, the hash, the child
- * that reads them, and what it is called when it does not. */
+/* document.h - documents that are more than text (format.h), from an open file to a Doc: size limits, the hash, the
+ * child that reads them, and what it is called when it does not. */
 #ifndef PYTHIA_INGEST_DOCUMENT_H
 #define PYTHIA_INGEST_DOCUMENT_H
 
@@ -13,11 +13,12 @@ typedef struct {
     PdfOpts pdf;      /* its child is filled in */
 } DocumentOpts;
 
-/* Changes when a reader makes another text of the same file, or finds more that it says of itself: documents are then read anew. */
+/* Changes when a reader makes another text of the same file, or finds more that it says of itself: documents are then
+ * read anew. */
 #define DOCUMENT_READERS_VERSION 4
 
-/* Reads the document that fd is open on: lang, title, meta, text, marks, sha256, or *skip with the reason. The caller has filled
- * path, size and mtime. Errors: ERR_IO, ERR_NOMEM, those of opts->child.stop. */
+/* Reads the document that fd is open on: lang, title, meta, text, marks, sha256, or *skip with the reason. The caller
+ * has filled path, size and mtime. Errors: ERR_IO, ERR_NOMEM, those of opts->child.stop. */
 MUST_USE Err document_read(Arena *a, int fd, const struct stat *st, const DocumentFormat *format, int64_t max_text_size,
                            const DocumentOpts *opts, Doc *out, Str *skip);
 

@@ -1,13 +1,13 @@
-/* flow.h - the text that a reader of a document makes: lines and paragraphs, with marks that say on which page and under
- * which headings they stand.
+/* flow.h - the text that a reader of a document makes: lines and paragraphs, with marks that say on which page and
+ * under which headings they stand.
  *
  * A reader calls these in the order of the document: flow_text for words (runs of blanks become one), flow_line and
- * flow_paragraph between them, flow_heading and flow_page where one begins, flow_row for a row of a table. What it calls too
- * often does no harm: there are never two blank lines, and no blank at a line's end. Ill-formed UTF-8 is repaired and control
- * characters are left out on the way in, so that the text is clean whatever the document held.
+ * flow_paragraph between them, flow_heading and flow_page where one begins, flow_row for a row of a table. What it
+ * calls too often does no harm: there are never two blank lines, and no blank at a line's end. Ill-formed UTF-8 is
+ * repaired and control characters are left out on the way in, so that the text is clean whatever the document held.
  *
- * Limits: FLOW_TEXT_MAX bytes, FLOW_MARKS_MAX marks; what comes behind is dropped and flow_end says ERR_LIMIT. Memory: the
- * arena. Threads: one.
+ * Limits: FLOW_TEXT_MAX bytes, FLOW_MARKS_MAX marks; what comes behind is dropped and flow_end says ERR_LIMIT. Memory:
+ * the arena. Threads: one.
  */
 #ifndef PYTHIA_INGEST_FLOW_H
 #define PYTHIA_INGEST_FLOW_H
@@ -38,10 +38,10 @@ typedef struct {
     Str headings[FLOW_LEVELS];
     Str path; /* of the headings: "Install > Linux" */
     int32_t page;
-    int levels_above; /* headings of what is read count from here: a document within another one, as a mail's attachment */
-    bool blank_due; /* a blank before the next word */
-    bool over;      /* a limit was passed */
-    Err failed;     /* memory */
+    int levels_above; /* headings of what is read count from here: of a document within another, as in a mail */
+    bool blank_due;   /* a blank before the next word */
+    bool over;        /* a limit was passed */
+    Err failed;       /* memory */
 } Flow;
 
 void flow_begin(Flow *f, Arena *a);
@@ -68,11 +68,12 @@ void flow_row(Flow *f, const Str *headers, size_t n_headers, const Str *cells, s
 /* What the document says of itself, as base/meta.h has it; value as it stands in the document. */
 void flow_meta(Flow *f, const char *name, Str value);
 
-/* A document that cannot be read here: its text will stand at this place. bytes: the caller's, to live as long as the Flow. False:
- * there are too many, or they are too large; nothing is kept of it. */
+/* A document that cannot be read here: its text will stand at this place. bytes: the caller's, to live as long as the
+ * Flow. False: there are too many, or they are too large; nothing is kept of it. */
 bool flow_part(Flow *f, Str bytes);
 
-/* The text (ends with a line end; "" when there is none), title, marks and what it says of itself, in the arena. ERR_LIMIT, ERR_NOMEM. */
+/* The text (ends with a line end; "" when there is none), title, marks and what it says of itself, in the arena.
+ * ERR_LIMIT, ERR_NOMEM. */
 MUST_USE Err flow_end(Flow *f, Doc *out);
 
 /* text with its blanks as flow_text leaves them, in the arena. */

@@ -1,9 +1,9 @@
-/* format.h - formats of documents: how they are told, and who reads them. A format is one file (format_<name>.c) and one
- * line in document_formats (format.c).
+/* format.h - formats of documents: how they are told, and who reads them. A format is one file (format_<name>.c) and
+ * one line in document_formats (format.c).
  *
- * A reader turns the bytes of a file into text with marks. It runs in a confined child (child.h) that has the document, a
- * pipe and nothing else: no file, no network, no other process; so it neither opens nor asks for anything, and may take as
- * much time and memory as its limits allow. Its bytes are hostile all the same: a crash costs the document.
+ * A reader turns the bytes of a file into text with marks. It runs in a confined child (child.h) that has the document,
+ * a pipe and nothing else: no file, no network, no other process; so it neither opens nor asks for anything, and may
+ * take as much time and memory as its limits allow. Its bytes are hostile all the same: a crash costs the document.
  *
  * A document that is not read is refused with an error whose text is the reason kept for `why`: ERR_CORRUPT ("broken"),
  * ERR_UNSUPPORTED (encrypted, another format), ERR_LIMIT.

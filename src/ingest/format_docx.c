@@ -1,9 +1,10 @@
 /* format_docx.c - Word's documents (ECMA-376, WordprocessingML).
  *
- * A paragraph's style says whether it is a heading: by its name ("heading 2") or outline level, through the styles it is
- * based on. Pages are where Word last broke them (lastRenderedPageBreak). Other programs do not tell, but how many pages they made
- * (docProps/app.xml): when each of these begins by a break that the author put, those are where pages are; else there are none.
- * Deleted text is no text; the text boxes of a paragraph are read with it. Notes and comments stand at the end.
+ * A paragraph's style says whether it is a heading: by its name ("heading 2") or outline level, through the styles it
+ * is based on. Pages are where Word last broke them (lastRenderedPageBreak). Other programs do not tell, but how many
+ * pages they made (docProps/app.xml): when each of these begins by a break that the author put, those are where pages
+ * are; else there are none. Deleted text is no text; the text boxes of a paragraph are read with it. Notes and comments
+ * stand at the end.
  */
 #include "base/map.h"
 #include "ingest/format.h"

@@ -1,5 +1,5 @@
-/* format_epub.c - books (EPUB 2 and 3): the chapters that the package's spine lists, in its order, each read as a page of
- * HTML. Their headings are the book's; a chapter that has none stands under what the table of contents calls it.
+/* format_epub.c - books (EPUB 2 and 3): the chapters that the package's spine lists, in its order, each read as a page
+ * of HTML. Their headings are the book's; a chapter that has none stands under what the table of contents calls it.
  */
 #include "base/file.h"
 #include "ingest/format.h"

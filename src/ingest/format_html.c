@@ -1,5 +1,5 @@
-/* format_html.c - what somebody reads on a page: gumbo's HTML5 tree walked once, in order and without recursion (a page may
- * be nested up to DEPTH_MAX deep).
+/* format_html.c - what somebody reads on a page: gumbo's HTML5 tree walked once, in order and without recursion (a page
+ * may be nested up to DEPTH_MAX deep).
  *
  * Scripts, styles and templates are no text. h1 to h6 are headings. A table is rows of cells unless it holds headings,
  * lists or tables of its own: then it only lays out a page, and is read as running text. Books' chapters (EPUB) and

@@ -1,5 +1,5 @@
-/* format_jupyter.c - notebooks (nbformat 3 and 4): the cells in order, Markdown as it stands with its headings, code, and what
- * code printed; pictures and other outputs are left out.
+/* format_jupyter.c - notebooks (nbformat 3 and 4): the cells in order, Markdown as it stands with its headings, code,
+ * and what code printed; pictures and other outputs are left out.
  */
 #include "base/json.h"
 #include "ingest/format.h"

@@ -1,9 +1,10 @@
 /* format_mail.c - mails (RFC 5322) with their parts (MIME: RFC 2045 to 2049, 2231), and mailboxes of many (mbox).
  *
- * Own reader instead of gmime's: some 400 lines without a C object system at every start, and nothing but what searching
- * needs. A mail's subject is a heading; who, whom and when are lines below it. Of alternatives the plain one is read, else
- * the page. Attachments are read by the readers of their formats, under a heading with their name, which names but
- * never opens anything; what only another program can read (PDF) is handed to the parent, which reads it into its place.
+ * Own reader instead of gmime's: some 400 lines without a C object system at every start, and nothing but what
+ * searching needs. A mail's subject is a heading; who, whom and when are lines below it. Of alternatives the plain one
+ * is read, else the page. Attachments are read by the readers of their formats, under a heading with their name, which
+ * names but never opens anything; what only another program can read (PDF) is handed to the parent, which reads it into
+ * its place.
  *
  * Parts nest DEPTH_MAX deep; there are at most PARTS_MAX in a file.
  */
@@ -50,7 +51,8 @@ static Err text_read(Mail *m, const MimePart *p, Str bytes) {
 
 /* ---- attachments ---- */
 
-/* The document within the mail: its headings stand below its name, its title and what else it says of itself are not the mail's. */
+/* The document within the mail: its headings stand below its name, its title and what else it says of itself are not
+ * the mail's. */
 static Err document_read_within(Mail *m, const DocumentFormat *format, Str bytes) {
     Flow *f = m->f;
     const Str title = f->title;

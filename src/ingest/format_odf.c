@@ -1,6 +1,7 @@
-/* format_odf.c - OpenDocument texts, sheets and presentations (ISO/IEC 26300): one reader, for all of them keep what they
- * say in content.xml. A sheet is a heading, a slide a page and a heading. Texts have pages where the program that wrote them
- * noted its breaks (text:use-soft-page-breaks): those it made are elements, those that the author put are properties of styles.
+/* format_odf.c - OpenDocument texts, sheets and presentations (ISO/IEC 26300): one reader, for all of them keep what
+ * they say in content.xml. A sheet is a heading, a slide a page and a heading. Texts have pages where the program that
+ * wrote them noted its breaks (text:use-soft-page-breaks): those it made are elements, those that the author put are
+ * properties of styles.
  */
 #include "base/map.h"
 #include "ingest/format.h"

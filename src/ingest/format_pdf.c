@@ -1,6 +1,6 @@
-/* format_pdf.c - PDF, read by programs of others: pdftotext and pdfinfo (poppler), and for pages that are pictures pdftoppm with
- * tesseract, which also reads pictures that are files. They are run confined as children (child.h) and never linked: they are GPL. What they print is all we see, and
- * its only structure is the form feed behind each page.
+/* format_pdf.c - PDF, read by programs of others: pdftotext and pdfinfo (poppler), and for pages that are pictures
+ * pdftoppm with tesseract, which also reads pictures that are files. They are run confined as children (child.h) and
+ * never linked: they are GPL. What they print is all we see, and its only structure is the form feed behind each page.
  */
 #include "ingest/format_pdf.h"
 

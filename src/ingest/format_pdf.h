@@ -1,4 +1,5 @@
-/* format_pdf.h - PDF through the programs of others; the parent's side, for their output needs no parsing to speak of. */
+/* format_pdf.h - PDF through the programs of others; the parent's side, for their output needs no parsing to speak
+ * of. */
 #ifndef PYTHIA_INGEST_FORMAT_PDF_H
 #define PYTHIA_INGEST_FORMAT_PDF_H
 

@@ -1,5 +1,5 @@
-/* format_pptx.c - PowerPoint's presentations (ECMA-376, PresentationML): a slide is a page, its title a heading; what the
- * speaker noted stands below the slide.
+/* format_pptx.c - PowerPoint's presentations (ECMA-376, PresentationML): a slide is a page, its title a heading; what
+ * the speaker noted stands below the slide.
  */
 #include "ingest/format.h"
 #include "ingest/office.h"

@@ -1,8 +1,9 @@
 /* format_rtf.c - Rich Text Format (Microsoft's specification 1.9.1), read by its own rules: groups, control words and
  * destinations; what is no text (fonts, pictures, fields' instructions) is skipped as a whole.
  *
- * Headings are paragraphs with an outline level, or of a style called "heading N". Bytes (\'e9) are of the font's code page,
- * else of the document's; \u comes with so many bytes for old readers behind it as \uc says. Notes stand behind their paragraph.
+ * Headings are paragraphs with an outline level, or of a style called "heading N". Bytes (\'e9) are of the font's code
+ * page, else of the document's; \u comes with so many bytes for old readers behind it as \uc says. Notes stand behind
+ * their paragraph.
  */
 #include <stdio.h>
 

@@ -1,5 +1,5 @@
-/* format_xlsx.c - Excel's workbooks (ECMA-376, SpreadsheetML): a sheet is a heading, a row a line, with the names of its
- * columns where the first row gives them. Numbers that are formatted as dates are shown as dates.
+/* format_xlsx.c - Excel's workbooks (ECMA-376, SpreadsheetML): a sheet is a heading, a row a line, with the names of
+ * its columns where the first row gives them. Numbers that are formatted as dates are shown as dates.
  */
 #include <math.h>
 #include <stdio.h>

@@ -1,9 +1,9 @@
 /* ignore.c - gitignore files as git reads them (gitignore(5), and git's own behaviour where the page is silent).
  *
- * A line is a rule unless it is empty or begins with '#'. One "\r" before the line's end is dropped, a byte order mark at
- * the file's start too; a NUL ends the line. Blanks (not tabs) at the end go, unless escaped by '\'. Then '!' negates,
- * a '/' at the end asks for a folder, and any other '/' ties the pattern to the file's folder; without one it is matched
- * against the base name. The last rule that matches wins.
+ * A line is a rule unless it is empty or begins with '#'. One "\r" before the line's end is dropped, a byte order mark
+ * at the file's start too; a NUL ends the line. Blanks (not tabs) at the end go, unless escaped by '\'. Then '!'
+ * negates, a '/' at the end asks for a folder, and any other '/' ties the pattern to the file's folder; without one it
+ * is matched against the base name. The last rule that matches wins.
  *
  * The part of a tied pattern before its first special character is compared first and cut off from both sides; only the
  * rest goes to the matcher. That is not only quick: git does the same, and so "foo**" "/bar" in an ignore file crosses

@@ -1,7 +1,8 @@
-/* ignore.h - one ignore file (.gitignore, .pythiaignore, .git/info/exclude, core.excludesFile) and what it says of a path.
+/* ignore.h - one ignore file (.gitignore, .pythiaignore, .git/info/exclude, core.excludesFile) and what it says of a
+ * path.
  *
- * Exactly git's reading of it: see ignore.c. Immutable once parsed; everything lives in the arena and in the text handed
- * in. Threads: any number of readers.
+ * Exactly git's reading of it: see ignore.c. Immutable once parsed; everything lives in the arena and in the text
+ * handed in. Threads: any number of readers.
  */
 #ifndef PYTHIA_INGEST_IGNORE_H
 #define PYTHIA_INGEST_IGNORE_H
@@ -35,7 +36,8 @@ typedef struct {
 MUST_USE Err ignore_parse(Arena *a, Str text, Str name, Str base, IgnoreFile *out);
 
 /* The last rule that matches path (relative to the top, no slash at the end), or NULL. The folders above path are not
- * asked: a walk does not go into an ignored one. Cost: a comparison a rule; |pattern| * |path| for a rule with stars. */
+ * asked: a walk does not go into an ignored one. Cost: a comparison a rule; |pattern| * |path| for a rule with
+ * stars. */
 const IgnoreRule *ignore_match(const IgnoreFile *f, Str path, bool is_folder);
 
 #endif

@@ -12,31 +12,24 @@
 /* The tables are read in rows. */
 /* clang-format off */
 /* X(name, class) */
-#define LANG_LIST(X)                                                                                                   \
-    X(ada, CODE)                                                                                                       \
-    X(asciidoc, PROSE)                                                                                                 \
-    X(asm, CODE) X(astro, CODE) X(awk, CODE) X(bash, CODE) X(batch, CODE) X(bibtex, DATA) X(c, CODE) X(clojure, CODE)  \
-        X(cmake, CODE) X(cobol, CODE) X(coffeescript, CODE) X(cpp, CODE) X(crystal, CODE) X(csharp, CODE) X(css, CODE) \
-            X(csv, DATA) X(cuda, CODE) X(cython, CODE) X(d, CODE) X(dart, CODE) X(diff, DATA) X(dockerfile, CODE)      \
-                X(docx, PROSE) X(elisp, CODE) X(elixir, CODE) X(elm, CODE) X(epub, PROSE) X(erlang, CODE) X(fish, CODE) X(fortran, CODE)             \
-                    X(fsharp, CODE) X(gdscript, CODE) X(gleam, CODE) X(glsl, CODE) X(go, CODE) X(gomod, DATA)          \
-                        X(gradle, CODE) X(graphql, CODE) X(groovy, CODE) X(haskell, CODE) X(hcl, CODE) X(hlsl, CODE)   \
-                            X(html, CODE) X(ini, DATA) X(java, CODE) X(javascript, CODE) X(json, DATA) X(jsonl, DATA)  \
-                                X(julia, CODE) X(jupyter, PROSE) X(just, CODE) X(kotlin, CODE) X(less, CODE) X(lisp, CODE) X(lua, CODE)  \
-                                    X(mail, PROSE) X(make, CODE) X(markdown, PROSE) X(matlab, CODE) X(meson, CODE) X(nim, CODE)       \
-                                        X(nix, CODE) X(objc, CODE) X(ocaml, CODE) X(odp, PROSE) X(ods, PROSE) X(odt, PROSE) X(org, PROSE) X(pascal, CODE)        \
-                                            X(pdf, PROSE) X(perl, CODE) X(php, CODE) X(po, DATA) X(powershell, CODE) X(pptx, PROSE) X(prolog, CODE) \
-                                                X(proto, CODE) X(python, CODE) X(r, CODE) X(racket, CODE)              \
-                                                    X(rst, PROSE) X(rtf, PROSE) X(ruby, CODE) X(rust, CODE) X(sass, CODE)            \
-                                                        X(scala, CODE) X(scheme, CODE) X(scss, CODE) X(solidity, CODE) \
-                                                            X(sql, CODE) X(starlark, CODE) X(svelte, CODE)             \
-                                                                X(swift, CODE) X(systemverilog, CODE) X(tcl, CODE)     \
-                                                                    X(tex, PROSE) X(text, PROSE) X(thrift, CODE)       \
-                                                                        X(toml, DATA) X(tsx, CODE) X(typescript, CODE) \
-                                                                            X(v, CODE) X(vb, CODE) X(verilog, CODE)    \
-                                                                                X(vhdl, CODE) X(vim, CODE)             \
-                                                                                    X(vue, CODE) X(xlsx, PROSE) X(xml, DATA)          \
-                                                                                        X(yaml, DATA) X(zig, CODE)
+#define LANG_LIST(X)                                                                                               \
+    X(ada, CODE) X(asciidoc, PROSE) X(asm, CODE) X(astro, CODE) X(awk, CODE) X(bash, CODE) X(batch, CODE)          \
+    X(bibtex, DATA) X(c, CODE) X(clojure, CODE) X(cmake, CODE) X(cobol, CODE) X(coffeescript, CODE) X(cpp, CODE)   \
+    X(crystal, CODE) X(csharp, CODE) X(css, CODE) X(csv, DATA) X(cuda, CODE) X(cython, CODE) X(d, CODE)            \
+    X(dart, CODE) X(diff, DATA) X(dockerfile, CODE) X(docx, PROSE) X(elisp, CODE) X(elixir, CODE) X(elm, CODE)     \
+    X(epub, PROSE) X(erlang, CODE) X(fish, CODE) X(fortran, CODE) X(fsharp, CODE) X(gdscript, CODE) X(gleam, CODE) \
+    X(glsl, CODE) X(go, CODE) X(gomod, DATA) X(gradle, CODE) X(graphql, CODE) X(groovy, CODE) X(haskell, CODE)     \
+    X(hcl, CODE) X(hlsl, CODE) X(html, CODE) X(ini, DATA) X(java, CODE) X(javascript, CODE) X(json, DATA)          \
+    X(jsonl, DATA) X(julia, CODE) X(jupyter, PROSE) X(just, CODE) X(kotlin, CODE) X(less, CODE) X(lisp, CODE)      \
+    X(lua, CODE) X(mail, PROSE) X(make, CODE) X(markdown, PROSE) X(matlab, CODE) X(meson, CODE) X(nim, CODE)       \
+    X(nix, CODE) X(objc, CODE) X(ocaml, CODE) X(odp, PROSE) X(ods, PROSE) X(odt, PROSE) X(org, PROSE)              \
+    X(pascal, CODE) X(pdf, PROSE) X(perl, CODE) X(php, CODE) X(po, DATA) X(powershell, CODE) X(pptx, PROSE)        \
+    X(prolog, CODE) X(proto, CODE) X(python, CODE) X(r, CODE) X(racket, CODE) X(rst, PROSE) X(rtf, PROSE)          \
+    X(ruby, CODE) X(rust, CODE) X(sass, CODE) X(scala, CODE) X(scheme, CODE) X(scss, CODE) X(solidity, CODE)       \
+    X(sql, CODE) X(starlark, CODE) X(svelte, CODE) X(swift, CODE) X(systemverilog, CODE) X(tcl, CODE)              \
+    X(tex, PROSE) X(text, PROSE) X(thrift, CODE) X(toml, DATA) X(tsx, CODE) X(typescript, CODE) X(v, CODE)         \
+    X(vb, CODE) X(verilog, CODE) X(vhdl, CODE) X(vim, CODE) X(vue, CODE) X(xlsx, PROSE) X(xml, DATA) X(yaml, DATA) \
+    X(zig, CODE)
 /* clang-format on */
 
 enum { LOOK_BYTES = 8192, LANG_NAME_MAX = 32 };

@@ -1,5 +1,5 @@
-/* mime.h - the parts of a mail: headers, boundaries, encodings. RFC 5322, 2045 to 2047, 2231. Everything is borrowed from the
- * mail's bytes unless it had to be decoded. */
+/* mime.h - the parts of a mail: headers, boundaries, encodings. RFC 5322, 2045 to 2047, 2231. Everything is borrowed
+ * from the mail's bytes unless it had to be decoded. */
 #ifndef PYTHIA_INGEST_MIME_H
 #define PYTHIA_INGEST_MIME_H
 

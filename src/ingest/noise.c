@@ -1,8 +1,8 @@
 /* noise.c - see noise.h. Names are compared without regard to ASCII case.
  *
- * What decides is written down in four tables; a wrong entry costs somebody a file, so they hold what is a secret, a lock
- * file or a copy by its nature, not what merely often is one: `build/` and `dist/` are left to ignore files, `.key` to
- * the text (Keynote's documents end so too), `deps/` and `external/` to nobody.
+ * What decides is written down in four tables; a wrong entry costs somebody a file, so they hold what is a secret, a
+ * lock file or a copy by its nature, not what merely often is one: `build/` and `dist/` are left to ignore files,
+ * `.key` to the text (Keynote's documents end so too), `deps/` and `external/` to nobody.
  */
 #include "ingest/noise.h"
 #include "base/ascii.h"
@@ -264,9 +264,9 @@ static bool is_comment(Str line) {
     return s.n && strchr("/#*-;<%\"'(!{", s.p[0]);
 }
 
-/* Generators sign in a comment at the top: Go's "Code generated … DO NOT EDIT", "@generated", "This file is automatically
- * generated". The signature must be in one comment line or spread over two: a generator's own source has it in a string,
- * on lines that begin with code. */
+/* Generators sign in a comment at the top: Go's "Code generated … DO NOT EDIT", "@generated", "This file is
+ * automatically generated". The signature must be in one comment line or spread over two: a generator's own source has
+ * it in a string, on lines that begin with code. */
 static bool is_signed(Str text) {
     static const char *const hands_off[] = {"do not edit", "do not modify", "don't edit", "do not change",
                                             "do not hand"};
@@ -301,7 +301,8 @@ static void count_text(size_t v, char out[32]) {
     out[at] = 0;
 }
 
-/* Generated code, data in one line: found by nobody and filling the index. Prose has a paragraph a line and is let be. */
+/* Generated code, data in one line: found by nobody and filling the index. Prose has a paragraph a line and is let
+ * be. */
 static Err minified_judge(Arena *a, const Doc *doc, LangClass class, Str *skip) {
     size_t lines = 0, longest = 0, longest_line = 0;
     Str rest = doc->text;

@@ -1,4 +1,5 @@
-/* office.h - what the office formats share: parts of a package, what one says of itself, and rows whose first one names the columns. */
+/* office.h - what the office formats share: parts of a package, what one says of itself, and rows whose first one names
+ * the columns. */
 #ifndef PYTHIA_INGEST_OFFICE_H
 #define PYTHIA_INGEST_OFFICE_H
 
@@ -29,8 +30,8 @@ MUST_USE Err office_relations(Arena *a, Zip *z, Str part, OfficeRelation **out, 
 Str office_related(const OfficeRelation *all, size_t n, Str id);
 Str office_related_by_type(const OfficeRelation *all, size_t n, const char *type_end);
 
-/* path as a link in a part of folder means it: percent-escapes, "./" and "../" resolved, what stands behind '#' cut off; in
- * the arena. */
+/* path as a link in a part of folder means it: percent-escapes, "./" and "../" resolved, what stands behind '#' cut
+ * off; in the arena. */
 Str office_path(Arena *a, Str folder, Str path);
 
 /* A table on its way into a flow. The first row names the columns when it looks like it: two or more short cells, none

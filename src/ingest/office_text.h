@@ -1,5 +1,5 @@
-/* office_text.h - paragraphs, headings, lists, tables and page breaks of an office text on their way into a flow: what Word's documents
- * and OpenDocument have in common. The reader adds a paragraph's words and says what begins and ends.
+/* office_text.h - paragraphs, headings, lists, tables and page breaks of an office text on their way into a flow: what
+ * Word's documents and OpenDocument have in common. The reader adds a paragraph's words and says what begins and ends.
  */
 #ifndef PYTHIA_INGEST_OFFICE_TEXT_H
 #define PYTHIA_INGEST_OFFICE_TEXT_H

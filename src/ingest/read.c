@@ -1,8 +1,8 @@
 /* read.c - from a file to a Doc, or to the reason why not. See read.h.
  *
- * The file is opened part by part below the root, never through a link to a folder; a link to a file is resolved first and
- * must lead to a place in the root. What is compared before and after reading (size, times, inode) tells a file that is
- * being written: half a file is not indexed, the next run takes it.
+ * The file is opened part by part below the root, never through a link to a folder; a link to a file is resolved first
+ * and must lead to a place in the root. What is compared before and after reading (size, times, inode) tells a file
+ * that is being written: half a file is not indexed, the next run takes it.
  *
  * Memory: the file's bytes, once more when they were UTF-16 or UTF-32. Threads: any, an arena each.
  */

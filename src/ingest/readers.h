@@ -1,11 +1,11 @@
 /* readers.h - readers that wait for documents.
  *
- * Starting the program anew for each document costs its dynamic linking, 6 ms of CPU; so a few are kept. A reader that waits
- * (`pythia __read serve`) has seen no document and is not confined: for each one it is sent it forks a child, small and
- * without threads, that confines itself and reads. So one process never sees two documents, as before.
+ * Starting the program anew for each document costs its dynamic linking, 6 ms of CPU; so a few are kept. A reader that
+ * waits (`pythia __read serve`) has seen no document and is not confined: for each one it is sent it forks a child,
+ * small and without threads, that confines itself and reads. So one process never sees two documents, as before.
  *
- * A reader ends when its socket is closed, whoever closed it; a child with it. Threads: a Readers is locked; a lent Reader is
- * for who borrowed it.
+ * A reader ends when its socket is closed, whoever closed it; a child with it. Threads: a Readers is locked; a lent
+ * Reader is for who borrowed it.
  */
 #ifndef PYTHIA_INGEST_READERS_H
 #define PYTHIA_INGEST_READERS_H

@@ -2,11 +2,11 @@
  *
  * Order: version control's own folders; the caller's exclude globs; the ignore files, nearest folder first and within a
  * folder .pythiaignore before .gitignore; .git/info/exclude; core.excludesFile; then folders of installed packages
- * (noise.h) and hidden names, which only an explicit '!' in a .pythiaignore brings back (in a .gitignore '!' means "commit
- * it", not "show it to me"); then include globs.
+ * (noise.h) and hidden names, which only an explicit '!' in a .pythiaignore brings back (in a .gitignore '!' means
+ * "commit it", not "show it to me"); then include globs.
  *
- * A walk that starts inside a git work tree obeys the ignore files above it up to the work tree's top, as git does. Whether
- * the root itself is ignored is not asked: it was named.
+ * A walk that starts inside a git work tree obeys the ignore files above it up to the work tree's top, as git does.
+ * Whether the root itself is ignored is not asked: it was named.
  *
  * An ignore file that is there but cannot be read is an error of its folder, not an empty file: indexing what somebody
  * asked to leave out cannot be taken back. As in git, a .gitignore that is a symbolic link is not read.

@@ -1,12 +1,13 @@
 /* walk.c - the walk itself: one loop over a stack of folders, no recursion. See walk.h; the rules are rules.c's.
  *
- * Each folder is read whole and sorted before its first entry is told, folders as if their names ended in '/', so that the
- * paths come out in bytewise order. Everything is opened relative to its folder's descriptor and never through a link: a
- * tree deeper than PATH_MAX is walked like any other, and a folder swapped for a link meanwhile is not followed.
+ * Each folder is read whole and sorted before its first entry is told, folders as if their names ended in '/', so that
+ * the paths come out in bytewise order. Everything is opened relative to its folder's descriptor and never through a
+ * link: a tree deeper than PATH_MAX is walked like any other, and a folder swapped for a link meanwhile is not
+ * followed.
  *
- * Descriptors: of a deep stack only the WALK_OPEN_FOLDERS deepest folders stay open; an outer one is opened again through
- * ".." and must then be the same inode. Memory: the names of the folders on the stack. Cost: one fstatat a file that is
- * not left out, three open calls a folder.
+ * Descriptors: of a deep stack only the WALK_OPEN_FOLDERS deepest folders stay open; an outer one is opened again
+ * through ".." and must then be the same inode. Memory: the names of the folders on the stack. Cost: one fstatat a file
+ * that is not left out, three open calls a folder.
  */
 #include "ingest/walk.h"
 

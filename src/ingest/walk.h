@@ -26,7 +26,8 @@ typedef struct {
     size_t n_exclude;          /* globs: not these */
     const char *global_ignore; /* core.excludesFile; NULL: none */
     const Deadline *deadline;
-    /* Called with each folder that the walk goes into ("" the root, else '/' at the end), before it is read; NULL: none. */
+    /* Called with each folder that the walk goes into ("" the root, else '/' at the end), before it is read; NULL:
+     * none. */
     Err (*entered)(void *ctx, Str folder);
     void *entered_ctx;
 } WalkOpts;
@@ -37,15 +38,15 @@ typedef struct {
     Str reason; /* "" a candidate; else why it is left out: "ignored by .gitignore:3: *.o", "hidden", "link to a folder", "fifo" … */
 } WalkEntry;
 
-/* Called for every file in order, and once for every folder left out (path ends in '/'). Strings live during the call. A
- * nonzero Err ends the walk with it. */
+/* Called for every file in order, and once for every folder left out (path ends in '/'). Strings live during the call.
+ * A nonzero Err ends the walk with it. */
 typedef Err (*WalkSink)(void *ctx, const WalkEntry *entry);
 
 /* Unreadable folders are entries with a reason, not errors. ERR_IO when root itself cannot be read. */
 MUST_USE Err walk(const char *root, const WalkOpts *opts, WalkSink sink, void *ctx);
 
-/* Where git keeps the state of the work tree around root (".git", or what a linked work tree has instead), in the arena; NULL
- * when there is none. */
+/* Where git keeps the state of the work tree around root (".git", or what a linked work tree has instead), in the
+ * arena; NULL when there is none. */
 MUST_USE Err git_dir_of(Arena *a, const char *root, const char **out);
 
 /* The same rules for one path, for `pythia why`: reason "" when it would be indexed. */

@@ -1,8 +1,8 @@
 /* watch.c - see watch.h.
  *
- * The folders stand in an array sorted by the system's id, which only grows, so adding is appending. A walk stamps every
- * folder it enters; those that a walk did not meet are watched no longer. That is all there is to renames: a moved folder
- * keeps its id and gets its new path from the next walk, one that left the tree is not met.
+ * The folders stand in an array sorted by the system's id, which only grows, so adding is appending. A walk stamps
+ * every folder it enters; those that a walk did not meet are watched no longer. That is all there is to renames: a
+ * moved folder keeps its id and gets its new path from the next walk, one that left the tree is not met.
  */
 #include "ingest/watch.h"
 

@@ -10,13 +10,13 @@
  *     watch_wait_ns is 0: watch_batch    then look at the tree if it says so
  *     watch_looked
  *
- * Events are gathered until nothing happened for WATCH_QUIET_MS, at most for WATCH_LONGEST_MS, so that an editor's way of
- * saving (a file beside, renamed into place) is one batch; and while git works in the tree (`index.lock` is there, as during
- * the switch of a branch), at most for WATCH_GIT_MS. Files that the rules leave out make no batch. New folders are watched
- * before the tree is looked at, so nothing in them is missed.
+ * Events are gathered until nothing happened for WATCH_QUIET_MS, at most for WATCH_LONGEST_MS, so that an editor's way
+ * of saving (a file beside, renamed into place) is one batch; and while git works in the tree (`index.lock` is there,
+ * as during the switch of a branch), at most for WATCH_GIT_MS. Files that the rules leave out make no batch. New
+ * folders are watched before the tree is looked at, so nothing in them is missed.
  *
- * Where the system has no watches, or no more of them, the tree is looked at from time to time (watch_polls tells why), at
- * most once in WATCH_POLL_MS and so that looking takes a tenth of the time at most.
+ * Where the system has no watches, or no more of them, the tree is looked at from time to time (watch_polls tells why),
+ * at most once in WATCH_POLL_MS and so that looking takes a tenth of the time at most.
  *
  * Threads: one. The clock comes in as an argument (clock_mono_ns).
  */
@@ -55,8 +55,8 @@ int64_t watch_since_ns(const Watch *w);
 /* How long nothing need be done: 0, a batch is due; -1: until something happens. */
 int64_t watch_wait_ns(const Watch *w, int64_t now_ns);
 
-/* Ends the batch. *look: the tree should be looked at; false when only what the rules leave out has changed, or the root is
- * not there now. */
+/* Ends the batch. *look: the tree should be looked at; false when only what the rules leave out has changed, or the
+ * root is not there now. */
 MUST_USE Err watch_batch(Watch *w, int64_t now_ns, bool *look);
 /* Looking is done, or was put off (a batch is due again after WATCH_POLL_MS). */
 void watch_looked(Watch *w, int64_t started_ns, int64_t now_ns, bool put_off);

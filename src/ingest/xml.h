@@ -1,8 +1,9 @@
 /* xml.h - the marks of an XML document one after another, as office formats and books need them.
  *
- * A pull reader of XML 1.0 without what makes XML dangerous: a document type that declares anything is refused, so there are
- * no entities to expand and nothing is ever fetched; the five of XML and character references are known. Names come without
- * their prefix: "w:p" is "p". Attributes are looked up in place. Not validated: it reads what programs write.
+ * A pull reader of XML 1.0 without what makes XML dangerous: a document type that declares anything is refused, so
+ * there are no entities to expand and nothing is ever fetched; the five of XML and character references are known.
+ * Names come without their prefix: "w:p" is "p". Attributes are looked up in place. Not validated: it reads what
+ * programs write.
  *
  * Depth at most XML_DEPTH_MAX. Cost: one pass, no memory but for decoded texts. Threads: one.
  */

@@ -3,9 +3,9 @@
  * Only the central directory counts, as it does for those who write such files; members are stored or deflated, the two
  * methods that these formats know. Names are compared and never opened, so a name cannot leave anything.
  *
- * Limits, each an ERR_LIMIT that tells it: ZIP_MEMBERS_MAX members, ZIP_RATIO_MAX times its packed size for a member of over
- * a megabyte (deflate's own limit is 1,032; text is packed 3 to 20 times), ZIP_MEMBER_MAX bytes a member, ZIP_TOTAL_MAX of
- * all members that were read. Encrypted archives: ERR_UNSUPPORTED. Threads: one.
+ * Limits, each an ERR_LIMIT that tells it: ZIP_MEMBERS_MAX members, ZIP_RATIO_MAX times its packed size for a member of
+ * over a megabyte (deflate's own limit is 1,032; text is packed 3 to 20 times), ZIP_MEMBER_MAX bytes a member,
+ * ZIP_TOTAL_MAX of all members that were read. Encrypted archives: ERR_UNSUPPORTED. Threads: one.
  */
 #ifndef PYTHIA_INGEST_ZIP_H
 #define PYTHIA_INGEST_ZIP_H

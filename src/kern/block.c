@@ -1,8 +1,9 @@
-/* block.c - decoders of GGUF's number formats, one block at a time, in plain C: weights are decoded once, when a model is
- * opened (F16 and BF16 have faster ways in the kernel table).
+/* block.c - decoders of GGUF's number formats, one block at a time, in plain C: weights are decoded once, when a model
+ * is opened (F16 and BF16 have faster ways in the kernel table).
  *
- * The layouts are ggml's (ggml-common.h, ggml-quants.c). q: quantised numbers; d, m: scale and minimum in half precision.
- * In the K formats a super-block of 256 holds 8 or 16 sub-blocks with scales of 6 bits (Q6_K: 8) of their own.
+ * The layouts are ggml's (ggml-common.h, ggml-quants.c). q: quantised numbers; d, m: scale and minimum in half
+ * precision. In the K formats a super-block of 256 holds 8 or 16 sub-blocks with scales of 6 bits (Q6_K: 8) of their
+ * own.
  */
 #include "kern/block.h"
 
@@ -100,9 +101,9 @@ static void block_decode_q8_0(const void *src, size_t n, float *dst) {
     }
 }
 
-/* Scale and minimum (6 bits each) of sub-block j out of the 12 packed bytes of Q4_K and Q5_K: the first four stand in the
- * low six bits of bytes 0-3 and 4-7; of the last four the low halves in bytes 8-11, the high pairs of bits above the
- * first ones. */
+/* Scale and minimum (6 bits each) of sub-block j out of the 12 packed bytes of Q4_K and Q5_K: the first four stand in
+ * the low six bits of bytes 0-3 and 4-7; of the last four the low halves in bytes 8-11, the high pairs of bits above
+ * the first ones. */
 static void scale_and_min(const unsigned char *s, int j, float *scale, float *min) {
     if (j < 4) {
         *scale = (float)(s[j] & 63);
@@ -142,8 +143,9 @@ static void block_decode_q5_k(const void *src, size_t n, float *dst) {
     }
 }
 
-/* 128 bytes of low four bits, 64 of high two, 16 signed scales, d; biased by 32. Each half of 128 numbers is four rows of
- * 32: low bytes 0-31 and 32-63, first their low then their high halves; row r's high bits are bits 2r of 32 bytes. */
+/* 128 bytes of low four bits, 64 of high two, 16 signed scales, d; biased by 32. Each half of 128 numbers is four rows
+ * of 32: low bytes 0-31 and 32-63, first their low then their high halves; row r's high bits are bits 2r of 32
+ * bytes. */
 static void block_decode_q6_k(const void *src, size_t n, float *dst) {
     const unsigned char *p = src;
     for (; n >= 256; n -= 256, p += 210) {

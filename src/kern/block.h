@@ -1,4 +1,5 @@
-/* block.h - the number formats of GGUF tensors: how many numbers stand in a block of how many bytes, and what they mean.
+/* block.h - the number formats of GGUF tensors: how many numbers stand in a block of how many bytes, and what they
+ * mean.
  *
  * A row of a quantised tensor is cut into blocks of 32 or 256 numbers that share scales. Names, numbers and layouts are
  * those of ggml (specification: ggml-common.h and docs/gguf.md there); all fields are little-endian.

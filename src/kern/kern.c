@@ -1,8 +1,8 @@
 /* kern.c - which table: a question asked of the CPU once.
  *
- * A level is usable when the CPU has its instructions and the operating system saves its registers (x86: CPUID and XGETBV;
- * ARM: what Linux says in the auxiliary vector). A new level is one file, its flags in cmake/kernels.cmake, and one line in
- * `levels`, slowest first.
+ * A level is usable when the CPU has its instructions and the operating system saves its registers (x86: CPUID and
+ * XGETBV; ARM: what Linux says in the auxiliary vector). A new level is one file, its flags in cmake/kernels.cmake, and
+ * one line in `levels`, slowest first.
  */
 #include "kern/kern.h"
 

@@ -1,11 +1,11 @@
 /* kern.h - the arithmetic that takes all the time, as a table of functions made for this CPU.
  *
- * One body (kern_body.h) is compiled once per instruction set; kern_init looks at the CPU once and chooses the best table,
- * or the one that the environment's PYTHIA_CPU names. Nothing outside this room asks what the CPU can do.
+ * One body (kern_body.h) is compiled once per instruction set; kern_init looks at the CPU once and chooses the best
+ * table, or the one that the environment's PYTHIA_CPU names. Nothing outside this room asks what the CPU can do.
  *
- * Results: within a level every function is deterministic, and what it computes for a row does not depend on how many rows
- * there are or how the work is cut into calls: gemm of 1 row gives the bits that gemm of 100 rows gives for it. Levels
- * differ from each other by rounding.
+ * Results: within a level every function is deterministic, and what it computes for a row does not depend on how many
+ * rows there are or how the work is cut into calls: gemm of 1 row gives the bits that gemm of 100 rows gives for it.
+ * Levels differ from each other by rounding.
  *
  * Alignment: none is asked of pointers but that of float. Sizes: any, unless said; those divisible by 32 are fast.
  * Threads: everything here is immutable once kern_init returned; functions may run on any number of threads.
@@ -23,8 +23,9 @@
 
 enum { KERN_PANEL_MAX = 64 }; /* no level's panel is wider */
 
-/* A weight matrix [n, k] (n outputs, k inputs) as gemm wants it: cut into panels of `kern->panel` outputs; a panel stands
- * input by input: [ceil(n / panel)][k][panel], zeros where n ends inside the last panel. Bound to the level that packed it. */
+/* A weight matrix [n, k] (n outputs, k inputs) as gemm wants it: cut into panels of `kern->panel` outputs; a panel
+ * stands input by input: [ceil(n / panel)][k][panel], zeros where n ends inside the last panel. Bound to the level that
+ * packed it. */
 typedef struct {
     size_t n, k;
     const float *panels; /* [kern_panels(kern, n)][k][panel] */
@@ -90,15 +91,17 @@ typedef struct {
      * infinite. ~1 cycle a weight. */
     bool (*pack)(const float *const *rows /* [panel] */, size_t k, float *out /* [k, panel] */);
 
-    /* out[m, w->n] = act(a[m, w->k] * w^T + bias), for the panels [from, to) only, so that threads can share the columns.
-     * lda, ldo: floats from row to row. a and out must not overlap. Sums run over k in order, one accumulator each. */
+    /* out[m, w->n] = act(a[m, w->k] * w^T + bias), for the panels [from, to) only, so that threads can share the
+     * columns. lda, ldo: floats from row to row. a and out must not overlap. Sums run over k in order, one accumulator
+     * each. */
     void (*gemm)(const KernMatrix *w, size_t from, size_t to, KernAct act, const float *a, size_t lda, size_t m,
                  float *out, size_t ldo);
 
     void (*attention)(const KernAttention *a);
     void (*attention_span)(const KernSpan *a);
 
-    /* Packs the keys and values of n tokens, stride floats from token to token, as places [first, first + n) of kept. */
+    /* Packs the keys and values of n tokens, stride floats from token to token, as places [first, first + n) of
+     * kept. */
     void (*keep)(const KernKept *kept, const float *k, const float *v, size_t stride, size_t head_dim, size_t first,
                  size_t n);
 
@@ -110,15 +113,17 @@ typedef struct {
     /* out = x / sqrt(mean(x^2) + eps) * weight for each row of x [m, n]. out may be x. */
     void (*rmsnorm)(const float *x, const float *weight, float eps, size_t m, size_t n, float *out /* [m, n] */);
 
-    /* In place: turns each pair (i, i + head_dim / 2) of each head (RoPE as GPT-NeoX pairs them). x: [m] rows of `heads`
-     * heads side by side, stride floats apart; turns [m, head_dim]: the row's cosines, then its sines. head_dim even. */
+    /* In place: turns each pair (i, i + head_dim / 2) of each head (RoPE as GPT-NeoX pairs them). x: [m] rows of
+     * `heads` heads side by side, stride floats apart; turns [m, head_dim]: the row's cosines, then its sines. head_dim
+     * even. */
     void (*rope)(float *x, size_t stride, size_t heads, size_t head_dim, const float *turns, size_t m);
 
-    /* out[r][i] = act(x[r][i]) * x[r][n + i] for x [m, 2 n]. Errors as gelu's; SILU and GELU_TANH 2e-7 * max(1, |x|). */
+    /* out[r][i] = act(x[r][i]) * x[r][n + i] for x [m, 2 n]. Errors as gelu's; SILU and GELU_TANH 2e-7 * max(1,
+     * |x|). */
     void (*gate)(KernGate kind, const float *x, size_t m, size_t n, float *out /* [m, n] */);
 
-    /* In place: x * P(X <= x) for the standard normal X. Absolute error below 1e-7 * max(1, |x|): f32's own rounding (the
-     * erf of PyTorch gives 1.1e-6). */
+    /* In place: x * P(X <= x) for the standard normal X. Absolute error below 1e-7 * max(1, |x|): f32's own rounding
+     * (the erf of PyTorch gives 1.1e-6). */
     void (*gelu)(float *x, size_t n);
 
     /* out[n] = mean of m > 0 rows [m, n], summed in row order. */
@@ -132,8 +137,8 @@ typedef struct {
     void (*decode_bf16)(const void *src, size_t n, float *out);
 } Kern;
 
-/* Chooses the table, once; later calls return the first one's result. ERR_USAGE when PYTHIA_CPU names a level that there
- * is not or that this CPU cannot do; the text lists those it can. Threads: any. */
+/* Chooses the table, once; later calls return the first one's result. ERR_USAGE when PYTHIA_CPU names a level that
+ * there is not or that this CPU cannot do; the text lists those it can. Threads: any. */
 MUST_USE Err kern_init(void);
 
 /* The table chosen (kern_init is called when nobody did). When PYTHIA_CPU was wrong: the scalar one; whoever opens

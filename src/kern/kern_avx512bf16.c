@@ -1,4 +1,5 @@
-/* kern_avx512bf16.c - AVX-512 with VNNI and BF16 (Zen 4, Sapphire Rapids): both kinds of low precision by instructions. */
+/* kern_avx512bf16.c - AVX-512 with VNNI and BF16 (Zen 4, Sapphire Rapids): both kinds of low precision by
+ * instructions. */
 #if defined(__AVX512F__) && defined(__AVX512DQ__) && defined(__AVX512VNNI__) && defined(__AVX512BF16__)
 #define LANES        16
 #define TILE_ROWS    14

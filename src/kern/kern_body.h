@@ -4,9 +4,9 @@
  * The includer defines LANES (floats a vector), TILE_ROWS (rows of a gemm tile), KERN_NAME, KERN_TABLE
  * and KERN_QUANT (quant.h).
  *
- * Floating point is strict but for contraction of a * b + c: sums have as many accumulators as the code says, in the order
- * it says. That is what makes a row's result independent of its company (see kern.h); where several accumulators pay, they
- * are written out. -fassociative-math would give the same speed and lose that.
+ * Floating point is strict but for contraction of a * b + c: sums have as many accumulators as the code says, in the
+ * order it says. That is what makes a row's result independent of its company (see kern.h); where several accumulators
+ * pay, they are written out. -fassociative-math would give the same speed and lose that.
  */
 #include <math.h>
 #include <string.h>
@@ -49,8 +49,8 @@ INLINE float vec_highest(Vec v) {
 }
 
 /* e^x for x <= 88, relative error below 1e-7; below -87 it stays at e^-87. x = n ln 2 + r: the magic number's addition
- * rounds x / ln 2 into the low bits of the mantissa, from where n goes straight into the exponent. ln 2 in two parts keeps
- * r exact. Polynomial: tools/fit_polynomials.py, error 3e-9 over |r| <= ln 2 / 2. */
+ * rounds x / ln 2 into the low bits of the mantissa, from where n goes straight into the exponent. ln 2 in two parts
+ * keeps r exact. Polynomial: tools/fit_polynomials.py, error 3e-9 over |r| <= ln 2 / 2. */
 INLINE Vec vec_exp(Vec x) {
     const Vec magic = vec_all(0x1.8p23f);
     x = vec_max(x, vec_all(-87.0f));
@@ -85,17 +85,17 @@ static float dot(const float *a, const float *b, size_t n) {
     return vec_sum((sums[0] + sums[1]) + (sums[2] + sums[3])) + rest;
 }
 
-/* One row after the other, as they lie: four rows at a time, which share the query's loads, are four streams to the CPU's
- * prefetcher and come at 11 GB/s instead of 27 (60,000 rows of 384, one Zen 4 core). */
+/* One row after the other, as they lie: four rows at a time, which share the query's loads, are four streams to the
+ * CPU's prefetcher and come at 11 GB/s instead of 27 (60,000 rows of 384, one Zen 4 core). */
 static void dot_rows(const float *query, const float *rows, size_t n, size_t dim, float *out) {
     for (size_t i = 0; i < n; i++) out[i] = dot(query, rows + i * dim, dim);
 }
 
 /* ---- element by element ---- */
 
-/* gelu(x) = max(x, 0) - |x| Q(|x|), Q the upper tail of the standard normal, as exp(-polynomial of degree 8): one exp and
- * no cancellation for negative x. Fit to t Q(t) within 7e-9 on [0, 6] (tools/fit_polynomials.py); beyond, it grows, and
- * from 9 on Q is taken as 3e-22. */
+/* gelu(x) = max(x, 0) - |x| Q(|x|), Q the upper tail of the standard normal, as exp(-polynomial of degree 8): one exp
+ * and no cancellation for negative x. Fit to t Q(t) within 7e-9 on [0, 6] (tools/fit_polynomials.py); beyond, it grows,
+ * and from 9 on Q is taken as 3e-22. */
 INLINE Vec vec_gelu(Vec x) {
     Vec a = vec_abs(x), t = vec_min(a, vec_all(9.0f));
     Vec p = t * -0x1.3a8660p-20f + 0x1.23b216p-16f;

@@ -1,5 +1,5 @@
-/* kern_neon.c - 64-bit ARM as it began (ARMv8.0: Cortex-A72, Raspberry Pi 4): 32 registers of 4 floats; tiles of 12 x 8 use
- * 24 + 2 of them and the rest for inputs, of which a product takes a lane. */
+/* kern_neon.c - 64-bit ARM as it began (ARMv8.0: Cortex-A72, Raspberry Pi 4): 32 registers of 4 floats; tiles of 12 x 8
+ * use 24 + 2 of them and the rest for inputs, of which a product takes a lane. */
 #if defined(__aarch64__)
 #define LANES      4
 #define TILE_ROWS  12

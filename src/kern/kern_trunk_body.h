@@ -1,6 +1,6 @@
 /* kern_trunk_body.h - the second half of the body: what networks after BERT ask for. Norms without a mean, rotated
- * positions, gated activations, and attention that sees a part of the keys. Included by kern_body.h alone, whose vectors
- * and tiles it uses, so that it too is written once and compiled for each instruction set.
+ * positions, gated activations, and attention that sees a part of the keys. Included by kern_body.h alone, whose
+ * vectors and tiles it uses, so that it too is written once and compiled for each instruction set.
  */
 
 static void rmsnorm(const float *x, const float *weight, float eps, size_t m, size_t n, float *out) {
@@ -38,7 +38,8 @@ static void rope(float *x, size_t stride, size_t heads, size_t head_dim, const f
 /* x / (1 + e^-z). For z below -88 the quotient is a denormal or zero, as it should be. */
 INLINE Vec vec_times_sigmoid(Vec x, Vec z) { return x / (vec_exp(vec_min(-z, vec_all(88.0f))) + 1.0f); }
 
-/* gelu_tanh(x) = x (1 + tanh u) / 2 = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3): no cancellation for negative x. */
+/* gelu_tanh(x) = x (1 + tanh u) / 2 = x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3): no cancellation for negative
+ * x. */
 INLINE Vec vec_gate(KernGate kind, Vec x) {
     if (kind == KERN_GATE_GELU) return vec_gelu(x);
     if (kind == KERN_GATE_SILU) return vec_times_sigmoid(x, x);
@@ -62,8 +63,9 @@ static void gate(KernGate kind, const float *x, size_t m, size_t n, float *out) 
 
 /* ---- attention of a span ---- */
 
-/* In place over scores [wide], of which [from, to) are seen; the others become 0. Sums run over whole vectors that start
- * at a multiple of LANES: what is not seen adds nothing, so the result does not depend on where the scores begin. */
+/* In place over scores [wide], of which [from, to) are seen; the others become 0. Sums run over whole vectors that
+ * start at a multiple of LANES: what is not seen adds nothing, so the result does not depend on where the scores
+ * begin. */
 INLINE void softmax_span(float *scores, size_t from, size_t to, size_t wide, float scale) {
     size_t first = from / LANES * LANES, end = (to + LANES - 1) / LANES * LANES;
     Vec high = vec_all(-INFINITY), sum = {0};

@@ -13,7 +13,8 @@
  * Shapes. Widths are rounded up to LOW_WIDE (low_wide); what stands behind a width's end is zero in matrices, and
  * anything in activations. Everything written is whole panels, so out needs ldo >= low_wide(n).
  *
- * As in kern.h a row's result does not depend on how many rows there are; functions are immutable and run on any thread.
+ * As in kern.h a row's result does not depend on how many rows there are; functions are immutable and run on any
+ * thread.
  */
 #ifndef PYTHIA_KERN_LOW_H
 #define PYTHIA_KERN_LOW_H
@@ -31,8 +32,8 @@ typedef uint16_t Bf16; /* the upper half of a float */
 
 typedef enum { LOW_BF16, LOW_INT8 } LowType;
 
-/* A weight matrix [n, k] cut into panels of 32 outputs. A panel stands input by input, as many bytes of an output's inputs
- * side by side as the instructions take (`group`: 4, or 8 where they multiply matrices); in int8 with 4 of them:
+/* A weight matrix [n, k] cut into panels of 32 outputs. A panel stands input by input, as many bytes of an output's
+ * inputs side by side as the instructions take (`group`: 4, or 8 where they multiply matrices); in int8 with 4 of them:
  * [low_wide(n) / 32][low_wide(k) / 4][32][4]. Bound to the level that packed it. */
 typedef struct {
     LowType type;
@@ -84,8 +85,8 @@ typedef struct KernLow {
     size_t tile;               /* rows computed at a time */
     size_t group;              /* bytes of an output's inputs side by side in a panel */
 
-    /* Products of numbers of 8, 16 or 32 bits out of registers or the L1 cache, `rounds` times a few dozen: what the core
-     * can do at best. Returns how many operations that was (a product and its sum are two). */
+    /* Products of numbers of 8, 16 or 32 bits out of registers or the L1 cache, `rounds` times a few dozen: what the
+     * core can do at best. Returns how many operations that was (a product and its sum are two). */
     double (*spin)(int bits, size_t rounds);
 
     /* Packs up to 32 rows of k floats (NULL: zeros) into one panel, weights q = w / scale rounded. scale, sums [32] are

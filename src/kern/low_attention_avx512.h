@@ -1,7 +1,7 @@
 /* low_attention_avx512.h - what low_attention_bf16.h asks of AVX512-BF16: powers of two, keys and values as panels. */
 
-/* 2^x for x <= 0, 7.5e-5 relative: a fifth of what rounding to bf16 takes away. x less its floor, a polynomial on [0, 1]
- * (tools/fit_polynomials.py), times 2^floor: five instructions. */
+/* 2^x for x <= 0, 7.5e-5 relative: a fifth of what rounding to bf16 takes away. x less its floor, a polynomial on [0,
+ * 1] (tools/fit_polynomials.py), times 2^floor: five instructions. */
 INLINE Vec low_exp2(Vec x) {
     enum { TO_FLOOR = 1 };
     Vec r = (Vec)_mm512_reduce_ps((__m512)x, TO_FLOOR);

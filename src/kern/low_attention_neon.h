@@ -1,5 +1,5 @@
-/* low_attention_neon.h - what low_attention_bf16.h asks of NEON with products of matrices: powers of two, keys and values as
- * panels of four inputs side by side.
+/* low_attention_neon.h - what low_attention_bf16.h asks of NEON with products of matrices: powers of two, keys and
+ * values as panels of four inputs side by side.
  */
 
 /* 2^x for x <= 0, 7.5e-5 relative: a fifth of what rounding to bf16 takes away; 0 below 2^-126. x less its floor, a

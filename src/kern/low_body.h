@@ -1,9 +1,9 @@
-/* low_body.h - the kernels of low.h, written once and compiled by each kern_<level>.c behind kern_body.h, whose vectors and
- * f32 attention they use.
+/* low_body.h - the kernels of low.h, written once and compiled by each kern_<level>.c behind kern_body.h, whose vectors
+ * and f32 attention they use.
  *
- * A product is three pieces: a tile (low_tile*.h) sums rows x 32 outputs over all of K into a buffer in the L1 cache; the
- * finish below turns sums into numbers (zero points, scales, bias, GELU) and stores them; low_gemm walks panels and rows.
- * Sums through memory cost 2 % of a tile of K = 384 and let every level share the finish.
+ * A product is three pieces: a tile (low_tile*.h) sums rows x 32 outputs over all of K into a buffer in the L1 cache;
+ * the finish below turns sums into numbers (zero points, scales, bias, GELU) and stores them; low_gemm walks panels and
+ * rows. Sums through memory cost 2 % of a tile of K = 384 and let every level share the finish.
  *
  * The includer may define LOW_VNNI512, LOW_HAS_BF16, LOW_HAS_AVXVNNI, LOW_NEON with LOW_NEON_DOT, LOW_NEON_MATRIX.
  */
@@ -39,8 +39,8 @@ enum { LOW_PAIR_MAX = 128 }; /* pmaddubsw: see low_tile_avx2.h */
 enum { LOW_PAIR_MAX = 2 * LOW_WEIGHT_MAX };
 #endif
 
-/* LOW_GROUP: bytes of an output's inputs that stand side by side in a panel. LOW_SHIFT: what a level's tiles take from each
- * byte of a row before they multiply it. */
+/* LOW_GROUP: bytes of an output's inputs that stand side by side in a panel. LOW_SHIFT: what a level's tiles take from
+ * each byte of a row before they multiply it. */
 #if LOW_NEON_MATRIX
 enum { LOW_GROUP = 8, LOW_SHIFT = 0 };
 #elif LOW_NEON
@@ -64,8 +64,8 @@ typedef void (*LowTile)(const void *a, size_t lda, const void *b, size_t steps, 
 
 typedef uint8_t VecByte __attribute__((vector_size(LANES)));
 
-/* gcc makes compare-and-blend of the plain expression at 512 bits, and sends sums over a vector through memory: the loads of
- * what was just stored in other widths waited for 8 % of attention's time. */
+/* gcc makes compare-and-blend of the plain expression at 512 bits, and sends sums over a vector through memory: the
+ * loads of what was just stored in other widths waited for 8 % of attention's time. */
 #if LANES == 16 && defined(__AVX512F__)
 INLINE Vec low_min(Vec a, Vec b) { return (Vec)_mm512_min_ps((__m512)a, (__m512)b); }
 INLINE Vec low_max(Vec a, Vec b) { return (Vec)_mm512_max_ps((__m512)a, (__m512)b); }
@@ -111,8 +111,8 @@ INLINE void low_store(Bf16 *p, Vec v) {
 
 /* ---- finishing a tile ---- */
 
-/* gelu(x) = x (1/2 + t P(t^2)) with t = x within [-c, c], where the bracket has reached 0 and 1: no exp, no division. Fit by
- * tools/fit_polynomials.py: 4.8e-4 absolute with 6 coefficients, 3.8e-5 with 9. */
+/* gelu(x) = x (1/2 + t P(t^2)) with t = x within [-c, c], where the bracket has reached 0 and 1: no exp, no division.
+ * Fit by tools/fit_polynomials.py: 4.8e-4 absolute with 6 coefficients, 3.8e-5 with 9. */
 INLINE Vec low_gelu_int8(Vec x) {
     Vec t = low_max(low_min(x, vec_all(3.65f)), vec_all(-3.65f)), u = t * t;
     Vec p = u * -0x1.0bcbf2p-21f + 0x1.c8ae76p-16f;
@@ -460,7 +460,8 @@ static void low_attention(const LowAttention *a) {
 
 /* ---- the machine's limit ---- */
 
-/* Chains enough to hide an FMA's latency behind the others; the compiler may not merge them, because their sums differ. */
+/* Chains enough to hide an FMA's latency behind the others; the compiler may not merge them, because their sums
+ * differ. */
 static double low_spin_f32(size_t rounds) {
     enum { CHAINS = LANES == 16 || LOW_NEON ? 24 : 10 };
     Vec sums[CHAINS];

@@ -1,4 +1,5 @@
-/* low_tile.h - int8 tiles in plain C: the definition of the others (low_tile_avx2.h, low_tile_avx512.h, low_tile_neon.h). */
+/* low_tile.h - int8 tiles in plain C: the definition of the others (low_tile_avx2.h, low_tile_avx512.h,
+ * low_tile_neon.h). */
 #define LOW_ROWS 3
 
 INLINE void low_tile_int8(size_t rows, const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {

@@ -1,12 +1,12 @@
-/* low_tile_avx2.h - int8 tiles of 1 to 3 rows x 32 outputs for AVX-VNNI and for AVX2 alone, as one block of assembly each:
- * with intrinsics gcc 12 keeps 9 to 18 of a step's values on the stack.
+/* low_tile_avx2.h - int8 tiles of 1 to 3 rows x 32 outputs for AVX-VNNI and for AVX2 alone, as one block of assembly
+ * each: with intrinsics gcc 12 keeps 9 to 18 of a step's values on the stack.
  *
- * A step broadcasts 4 bytes of each row and multiplies them by the panel out of memory; 12 sums stay in registers. AVX-VNNI
- * has the product of 4 bytes as one instruction. AVX2 has pmaddubsw, which sums two products in 16 bits and saturates above 32,767; pmaddwd with ones
- * and paddd do the rest. 7-bit weights never get there (mean cosine to f32 0.9976), but it takes two large weights of one
- * sign side by side: a row is scaled so that no such pair sums up to more than 128 (128 * 255 = 32,640), which makes steps
- * 1.3 times as large instead of twice (0.9989; 8 bits 0.9990). Against pmaddwd on numbers of 16 bits it is as fast on Zen,
- * half again as fast on Intel, at half the memory.
+ * A step broadcasts 4 bytes of each row and multiplies them by the panel out of memory; 12 sums stay in registers.
+ * AVX-VNNI has the product of 4 bytes as one instruction. AVX2 has pmaddubsw, which sums two products in 16 bits and
+ * saturates above 32,767; pmaddwd with ones and paddd do the rest. 7-bit weights never get there (mean cosine to f32
+ * 0.9976), but it takes two large weights of one sign side by side: a row is scaled so that no such pair sums up to
+ * more than 128 (128 * 255 = 32,640), which makes steps 1.3 times as large instead of twice (0.9989; 8 bits 0.9990).
+ * Against pmaddwd on numbers of 16 bits it is as fast on Zen, half again as fast on Intel, at half the memory.
  */
 #define LOW_ROWS 3
 
@@ -37,8 +37,8 @@
 #define Y_EACH_2(do) Y_EACH_1(do) do("4", "5", "6", "7")
 #define Y_EACH_3(do) Y_EACH_2(do) do("8", "9", "10", "11")
 
-/* a: rows of 4 * steps bytes, lda bytes from row to row. b: steps * 128 bytes. out: sums [rows][32], ldo bytes from row to
- * row. steps > 0. */
+/* a: rows of 4 * steps bytes, lda bytes from row to row. b: steps * 128 bytes. out: sums [rows][32], ldo bytes from row
+ * to row. steps > 0. */
 #define Y_FUNCTION(rows)                                                                                               \
     static void low_bytes_##rows(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {      \
         __asm__ volatile(Y_SETUP Y_EACH_##rows(Y_ZERO_ROW) ".p2align 5\n1:\n\t" Y_ROWS_##rows                          \

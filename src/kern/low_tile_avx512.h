@@ -1,11 +1,13 @@
-/* low_tile_avx512.h - tiles of 1 to 14 rows x 32 outputs for AVX512-VNNI (int8), AVX512-BF16 and, up to 12 rows, AVX-512BW
- * without either (int8), as one block of assembly each: all of K runs with the sums in registers. With intrinsics gcc 12
- * copies and spills accumulators (10 % slower with VNNI); with assembly an instruction at a time it is slower still.
+/* low_tile_avx512.h - tiles of 1 to 14 rows x 32 outputs for AVX512-VNNI (int8), AVX512-BF16 and, up to 12 rows,
+ * AVX-512BW without either (int8), as one block of assembly each: all of K runs with the sums in registers. With
+ * intrinsics gcc 12 copies and spills accumulators (10 % slower with VNNI); with assembly an instruction at a time it
+ * is slower still.
  *
  * Each product takes 4 bytes of a row (4 u8 or 2 bf16) against 64 bytes of a panel, so the text is the same but for
  * the product. 28 sums, 2 vectors of the panel, 2 of broadcast inputs: all 32 registers. A tile of 14 rows asks for 16
- * loads and 28 products a step; products are one a cycle on Zen 4, and the rest hides behind them. AVX-512BW's product is
- * three instructions (low_tile_avx2.h tells which and what they ask of weights) with a vector of ones and one between.
+ * loads and 28 products a step; products are one a cycle on Zen 4, and the rest hides behind them. AVX-512BW's product
+ * is three instructions (low_tile_avx2.h tells which and what they ask of weights) with a vector of ones and one
+ * between.
  */
 #if LOW_VNNI512
 #define LOW_ROWS 14
@@ -58,8 +60,8 @@
 #define T_EACH_13(do) T_EACH_12(do) do("24", "25")
 #define T_EACH_14(do) T_EACH_13(do) do("26", "27")
 
-/* a: rows of 4 * steps bytes, lda bytes from row to row. b: steps * 128 bytes. out: sums [rows][32], ldo bytes from row to
- * row. steps > 0. */
+/* a: rows of 4 * steps bytes, lda bytes from row to row. b: steps * 128 bytes. out: sums [rows][32], ldo bytes from row
+ * to row. steps > 0. */
 #define T_FUNCTION(name, op, setup, rows)                                                                              \
     static void name##_##rows(const void *a, size_t lda, const void *b, size_t steps, void *out, size_t ldo) {         \
         const char *a0 = a, *a3 = a0 + 3 * lda, *a6 = a3 + 3 * lda, *a9 = a6 + 3 * lda, *a12 = a9 + 3 * lda;           \

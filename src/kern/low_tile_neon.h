@@ -1,5 +1,5 @@
-/* low_tile_neon.h - tiles for 64-bit ARM: rows x 32 outputs as two halves of 16, whose sums stay in registers while all of K
- * runs. Three kinds of instruction, one after the other in the history of the architecture:
+/* low_tile_neon.h - tiles for 64-bit ARM: rows x 32 outputs as two halves of 16, whose sums stay in registers while all
+ * of K runs. Three kinds of instruction, one after the other in the history of the architecture:
  *
  *   neon         no product of bytes into 32 bits: two products are summed in 16 bits (SMULL, SMLAL), pairs of those added
  *                to the sums in 32 (SADALP). A row's bytes less 128 are signed, so that two products are at most
@@ -10,8 +10,8 @@
  *                two rows.
  *
  * What the 128 took away, 128 times the sum of an output's weights, comes back in low_body.h's finish (LOW_SHIFT).
- * BFMMLA rounds its sums to odd and takes subnormals for zeros; it does so alike for every element, so a row's result still
- * does not depend on the row beside it.
+ * BFMMLA rounds its sums to odd and takes subnormals for zeros; it does so alike for every element, so a row's result
+ * still does not depend on the row beside it.
  *
  * steps is even everywhere; for bytes it is a multiple of 8, because widths are multiples of 32.
  */
@@ -36,9 +36,9 @@ INLINE NeonFloats neon_times_bf16(NeonFloats sum, uint8x16_t a, uint8x16_t b) {
 /* 8 bytes of each of two rows, side by side. */
 INLINE uint8x16_t neon_pair(const uint8_t *a, const uint8_t *b) { return vcombine_u8(vld1_u8(a), vld1_u8(b)); }
 
-/* Pairs of rows x 16 outputs, 8 bytes at a time; rows[2 * p], rows[2 * p + 1] are a pair, the same row twice where there is
- * only one. pairs is a compile-time constant. sums[p][o]: rows 2p (low half) and 2p + 1, outputs 2o and 2o + 1. A function
- * for each type of sum: gcc 12 moves them about when one type is taken for the other. */
+/* Pairs of rows x 16 outputs, 8 bytes at a time; rows[2 * p], rows[2 * p + 1] are a pair, the same row twice where
+ * there is only one. pairs is a compile-time constant. sums[p][o]: rows 2p (low half) and 2p + 1, outputs 2o and 2o +
+ * 1. A function for each type of sum: gcc 12 moves them about when one type is taken for the other. */
 #define NEON_HALF(type, Sums)                                                                                          \
     INLINE void neon_half_##type(size_t pairs, const uint8_t *const *rows, const uint8_t *panel, size_t bytes,         \
                                  Sums sums[LOW_ROWS / 2][LOW_HALF / 2]) {                                              \

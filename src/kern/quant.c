@@ -50,8 +50,8 @@ size_t quant_kind_bytes(QuantKind kind, size_t k) {
 }
 
 size_t quant_scratch_bytes(size_t k) {
-    /* A panel of 32 rows: their bytes; of K formats up to 16 scales as int32 and 8 minimums as int16 a group, one scale and
-     * one minimum as floats; of the others 8 scales and 8 minimums as floats. The floats' four rows are less. */
+    /* A panel of 32 rows: their bytes; of K formats up to 16 scales as int32 and 8 minimums as int16 a group, one scale
+     * and one minimum as floats; of the others 8 scales and 8 minimums as floats. The floats' four rows are less. */
     size_t group = QUANT_GROUP + 16 * sizeof(int32_t) + 8 * sizeof(int16_t) + 2 * sizeof(float);
     return whole_lines(quant_groups(k) * 32 * group);
 }

@@ -1,10 +1,10 @@
-/* quant_avx2.h - quant.h's products with AVX2, and with AVX-VNNI where the includer defines QUANT_AVXVNNI: 32 numbers of any
- * format out of a row into one register, one weight row with few activation rows (quant_dots.h), tiles over panels
- * (quant_panel.h).
+/* quant_avx2.h - quant.h's products with AVX2, and with AVX-VNNI where the includer defines QUANT_AVXVNNI: 32 numbers
+ * of any format out of a row into one register, one weight row with few activation rows (quant_dots.h), tiles over
+ * panels (quant_panel.h).
  *
- * pmaddubsw sums two products of an unsigned and a signed byte in 16 bits and saturates. Numbers of up to six bits never
- * get there (2 * 63 * 127 = 16,002). Bytes of Q8_0 are multiplied as |w| * (a with w's sign): 2 * 128 * 127 = 32,512 does
- * not either, as activations are never -128. With AVX-VNNI they are biased by 128 like the others.
+ * pmaddubsw sums two products of an unsigned and a signed byte in 16 bits and saturates. Numbers of up to six bits
+ * never get there (2 * 63 * 127 = 16,002). Bytes of Q8_0 are multiplied as |w| * (a with w's sign): 2 * 128 * 127 =
+ * 32,512 does not either, as activations are never -128. With AVX-VNNI they are biased by 128 like the others.
  */
 #include <immintrin.h>
 
@@ -33,7 +33,8 @@ INLINE Y y_products(uint32_t type, Y sums, Y q, Y a) {
 
 /* ---- 32 numbers ---- */
 
-/* A block of 32. Bit i of the fifth bits belongs to byte i: byte i / 8 of the four is brought there and its bit tested. */
+/* A block of 32. Bit i of the fifth bits belongs to byte i: byte i / 8 of the four is brought there and its bit
+ * tested. */
 INLINE Y y_unpack32(uint32_t type, const uint8_t *p) {
     p += quant_has_min(type) ? 4 : 2;
     if (type == BLOCK_Q8_0)

@@ -1,10 +1,10 @@
 /* quant_avx512.h - products of blocks with AVX-512 and VNNI: how 64 numbers of any format come out of a row into one
  * register, and one weight row with few activation rows (quant_dots.h). Panels: quant_panel_avx512.h.
  *
- * A row of 32-number blocks is taken eight blocks at a time: four registers of 64 numbers times the activations are four
- * registers of partial sums, which nine shuffles and additions turn into the eight blocks' integers side by side, so that
- * scales are applied to eight blocks at once. Scales stand 18 to 34 bytes apart: two registers' words are picked by one
- * instruction (AVX-512BW); loading them one by one costs as much as all the rest.
+ * A row of 32-number blocks is taken eight blocks at a time: four registers of 64 numbers times the activations are
+ * four registers of partial sums, which nine shuffles and additions turn into the eight blocks' integers side by side,
+ * so that scales are applied to eight blocks at once. Scales stand 18 to 34 bytes apart: two registers' words are
+ * picked by one instruction (AVX-512BW); loading them one by one costs as much as all the rest.
  */
 #include <immintrin.h>
 

@@ -1,5 +1,5 @@
-/* quant_body.h - what every level of quant.h shares, compiled with each quant_<level>.c for its instruction set: activations
- * into blocks, products of floats, and the walk over a matrix.
+/* quant_body.h - what every level of quant.h shares, compiled with each quant_<level>.c for its instruction set:
+ * activations into blocks, products of floats, and the walk over a matrix.
  *
  * The includer defines QUANT_NAME, QUANT_TABLE, QUANT_LANES (floats a vector), QUANT_FLOAT_ROWS (rows of a tile
  * of floats), and before the inclusion
@@ -157,7 +157,8 @@ INLINE float quant_add_up(float *x, size_t n) {
     return x[0];
 }
 
-/* Weight rows [outs][stride], not aligned; activation rows [rows][stride]. Sixteen sums each. outs and rows are constants. */
+/* Weight rows [outs][stride], not aligned; activation rows [rows][stride]. Sixteen sums each. outs and rows are
+ * constants. */
 INLINE void quant_float_tile(size_t outs, size_t rows, const float *w, const float *a, size_t stride, float *out,
                              size_t ldo) {
     QuantVec sums[QUANT_FLOAT_ROWS][QUANT_FLOAT_OUTS][FLOAT_VECTORS];

@@ -1,5 +1,5 @@
-/* quant_dots.h - few activation rows (generation) on x86: weight rows read as they stand, one after the other. The includer
- * has defined, for its instructions,
+/* quant_dots.h - few activation rows (generation) on x86: weight rows read as they stand, one after the other. The
+ * includer has defined, for its instructions,
  *
  *   quant_blocks32(type, rows, p, block, fresh, a, sums)   eight blocks of 32 into the eight sums of each row
  *   quant_group256(type, rows, p, group, a, sums)          a block of 256 into the sum of each row
@@ -33,8 +33,8 @@ static QuantRow32 few_blocks(FewBlocks *few, const QuantRow32 *a, size_t n) {
     return (QuantRow32){few->q, few->d, few->s, few->sum, NULL};
 }
 
-/* Blocks that do not fill eight are taken with those before them, which are then not counted again: no copy, no byte read
- * behind the row. */
+/* Blocks that do not fill eight are taken with those before them, which are then not counted again: no copy, no byte
+ * read behind the row. */
 INLINE void row_times32(uint32_t type, size_t rows, const uint8_t *p, size_t k, const QuantRow32 *a, float *out,
                         size_t ldo) {
     __m256 sums[QUANT_DOT_ROWS] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};

@@ -1,5 +1,6 @@
-/* quant_dots_plain.h - rows of weights times up to 16 rows of activations, for the levels without instructions for more: a
- * weight row is unpacked 256 numbers at a time, and products are sums of 16 or 32 at a time. The includer has defined
+/* quant_dots_plain.h - rows of weights times up to 16 rows of activations, for the levels without instructions for
+ * more: a weight row is unpacked 256 numbers at a time, and products are sums of 16 or 32 at a time. The includer has
+ * defined
  *
  *   quant_product(type, q, a, n, sum)   the inner product of n (16 or 32) weights, less their type's zero, and activations,
  *                                       which sum up to `sum`

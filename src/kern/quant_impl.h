@@ -1,7 +1,7 @@
 /* quant_impl.h - what the files of quant.h share: how a row of activations stands in memory. Private to the room.
  *
- * A row of activations is cut into groups of 256 numbers, the last one filled with zeros, so that loops over a group never
- * look at a border. Its arrays stand one after the other; only kern->quant->rows writes them.
+ * A row of activations is cut into groups of 256 numbers, the last one filled with zeros, so that loops over a group
+ * never look at a border. Its arrays stand one after the other; only kern->quant->rows writes them.
  *
  *   QUANT_BLOCKS32   q int8 [groups][256], d float [groups][8], s float [groups][8], sum int32 [groups][8],
  *                    blocks QuantBlock32 [groups][8]
@@ -9,8 +9,8 @@
  *   QUANT_BLOCKS256  q int8 [groups][256], sum16 int16 [groups][16], sum32 int16 [groups][8], d float [groups],
  *                    blocks QuantBlock256 [groups][8]
  *
- * The blocks hold the same once more, for tiles that walk down many rows: what belongs to 32 numbers within one line of the
- * cache, at fixed distances, so that a row costs a tile one address.
+ * The blocks hold the same once more, for tiles that walk down many rows: what belongs to 32 numbers within one line of
+ * the cache, at fixed distances, so that a row costs a tile one address.
  *
  *   QUANT_FLOATS     float [k rounded up to 16], zeros behind k
  */

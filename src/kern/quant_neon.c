@@ -1,4 +1,5 @@
-/* quant_neon.c - quant.h for NEON without products of bytes into 32 bits: two are summed in 16 (2 * 128 * 127 < 2^15). */
+/* quant_neon.c - quant.h for NEON without products of bytes into 32 bits: two are summed in 16 (2 * 128 * 127 <
+ * 2^15). */
 #if defined(__aarch64__)
 #include <arm_neon.h>
 

@@ -1,8 +1,8 @@
-/* quant_neon.h - the product that quant_dots_plain.h asks for, out of quant_sixteen(x, w, a): sixteen products of signed bytes
- * added to the sums x. */
+/* quant_neon.h - the product that quant_dots_plain.h asks for, out of quant_sixteen(x, w, a): sixteen products of
+ * signed bytes added to the sums x. */
 
-/* Weights but those of Q8_0 are below 128, so they are signed bytes as they stand; those of Q8_0 become so by taking their
- * zero, 128. */
+/* Weights but those of Q8_0 are below 128, so they are signed bytes as they stand; those of Q8_0 become so by taking
+ * their zero, 128. */
 INLINE int32_t quant_product(uint32_t type, const uint8_t *q, const int8_t *a, size_t n, int32_t sum) {
     int32x4_t x = vdupq_n_s32(0);
     for (size_t i = 0; i < n; i += 16) {

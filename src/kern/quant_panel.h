@@ -1,5 +1,5 @@
-/* quant_panel.h - many activation rows on x86: 32 weight rows unpacked into a panel in scratch, tiles of activation rows run
- * over it. What the files of the levels (quant_panel_<level>.h) share.
+/* quant_panel.h - many activation rows on x86: 32 weight rows unpacked into a panel in scratch, tiles of activation
+ * rows run over it. What the files of the levels (quant_panel_<level>.h) share.
  *
  * A panel in scratch, for every group of 256 inputs:
  *   bytes   [64][32][4]: four inputs of an output side by side, as the product takes them
@@ -7,8 +7,8 @@
  *   mins    Q4_K, Q5_K: int16 [4][32][2], minimums of two sub-blocks side by side
  *   halves  K formats: float [2][32], d and dmin
  *
- * A level defines panel_unpack (bytes and all), TILE_MANY and TILE_FEW (rows of its two tiles), tile32 and tile256, and then
- * includes quant_panel_walk.h.
+ * A level defines panel_unpack (bytes and all), TILE_MANY and TILE_FEW (rows of its two tiles), tile32 and tile256, and
+ * then includes quant_panel_walk.h.
  */
 #ifndef PYTHIA_KERN_QUANT_PANEL_H
 #define PYTHIA_KERN_QUANT_PANEL_H

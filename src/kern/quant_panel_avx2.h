@@ -2,8 +2,8 @@
  * outputs, whose eight sums of integers stay in registers.
  *
  * Without VNNI a product is pmaddubsw, pmaddwd by ones, paddd. Numbers of up to five bits leave room in 16 bits for the
- * products of four steps (4 * 2 * 31 * 127 = 31,496), of six bits for two (32,004): those are added before they are widened,
- * 2.25 and 2.5 instructions a product instead of 3. Bytes of Q8_0 leave none.
+ * products of four steps (4 * 2 * 31 * 127 = 31,496), of six bits for two (32,004): those are added before they are
+ * widened, 2.25 and 2.5 instructions a product instead of 3. Bytes of Q8_0 leave none.
  */
 #include "kern/quant_panel.h"
 
@@ -99,7 +99,8 @@ INLINE Y y_all(const void *p) {
     return _mm256_set1_epi32(x);
 }
 
-/* Adds the products of `steps` times four numbers. a: rows, lda bytes apart; b: the panel at the tile's first output. */
+/* Adds the products of `steps` times four numbers. a: rows, lda bytes apart; b: the panel at the tile's first
+ * output. */
 INLINE void tile_products(uint32_t type, size_t steps, const char *a, size_t lda, const uint8_t *b, TileInts *sums) {
     enum { STEP = 4 * QUANT_PANEL };
     size_t depth = QUANT_AVXVNNI || type == BLOCK_Q8_0 ? 1 : type == BLOCK_Q6_K ? 2 : 4;

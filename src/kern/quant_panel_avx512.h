@@ -1,5 +1,5 @@
-/* quant_panel_avx512.h - many activation rows with AVX-512 VNNI: 32 weight rows unpacked into a panel, tiles of rows run over
- * it (quant_tile_avx512.h), sums become outputs.
+/* quant_panel_avx512.h - many activation rows with AVX-512 VNNI: 32 weight rows unpacked into a panel, tiles of rows
+ * run over it (quant_tile_avx512.h), sums become outputs.
  *
  * Unpacking costs 0.3 cycles a weight, a product of 256 rows 5: it pays from four rows on.
  */

@@ -1,5 +1,5 @@
-/* quant_scalar.c - the definition of quant.h's products in plain C, for any CPU: what the other levels are tested against,
- * bit for bit. */
+/* quant_scalar.c - the definition of quant.h's products in plain C, for any CPU: what the other levels are tested
+ * against, bit for bit. */
 #include "kern/quant_unpack.h"
 
 INLINE int32_t quant_product(uint32_t type, const uint8_t *q, const int8_t *a, size_t n, int32_t sum) {

@@ -1,13 +1,13 @@
-/* quant_tile_avx512.h - the inner loop of panels: 12 (or 4) activation rows times 32 weight rows, 32 numbers deep, as blocks
- * of assembly. gcc 12 copies and spills the sums of vpdpbusd's intrinsic.
+/* quant_tile_avx512.h - the inner loop of panels: 12 (or 4) activation rows times 32 weight rows, 32 numbers deep, as
+ * blocks of assembly. gcc 12 copies and spills the sums of vpdpbusd's intrinsic.
  *
- * 24 sums of integers live in registers 0 to 23 for eight steps of four numbers; then they are scaled and added to sums in
- * memory (12 KB in the L1 cache: eight sums of 12 x 32 floats, or one of integers). Registers 28 and 29 hold broadcast
- * activations, 30 and 31 the panel. A step is 24 products for 14 loads; Zen 4 does one product a cycle, and scaling 24 sums
- * costs 48 cycles of the multipliers after 192: 80 % of the peak at best.
+ * 24 sums of integers live in registers 0 to 23 for eight steps of four numbers; then they are scaled and added to sums
+ * in memory (12 KB in the L1 cache: eight sums of 12 x 32 floats, or one of integers). Registers 28 and 29 hold
+ * broadcast activations, 30 and 31 the panel. A step is 24 products for 14 loads; Zen 4 does one product a cycle, and
+ * scaling 24 sums costs 48 cycles of the multipliers after 192: 80 % of the peak at best.
  *
- * What belongs to 32 numbers of an activation row stands in 64 bytes (QuantBlock32, QuantBlock256), so that a row is one
- * address, and four registers with lda reach twelve rows.
+ * What belongs to 32 numbers of an activation row stands in 64 bytes (QuantBlock32, QuantBlock256), so that a row is
+ * one address, and four registers with lda reach twelve rows.
  *
  * A row is given as (its even and odd sum's register, its address, its broadcast register, its places in the sums).
  */
@@ -92,9 +92,9 @@
 #define Q_NEXT_K(rows)  "sub $-128, %[scales]\n\t"
 #define Q_NEXT_K16(rows) "add $256, %[scales]\n\t"
 
-/* a: the blocks of the first row, lda bytes before the next row's. b: 1,024 bytes a block. in: sums to add to, `step` bytes
- * apart (K formats: those of the first block; the others go on with out). out: sums [rows][32], K formats one, the others
- * one a block. count > 0 blocks. */
+/* a: the blocks of the first row, lda bytes before the next row's. b: 1,024 bytes a block. in: sums to add to, `step`
+ * bytes apart (K formats: those of the first block; the others go on with out). out: sums [rows][32], K formats one,
+ * the others one a block. count > 0 blocks. */
 #define Q_FUNCTION(name, body, next, rows)                                                                             \
     static void tile_##name##_##rows(const void *a, size_t lda, const void *b, const void *scales, const void *in,     \
                                      size_t step, void *out, size_t count) {                                           \

@@ -1,8 +1,8 @@
-/* quant_unpack.h - blocks of the quantised formats as plain bytes, scales and minimums: 256 numbers at a time. Plain C that
- * compilers turn into a few vector instructions a line, compiled with each level. Layouts: block.c.
+/* quant_unpack.h - blocks of the quantised formats as plain bytes, scales and minimums: 256 numbers at a time. Plain C
+ * that compilers turn into a few vector instructions a line, compiled with each level. Layouts: block.c.
  *
- * Numbers come out unsigned, as the products of bytes want one side; `zero` is what has to be taken from them (8, 16, 128
- * or 32). d and m are the floats of the halves in the file.
+ * Numbers come out unsigned, as the products of bytes want one side; `zero` is what has to be taken from them (8, 16,
+ * 128 or 32). d and m are the floats of the halves in the file.
  */
 #ifndef PYTHIA_KERN_QUANT_UNPACK_H
 #define PYTHIA_KERN_QUANT_UNPACK_H
@@ -16,8 +16,8 @@
 
 enum { QUANT_PANEL = 32, QUANT_DOT_ROWS = 3 }; /* weight rows a panel; activation rows that go without one */
 
-/* Told so far ahead a core reads blocks as fast as it reads anything: its own prefetcher stops at every page of 4 KB (Q8_0
- * 14.8 GB/s without, 17.0 with 1 KB, 19.6 with 4 KB, of memory's 18 to a plain loop; Q4_0 12.5, 14.1, 16.9). */
+/* Told so far ahead a core reads blocks as fast as it reads anything: its own prefetcher stops at every page of 4 KB
+ * (Q8_0 14.8 GB/s without, 17.0 with 1 KB, 19.6 with 4 KB, of memory's 18 to a plain loop; Q4_0 12.5, 14.1, 16.9). */
 enum { QUANT_PREFETCH = 4096 };
 
 INLINE void quant_prefetch(const uint8_t *p, size_t bytes) {

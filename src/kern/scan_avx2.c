@@ -35,8 +35,8 @@ static void entries(const float *numbers, const float *lows, size_t tables, uint
     }
 }
 
-/* 32 look-ups in 64 entries: four in 16 each, of which bits 4 and 5 choose; shifted to the top of their bytes, where the
- * blend looks. What a shift carries over from the neighbour lands in lower bits, where it does not. */
+/* 32 look-ups in 64 entries: four in 16 each, of which bits 4 and 5 choose; shifted to the top of their bytes, where
+ * the blend looks. What a shift carries over from the neighbour lands in lower bits, where it does not. */
 static inline Bytes look(const __m256i quarters[4], Bytes index) {
     Bytes low = _mm256_and_si256(index, _mm256_set1_epi8(15));
     Bytes bit4 = _mm256_slli_epi16(index, 3), bit5 = _mm256_slli_epi16(index, 2);

@@ -123,7 +123,8 @@ static void dot8_each(const int16_t *query, const int8_t *const *rows, size_t m,
     for (; r < m; r++) out[r] = dot8(query, rows[r], n);
 }
 
-/* Rows as bytes from 0 on, since VNNI multiplies unsigned bytes by signed ones; what that adds is taken out at the end. */
+/* Rows as bytes from 0 on, since VNNI multiplies unsigned bytes by signed ones; what that adds is taken out at the
+ * end. */
 enum { LIFT = 128 };
 
 static inline __m512i lifted(__m512i row) { return _mm512_xor_si512(row, _mm512_set1_epi8((char)LIFT)); }

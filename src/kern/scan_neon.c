@@ -1,4 +1,5 @@
-/* scan_neon.c - the loops of scan.h for 64-bit ARM: TBL looks up 16 bytes in 64 at once, what AVX512-VBMI does with 64. */
+/* scan_neon.c - the loops of scan.h for 64-bit ARM: TBL looks up 16 bytes in 64 at once, what AVX512-VBMI does with
+ * 64. */
 #if defined(__aarch64__)
 #include <arm_neon.h>
 

@@ -1,6 +1,7 @@
 /* pythia.c - libpythia: pythia.h over the desk (serve/desk.h), as every other door.
  *
- * Names are apart from the engine's own: both stand in the static library, where everything but pythia.h's is made local.
+ * Names are apart from the engine's own: both stand in the static library, where everything but pythia.h's is made
+ * local.
  */
 #include "lib/pythia.h"
 

@@ -2,15 +2,16 @@
  *
  *     cc program.c $(pkg-config --cflags --libs pythia)
  *
- * This is the only header; the library exports nothing else. Requests and replies of pythia_call are JSON, as over every other
- * door (docs/serving.md); the calls that matter most have structs.
+ * This is the only header; the library exports nothing else. Requests and replies of pythia_call are JSON, as over
+ * every other door (docs/serving.md); the calls that matter most have structs.
  *
- * Threads: an engine may be used by any number of threads at once, and merges what they ask. Calls work on the thread that makes
- * them (256 KB of stack will do), so many at a time as serve.workers says; what indexes has threads of its own. Each
- * engine stands for itself. pythia_stop must be the last call. No call may be made in a child after fork, but for exec.
+ * Threads: an engine may be used by any number of threads at once, and merges what they ask. Calls work on the thread
+ * that makes them (256 KB of stack will do), so many at a time as serve.workers says; what indexes has threads of its
+ * own. Each engine stands for itself. pythia_stop must be the last call. No call may be made in a child after fork, but
+ * for exec.
  *
- * Memory: what a call hands out is the caller's, until given to the function that frees it. Where memory runs out a call
- * fails with "out_of_memory"; nothing here ends the process (but see docs/library.md of cutting code).
+ * Memory: what a call hands out is the caller's, until given to the function that frees it. Where memory runs out a
+ * call fails with "out_of_memory"; nothing here ends the process (but see docs/library.md of cutting code).
  *
  * Errors: calls that can fail return 0, or -1 and tell why in *error, where that is not NULL. Strings are UTF-8.
  */
@@ -61,7 +62,8 @@ typedef struct {
     const char *text;
 } pythia_doc;
 
-/* Texts into a collection (NULL: "documents"), made when there is none of that name. They can be found when it returns. */
+/* Texts into a collection (NULL: "documents"), made when there is none of that name. They can be found when it
+ * returns. */
 PYTHIA_API int pythia_put(pythia_engine *engine, const char *collection, const pythia_doc *documents /* [n] */,
                           size_t n, pythia_error *error);
 
@@ -89,14 +91,14 @@ PYTHIA_API int pythia_find(pythia_engine *engine, const char *query, size_t limi
 PYTHIA_API void pythia_found_free(pythia_found *found);
 
 /* ---- vectors ---- */
-/* *out: [n * *dim] floats of unit length, in the order of the texts; it goes to pythia_free. query: not 0: what is asked, not
- * what is searched; some models want it told. */
+/* *out: [n * *dim] floats of unit length, in the order of the texts; it goes to pythia_free. query: not 0: what is
+ * asked, not what is searched; some models want it told. */
 PYTHIA_API int pythia_vectors(pythia_engine *engine, const char *const *texts /* [n] */, size_t n, int query,
                               float **out, size_t *dim, pythia_error *error);
 
 /* ---- everything else ---- */
-/* A call by its name: "ask", "index", "read", "status" … params: NULL, or a JSON object. *reply is JSON, as over REST, and goes
- * to pythia_free. */
+/* A call by its name: "ask", "index", "read", "status" … params: NULL, or a JSON object. *reply is JSON, as over REST,
+ * and goes to pythia_free. */
 PYTHIA_API int pythia_call(pythia_engine *engine, const char *method, const char *params, char **reply,
                            pythia_error *error);
 PYTHIA_API void pythia_free(void *memory);

@@ -4,9 +4,9 @@
  *   layer: x = norm(x + output(attention(qkv(x))))       attention over the text's own tokens
  *          x = norm(x + down(gelu(up(x))))
  *
- * Tensor and metadata names are llama.cpp's (architecture "bert"). Query, key and value are one product. MiniLM: of 21.3
- * million multiplications a token 12 % are qkv's, 42 % the way up and down each half of it, attention 0.4 % at 13 tokens
- * and 7 % at 162.
+ * Tensor and metadata names are llama.cpp's (architecture "bert"). Query, key and value are one product. MiniLM: of
+ * 21.3 million multiplications a token 12 % are qkv's, 42 % the way up and down each half of it, attention 0.4 % at 13
+ * tokens and 7 % at 162.
  *
  * Checked against Hugging Face transformers (tests/golden, tools/make_goldens.py).
  */

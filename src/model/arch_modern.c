@@ -1,8 +1,9 @@
-/* arch_modern.c - ModernBERT (Warner et al. 2024): norms first and without biases, GELU gates, every third layer sees all
- * tokens (rotated with base 160000), the others half a window to each side (base 10000). The first layer takes the embedded
- * tokens as their norm leaves them.
+/* arch_modern.c - ModernBERT (Warner et al. 2024): norms first and without biases, GELU gates, every third layer sees
+ * all tokens (rotated with base 160000), the others half a window to each side (base 10000). The first layer takes the
+ * embedded tokens as their norm leaves them.
  *
- * The gate is the exact GELU, as in Hugging Face transformers; llama.cpp takes its tanh form, which differs by some 1e-3.
+ * The gate is the exact GELU, as in Hugging Face transformers; llama.cpp takes its tanh form, which differs by some
+ * 1e-3.
  *
  * Checked against Hugging Face transformers (tests/golden, tools/make_goldens_arch.py).
  */

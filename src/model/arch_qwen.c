@@ -1,6 +1,6 @@
-/* arch_qwen.c - Qwen2 and Qwen3 (nomic-embed-code; Qwen3-Embedding): decoders with RMS norms first, SiLU gates, heads of
- * queries in groups that share keys and values. Qwen2 has biases in queries, keys and values; Qwen3 norms each head of
- * queries and keys instead. A token sees those before it, so a text's vector is its last token's.
+/* arch_qwen.c - Qwen2 and Qwen3 (nomic-embed-code; Qwen3-Embedding): decoders with RMS norms first, SiLU gates, heads
+ * of queries in groups that share keys and values. Qwen2 has biases in queries, keys and values; Qwen3 norms each head
+ * of queries and keys instead. A token sees those before it, so a text's vector is its last token's.
  *
  * Embedding models made bidirectional say so in attention.causal.
  *

@@ -1,8 +1,8 @@
 /* arch_static.c - a table of token vectors as a model: what `pythia model distill` makes (distill.h).
  *
- * There is no network: a token's hidden vector is its row, whatever stands beside it, and embed.c takes the mean. How much
- * a token counts is its row's length; the rows of tokens that mean nothing (marks around a text, the unknown one) are
- * zeros and fall out of the sum by themselves. A text of nothing else has the vector 0, which is like no other.
+ * There is no network: a token's hidden vector is its row, whatever stands beside it, and embed.c takes the mean. How
+ * much a token counts is its row's length; the rows of tokens that mean nothing (marks around a text, the unknown one)
+ * are zeros and fall out of the sum by themselves. A text of nothing else has the vector 0, which is like no other.
  *
  *   general.architecture            "pythia-static"
  *   pythia-static.embedding_length  columns of the table
@@ -51,8 +51,8 @@ static size_t table_scratch(const void *net, size_t n_tokens, size_t longest, si
     return n_tokens * (size_t)((const Table *)net)->tokens->shape[0];
 }
 
-/* Rows lie anywhere in 16 MB; asked for in time, they do not keep the decoder waiting: 62,000 texts of 163 tokens a second of
- * one core, tokenizer and all, against 57,000. */
+/* Rows lie anywhere in 16 MB; asked for in time, they do not keep the decoder waiting: 62,000 texts of 163 tokens a
+ * second of one core, tokenizer and all, against 57,000. */
 static void fetch_row(const Table *t, size_t row) {
     enum { LINE = 64 };
     const char *p = t->tokens->data.p + row * t->row_bytes;

@@ -6,14 +6,15 @@
  *   mixed    bf16 out of attention, made u8 row by row for int8
  *   wide     bf16 out of the way up, after GELU; made u8 likewise
  *
- * Smoothing (SmoothQuant, Xiao et al. 2022) of int8: a few channels of a norm's output are many times as large as the others
- * and set the step of all. What goes into a product is divided by a factor a channel, its weights are multiplied by it:
- * sqrt(largest activation / largest weight). The activations are those of random tokens, run through the network once, when
- * its weights are packed: no texts are needed, and they serve real ones better than 8 real ones did (error of the cosine to
- * f32 0.66e-3 against 0.71e-3; 0.93e-3 without; what the norms' own weights and biases tell is worse than nothing).
+ * Smoothing (SmoothQuant, Xiao et al. 2022) of int8: a few channels of a norm's output are many times as large as the
+ * others and set the step of all. What goes into a product is divided by a factor a channel, its weights are multiplied
+ * by it: sqrt(largest activation / largest weight). The activations are those of random tokens, run through the network
+ * once, when its weights are packed: no texts are needed, and they serve real ones better than 8 real ones did (error
+ * of the cosine to f32 0.66e-3 against 0.71e-3; 0.93e-3 without; what the norms' own weights and biases tell is worse
+ * than nothing).
  *
- * Weights stand in one block whose layout follows from the model's shape alone (bind), so that the block can be kept in a
- * file and mapped (low_cache.h).
+ * Weights stand in one block whose layout follows from the model's shape alone (bind), so that the block can be kept in
+ * a file and mapped (low_cache.h).
  */
 #include <math.h>
 #include <stdio.h>
@@ -67,9 +68,9 @@ static void bind_matrix(Layout *c, LowType type, size_t n, size_t k, LowMatrix *
     out->sums = take_floats(c, n);
 }
 
-/* Whether the words are worth a table of their own. Nearly every page of the file's is touched by a few thousand texts, so
- * that half of its floats is half of the memory (MiniLM: 23 MB of 47); a table that is small in the file, or the 250,000
- * words of XLM-R, would only be there twice. */
+/* Whether the words are worth a table of their own. Nearly every page of the file's is touched by a few thousand texts,
+ * so that half of its floats is half of the memory (MiniLM: 23 MB of 47); a table that is small in the file, or the
+ * 250,000 words of XLM-R, would only be there twice. */
 static bool keeps_words(const BertLow *b) {
     const size_t most = (size_t)64 << 20;
     return b->tokens->format->type == BLOCK_F32 && (size_t)b->tokens->shape[1] <= most / sizeof(Bf16) / b->dim;

@@ -1,8 +1,8 @@
 /* cache.h - vectors of texts that were embedded before, within a bound of bytes: the least recently used goes first.
  *
- * The key is the SHA-256 of the text (first half, as chunks are known), the model's id, and what kind of text it was, so
- * that a model's prefixes and a changed model cannot mix. A repeated query in a long-lived process costs 0.2 us instead of
- * a run of the network, or instead of a request to a service.
+ * The key is the SHA-256 of the text (first half, as chunks are known), the model's id, and what kind of text it was,
+ * so that a model's prefixes and a changed model cannot mix. A repeated query in a long-lived process costs 0.2 us
+ * instead of a run of the network, or instead of a request to a service.
  *
  * Threads: any; one lock, held for a look-up and a copy of one vector, never while embedding. Two threads that miss the
  * same text both embed it; the vectors are the same bits.

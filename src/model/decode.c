@@ -1,9 +1,9 @@
 /* decode.c - see decode.h. A step is a pass (trunk_run.c) whose attention reads kept keys and values.
  *
- * Each layer and head of keys has one block, keys in panels of places, then values in panels of dimensions. All layers of a
- * kind (all seen, or a window) have room for the same places, beginning at base[kind], a multiple of the panel: so sums run
- * over the same lanes as in a whole text, and a token's bits stay the same. Layers with a window have room for two of them:
- * what fell out of the window is dropped when the room is full, a move of one window each window's length.
+ * Each layer and head of keys has one block, keys in panels of places, then values in panels of dimensions. All layers
+ * of a kind (all seen, or a window) have room for the same places, beginning at base[kind], a multiple of the panel: so
+ * sums run over the same lanes as in a whole text, and a token's bits stay the same. Layers with a window have room for
+ * two of them: what fell out of the window is dropped when the room is full, a move of one window each window's length.
  */
 #include "model/decode.h"
 
@@ -106,7 +106,8 @@ size_t decoder_cut(Decoder *d, size_t n) {
 
 /* ---- room for the next tokens ---- */
 
-/* Copies the first `used` places of values, a panel of dimensions after the other; shift places further on in `from`. */
+/* Copies the first `used` places of values, a panel of dimensions after the other; shift places further on in
+ * `from`. */
 static void move_values(const Decoder *d, const KernKept *to, const KernKept *from, size_t shift, size_t used) {
     size_t panel = d->t->kern->panel, panels = kern_panels(d->t->kern, d->t->s.head_dim);
     for (size_t p = 0; p < panels; p++)

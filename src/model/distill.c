@@ -9,12 +9,12 @@
  *     axes divided by the fourth root of their variance (spread 0.5)                       0.420
  *     idf of the set itself for weights (--corpus)                                         0.442
  *
- * Dimensions 64, 128, 192, 256, 320: 0.330, 0.392, 0.412, 0.420, 0.422. SIF 5e-4, 2e-3, 3e-3: 0.417, 0.414, 0.411. Without
- * gain: leaving out the first 1 to 12 axes once they are spread (within 0.002); tokens between 1, 3, 7 or 15 random others
- * (0.420, 0.413, 0.394, 0.353; mixed with the plain ones at best 0.425); rows of length 1 before the axes (-0.003); whole
- * spread (-0.01). Repeated tokens damped by a power of 3/4 gain 0.012 in the mean (code +0.03, prose -0.01), for a result
- * that is no longer a mean: left out. Whole words of several tokens were not tried: they need another tokenizer than the
- * parent's, and then the two would not take the same chunks.
+ * Dimensions 64, 128, 192, 256, 320: 0.330, 0.392, 0.412, 0.420, 0.422. SIF 5e-4, 2e-3, 3e-3: 0.417, 0.414, 0.411.
+ * Without gain: leaving out the first 1 to 12 axes once they are spread (within 0.002); tokens between 1, 3, 7 or 15
+ * random others (0.420, 0.413, 0.394, 0.353; mixed with the plain ones at best 0.425); rows of length 1 before the axes
+ * (-0.003); whole spread (-0.01). Repeated tokens damped by a power of 3/4 gain 0.012 in the mean (code +0.03, prose
+ * -0.01), for a result that is no longer a mean: left out. Whole words of several tokens were not tried: they need
+ * another tokenizer than the parent's, and then the two would not take the same chunks.
  */
 #include "model/distill.h"
 

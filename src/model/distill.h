@@ -1,13 +1,15 @@
-/* distill.h - a static table of token vectors out of an encoder: a model without a network, hundreds of times faster, for
- * when an answer at once is worth more than the best one.
+/* distill.h - a static table of token vectors out of an encoder: a model without a network, hundreds of times faster,
+ * for when an answer at once is worth more than the best one.
  *
- * Each token of the vocabulary goes through the encoder as a text of its own, with the marks and the prefix that the model
- * wants, and gives the vector that it adds to the pooled one. These are cut to their principal axes, and weighted by how
- * rare the token is. A text's vector is then the normalised sum of its tokens' rows (arch_static.c). After Model2Vec (Tulkens
- * & van Dongen 2024), with SIF weights (Arora, Liang & Ma 2017); where it differs, and what that gains in nDCG@10 (mean of
- * four sets of code and prose, all-MiniLM-L6-v2, 256 dimensions), is told at the constants in distill.c.
+ * Each token of the vocabulary goes through the encoder as a text of its own, with the marks and the prefix that the
+ * model wants, and gives the vector that it adds to the pooled one. These are cut to their principal axes, and weighted
+ * by how rare the token is. A text's vector is then the normalised sum of its tokens' rows (arch_static.c). After
+ * Model2Vec (Tulkens & van Dongen 2024), with SIF weights (Arora, Liang & Ma 2017); where it differs, and what that
+ * gains in nDCG@10 (mean of four sets of code and prose, all-MiniLM-L6-v2, 256 dimensions), is told at the constants in
+ * distill.c.
  *
- * Reproducible: the same bytes for the same parent file, options, corpus and level of kernels, at any number of threads.
+ * Reproducible: the same bytes for the same parent file, options, corpus and level of kernels, at any number of
+ * threads.
  *
  * What stands in the file besides the table and the parent's own tokenizer (all under "pythia.distill."):
  *   parent.name, parent.sha256, parent.architecture    what it was made of
@@ -51,11 +53,11 @@ typedef struct {
     double explained; /* 0..1 */
 } DistillReport;
 
-/* Writes the table distilled from m to path (beside it and renamed; on failure path is as it was). Open m in MODEL_F32, so
- * that the same comes out on machines with and without low precision. Cost: MiniLM's 30,522 tokens some 10 s on two cores,
- * and 4 bytes a token and dimension of memory (47 MB). Errors: ERR_LIMIT: more dimensions than the parent has;
- * ERR_UNSUPPORTED: a reranker, a service's model, a table already; ERR_INPUT: a corpus of less than DISTILL_PASSAGES_LEAST
- * passages, a vocabulary without a word; ERR_DEADLINE, ERR_INTERRUPT, ERR_IO, ERR_NOMEM. */
+/* Writes the table distilled from m to path (beside it and renamed; on failure path is as it was). Open m in MODEL_F32,
+ * so that the same comes out on machines with and without low precision. Cost: MiniLM's 30,522 tokens some 10 s on two
+ * cores, and 4 bytes a token and dimension of memory (47 MB). Errors: ERR_LIMIT: more dimensions than the parent has;
+ * ERR_UNSUPPORTED: a reranker, a service's model, a table already; ERR_INPUT: a corpus of less than
+ * DISTILL_PASSAGES_LEAST passages, a vocabulary without a word; ERR_DEADLINE, ERR_INTERRUPT, ERR_IO, ERR_NOMEM. */
 MUST_USE Err model_distill(const Model *m, Pool *pool, const DistillOpts *opts, const char *path, DistillReport *out);
 
 #endif

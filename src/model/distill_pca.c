@@ -1,9 +1,10 @@
 /* distill_pca.c - see distill_pca.h.
  *
- * The covariance is the one place with real work (MiniLM's vocabulary: 30,522 x 384 x 384 = 4.5 billion multiplications),
- * so it goes through the kernels' gemm: 256 rows at a time, transposed, are both the weights and the input of a product
- * whose columns the pool shares. Eigenvectors are found once and for all of them, plainly: a library for 0.3 s would cost
- * more than these lines. Subspace iteration for the first k alone was not tried: it is exact only when it is slow.
+ * The covariance is the one place with real work (MiniLM's vocabulary: 30,522 x 384 x 384 = 4.5 billion
+ * multiplications), so it goes through the kernels' gemm: 256 rows at a time, transposed, are both the weights and the
+ * input of a product whose columns the pool shares. Eigenvectors are found once and for all of them, plainly: a library
+ * for 0.3 s would cost more than these lines. Subspace iteration for the first k alone was not tried: it is exact only
+ * when it is slow.
  */
 #include "model/distill_pca.h"
 

@@ -1,14 +1,16 @@
 /* distill_weights.c - see distill_weights.h.
  *
- * Vocabularies stand in the order of frequency: WordPiece's words as counted, merges as they were found, Unigram's by score.
- * By Zipf's law the r-th word is a share 1 / (r H) of a text, H the harmonic number of the last. Two things must be set
- * right first, or the weights of frequent words are all alike (ranked by position, MiniLM's "the" is the 1,002nd):
- * - single characters stand first whatever their frequency. ASCII ones are as frequent as the first words; others (scripts
+ * Vocabularies stand in the order of frequency: WordPiece's words as counted, merges as they were found, Unigram's by
+ * score. By Zipf's law the r-th word is a share 1 / (r H) of a text, H the harmonic number of the last. Two things must
+ * be set right first, or the weights of frequent words are all alike (ranked by position, MiniLM's "the" is the
+ * 1,002nd):
+ * - single characters stand first whatever their frequency. ASCII ones are as frequent as the first words; others
+ * (scripts
  *   that the vocabulary knows letter by letter) count as the rarest.
  * - marks and unused places take no rank.
  *
- * With a corpus there is no guessing: the logarithm of passages over passages with the token (its idf) beats SIF of the same
- * counts (0.439 against 0.433 at its best coefficient; what is measured is told in distill.c).
+ * With a corpus there is no guessing: the logarithm of passages over passages with the token (its idf) beats SIF of the
+ * same counts (0.439 against 0.433 at its best coefficient; what is measured is told in distill.c).
  */
 #include "model/distill_weights.h"
 

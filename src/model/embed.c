@@ -1,9 +1,10 @@
-/* embed.c - texts in, vectors out: tokens, batches, the network, pooling. Or pairs in, scores out: reranking is the same
- * but for what the tokens are (pair.h) and what stands behind the pooled vector (head.h).
+/* embed.c - texts in, vectors out: tokens, batches, the network, pooling. Or pairs in, scores out: reranking is the
+ * same but for what the tokens are (pair.h) and what stands behind the pooled vector (head.h).
  *
- * Two ways to use the cores. Many texts: they are sorted by length and cut into batches of some BATCH_TOKENS tokens, and
- * each core runs a whole batch through the network by itself: no barrier but at the end. Fewer texts than cores: one batch
- * after the other, each product shared out over all cores. Either way a text's vector has the same bits (kern.h).
+ * Two ways to use the cores. Many texts: they are sorted by length and cut into batches of some BATCH_TOKENS tokens,
+ * and each core runs a whole batch through the network by itself: no barrier but at the end. Fewer texts than cores:
+ * one batch after the other, each product shared out over all cores. Either way a text's vector has the same bits
+ * (kern.h).
  *
  * Texts are taken WINDOW at a time, so that memory does not grow with their number.
  * Memory: tokens of a window (4 bytes each), one scratch a thread (MiniLM: 7 KB a token of a batch).
@@ -18,8 +19,8 @@
 
 enum {
     WINDOW = 1024, /* texts */
-    /* Tokens of a batch: enough that a row's share of streaming the weights (42 MB) is small, few enough that activations
-     * stay near the L2 cache. */
+    /* Tokens of a batch: enough that a row's share of streaming the weights (42 MB) is small, few enough that
+     * activations stay near the L2 cache. */
     BATCH_TOKENS = 256,
     WINDOW_IDS = 1 << 22, /* 16 MB of them: models of 32,768 tokens get windows of 128 texts */
 };
@@ -114,8 +115,8 @@ static Err tokenize_piece(void *ctx, size_t i, size_t worker) {
     return ERR_OK;
 }
 
-/* Longest first, so that the last batches are small and the cores end together; ties in the texts' order. A counting sort:
- * lengths are few. */
+/* Longest first, so that the last batches are small and the cores end together; ties in the texts' order. A counting
+ * sort: lengths are few. */
 static Err sort_by_length(EmbedJob *j) {
     size_t max = j->m->max_tokens;
     uint32_t *place = calloc(max + 2, sizeof *place);

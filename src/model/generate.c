@@ -1,8 +1,8 @@
-/* generate.c - see generate.h. A run: the prompt's tokens, as many of them as are not there yet through the network, then
- * score, choose, show, and read the chosen token in turn.
+/* generate.c - see generate.h. A run: the prompt's tokens, as many of them as are not there yet through the network,
+ * then score, choose, show, and read the chosen token in turn.
  *
- * What a model ends with is told in three ways, all of which count, as in llama.cpp: the ids in the metadata (end of text,
- * of turn, of message), and by its spelling any token that other models are known to end a turn with.
+ * What a model ends with is told in three ways, all of which count, as in llama.cpp: the ids in the metadata (end of
+ * text, of turn, of message), and by its spelling any token that other models are known to end a turn with.
  */
 #include "model/generate.h"
 

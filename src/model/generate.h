@@ -9,12 +9,12 @@
  * The model stays immutable and shared; a Generator is one sequence: the keys and values of what it has read, so that a
  * chat's next turn costs the new tokens alone. A model is opened for it with ModelOpts.generator.
  *
- * Greedy (temperature 0, the default) gives the same text at any number of threads, and whether or not a part of the prompt
- * was there already; with a temperature the seed decides (sampler.h).
+ * Greedy (temperature 0, the default) gives the same text at any number of threads, and whether or not a part of the
+ * prompt was there already; with a temperature the seed decides (sampler.h).
  *
  * Threads: a Generator is one thread's at a time; any number of them may stand on one model.
- * Memory: the model's keys and values in f32 (Gemma 3 270M: 10 KB a token of layers that see all, 15 MB for the others),
- * some 20 bytes a token of the vocabulary.
+ * Memory: the model's keys and values in f32 (Gemma 3 270M: 10 KB a token of layers that see all, 15 MB for the
+ * others), some 20 bytes a token of the vocabulary.
  */
 #ifndef PYTHIA_MODEL_GENERATE_H
 #define PYTHIA_MODEL_GENERATE_H
@@ -72,10 +72,10 @@ typedef struct {
     double prompt_ms, generate_ms;
 } GenerateReport;
 
-/* Writes on behind the prompt. Special tokens that it spells ("<bos>") count as such; what goes before each text goes before
- * it too. sink NULL: nobody listens. report is filled as far as things went, also on an error. Errors: ERR_LIMIT: the
- * prompt leaves no room in the context; ERR_INPUT: it has no tokens; ERR_USAGE: options; ERR_DEADLINE, ERR_INTERRUPT: pieces
- * so far were given out; ERR_CORRUPT: scores that are not numbers; ERR_NOMEM. */
+/* Writes on behind the prompt. Special tokens that it spells ("<bos>") count as such; what goes before each text goes
+ * before it too. sink NULL: nobody listens. report is filled as far as things went, also on an error. Errors:
+ * ERR_LIMIT: the prompt leaves no room in the context; ERR_INPUT: it has no tokens; ERR_USAGE: options; ERR_DEADLINE,
+ * ERR_INTERRUPT: pieces so far were given out; ERR_CORRUPT: scores that are not numbers; ERR_NOMEM. */
 MUST_USE Err generator_run(Generator *g, Pool *pool, Str prompt, const GenerateOpts *opts, GenerateFn sink, void *ctx,
                            GenerateReport *report);
 
@@ -95,13 +95,13 @@ typedef struct {
 } GenerateChat;
 
 /* The prompt that the model's own template makes of a chat, up to where the answer begins. To be read: as text for
- * generator_run control tokens count wherever they are spelled, and for generator_chat only those that the template wrote,
- * not those in messages, tools and values. Errors: ERR_UNSUPPORTED: the
- * model has no template; what template_render says. */
+ * generator_run control tokens count wherever they are spelled, and for generator_chat only those that the template
+ * wrote, not those in messages, tools and values. Errors: ERR_UNSUPPORTED: the model has no template; what
+ * template_render says. */
 MUST_USE Err generator_prompt(const Generator *g, const GenerateChat *chat, Buf *out);
 
-/* The answer to a chat: generator_prompt, then generator_run but for the tokens before each text, which are the template's
- * affair. */
+/* The answer to a chat: generator_prompt, then generator_run but for the tokens before each text, which are the
+ * template's affair. */
 MUST_USE Err generator_chat(Generator *g, Pool *pool, const GenerateChat *chat, const GenerateOpts *opts,
                             GenerateFn sink, void *ctx, GenerateReport *report);
 

@@ -1,10 +1,11 @@
-/* generate_chat.c - see generate_chat.h. A template may cut, join, trim and repeat what it is given, so that places in contents
- * say nothing about places in the prompt. The places travel with the text instead: behind the first character of each control
- * token that a content spells goes a mark, a code point that Unicode gives to nobody (U+FDD0 to U+FDEF) and that is
- * nowhere else in the chat. Marks are taken out of the prompt again, and tell where they were.
+/* generate_chat.c - see generate_chat.h. A template may cut, join, trim and repeat what it is given, so that places in
+ * contents say nothing about places in the prompt. The places travel with the text instead: behind the first character
+ * of each control token that a content spells goes a mark, a code point that Unicode gives to nobody (U+FDD0 to U+FDEF)
+ * and that is nowhere else in the chat. Marks are taken out of the prompt again, and tell where they were.
  *
- * Behind the first character, not before it: so the template too finds no such token in the content, and cannot be led to put
- * a mark before one of its own. What a content begins at its end may be completed by the next part; it is marked likewise.
+ * Behind the first character, not before it: so the template too finds no such token in the content, and cannot be led
+ * to put a mark before one of its own. What a content begins at its end may be completed by the next part; it is marked
+ * likewise.
  */
 #include "model/generate_chat.h"
 

@@ -1,7 +1,8 @@
-/* generate_text.h - from the bytes of tokens to text that can be shown: whole characters only, and nothing of a stop string.
+/* generate_text.h - from the bytes of tokens to text that can be shown: whole characters only, and nothing of a stop
+ * string.
  *
- * A token may end in the middle of a character, and a stop string may begin in any of them: what could still become either
- * is held back until it is decided. */
+ * A token may end in the middle of a character, and a stop string may begin in any of them: what could still become
+ * either is held back until it is decided. */
 #ifndef PYTHIA_MODEL_GENERATE_TEXT_H
 #define PYTHIA_MODEL_GENERATE_TEXT_H
 

@@ -1,13 +1,13 @@
 /* gguf.c - reading GGUF: one walk over the metadata that checks everything, then getters that cannot go wrong.
  *
  * The walk is a cursor over the mapped bytes. Every read asks first whether that much is left (n > left, never
- * at + n > size, which could wrap); counts are compared with the named limits and with what the bytes left could hold at
- * best, so that a file of 30 bytes that claims 2^60 keys costs nothing. Hash maps of keys and names are seeded from the
- * clock: a file cannot be built to make them slow.
+ * at + n > size, which could wrap); counts are compared with the named limits and with what the bytes left could hold
+ * at best, so that a file of 30 bytes that claims 2^60 keys costs nothing. Hash maps of keys and names are seeded from
+ * the clock: a file cannot be built to make them slow.
  *
- * Memory: keys and tensors in the Gguf's arena (some 80 bytes each), all strings borrowed from the map. String arrays are
- * walked once for checking and once more by gguf_get_strs: 0.15 ms for 30,522 words, cheaper than keeping an index of
- * arrays that nobody may want.
+ * Memory: keys and tensors in the Gguf's arena (some 80 bytes each), all strings borrowed from the map. String arrays
+ * are walked once for checking and once more by gguf_get_strs: 0.15 ms for 30,522 words, cheaper than keeping an index
+ * of arrays that nobody may want.
  */
 #include "model/gguf.h"
 

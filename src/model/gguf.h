@@ -10,8 +10,9 @@
  *     …   data: each tensor at its offset from here, a multiple of the alignment
  *
  * The reader trusts nothing: all of the above is checked before gguf_open_* returns (counts and lengths against the
- * limits below and the bytes that are left, keys and names unique, tensors inside the file and not over one another), so
- * that the getters cannot read outside. Tensor data is not touched. An error names the file, the byte and the object.
+ * limits below and the bytes that are left, keys and names unique, tensors inside the file and not over one another),
+ * so that the getters cannot read outside. Tensor data is not touched. An error names the file, the byte and the
+ * object.
  *
  * Threads: an open Gguf is immutable. A writer is one thread's.
  */

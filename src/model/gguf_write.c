@@ -1,8 +1,8 @@
 /* gguf_write.c - writing GGUF version 3: keys and tensor heads are gathered in two buffers, data is borrowed.
  *
- * A file of 90 MB is never held in memory: header, heads and tensors are appended to a file beside the target, synced, and
- * renamed over it. Setters keep the first thing that goes wrong; gguf_writer_write tells it, so that an importer reads
- * as a list of keys.
+ * A file of 90 MB is never held in memory: header, heads and tensors are appended to a file beside the target, synced,
+ * and renamed over it. Setters keep the first thing that goes wrong; gguf_writer_write tells it, so that an importer
+ * reads as a list of keys.
  */
 #include <inttypes.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 /* head.c - loading and running heads: one or two matrices a vector passes through.
  *
- * Names are llama.cpp's. Of a classifier of two matrices BERT's and RoBERTa's have tanh between them (pooler and classifier),
- * DistilBERT's relu, ModernBERT's GELU and a norm, on the mean of all tokens or the first. A matrix alone is taken as it is:
- * an activation behind it would change no order.
+ * Names are llama.cpp's. Of a classifier of two matrices BERT's and RoBERTa's have tanh between them (pooler and
+ * classifier), DistilBERT's relu, ModernBERT's GELU and a norm, on the mean of all tokens or the first. A matrix alone
+ * is taken as it is: an activation behind it would change no order.
  */
 #include "model/head.h"
 

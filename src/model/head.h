@@ -1,5 +1,5 @@
-/* head.h - what some models put behind the pooled vector: dense layers (embeddinggemma), or a classifier of one label that
- * makes a reranker's score. Private to the room.
+/* head.h - what some models put behind the pooled vector: dense layers (embeddinggemma), or a classifier of one label
+ * that makes a reranker's score. Private to the room.
  *
  * Threads: an open head is immutable.
  */
@@ -10,10 +10,11 @@
 
 typedef struct Head Head;
 
-/* Reads the head that the pooling asks for: with POOL_RANK "cls" (dense, then an activation, then "cls.norm" where there is
- * one) and "cls.output" (to one score), each where the file has it, at least one; else "dense_2" and "dense_3", which lead
- * back to the vector's width. Keys: pythia.rank.activation (tanh, gelu, relu), pythia.rank.pooling (cls, mean). *out is NULL
- * when there is none. ERR_UNSUPPORTED: a reranker without a classifier, or with several labels; ERR_CORRUPT: shapes. */
+/* Reads the head that the pooling asks for: with POOL_RANK "cls" (dense, then an activation, then "cls.norm" where
+ * there is one) and "cls.output" (to one score), each where the file has it, at least one; else "dense_2" and
+ * "dense_3", which lead back to the vector's width. Keys: pythia.rank.activation (tanh, gelu, relu),
+ * pythia.rank.pooling (cls, mean). *out is NULL when there is none. ERR_UNSUPPORTED: a reranker without a classifier,
+ * or with several labels; ERR_CORRUPT: shapes. */
 MUST_USE Err head_open(Head **out, const NetOpen *o);
 void head_close(Head *h); /* NULL is fine */
 

@@ -259,8 +259,8 @@ static bool is_weights_part(Str path) {
     return str_starts(path, STR("model-")) && str_ends(path, STR(".safetensors")) && str_find_char(path, '/') < 0;
 }
 
-/* What model_import reads: configuration, tokenizer and weights, and those of the numbered modules ("1_Pooling/"). whole: the
- * weights are there in one file, so that parts are not wanted. */
+/* What model_import reads: configuration, tokenizer and weights, and those of the numbered modules ("1_Pooling/").
+ * whole: the weights are there in one file, so that parts are not wanted. */
 static bool is_folder_file(Str path, bool whole) {
     static const char *const names[] = {"config.json",
                                         "tokenizer.json",

@@ -28,8 +28,8 @@ typedef struct {
     Str revision; /* branch, tag or commit; "main" when not said */
 } HubRef;
 
-/* Also takes the address of a model or file as a browser shows it. ERR_USAGE says what is wrong; nothing that passes can
- * leave the cache's folder. */
+/* Also takes the address of a model or file as a browser shows it. ERR_USAGE says what is wrong; nothing that passes
+ * can leave the cache's folder. */
 MUST_USE Err hub_ref_parse(Arena *a, Str text, HubRef *out);
 
 typedef struct {
@@ -62,11 +62,11 @@ typedef struct {
     int64_t fetched, resumed; /* bytes that came now, and that lay there already from a cut download */
 } HubPulled;
 
-/* Brings the file, or without one what the repository has: its only GGUF, else the folder of safetensors. What is in the
- * cache is not fetched again. Errors: ERR_NO_MODEL (no such repository, revision or file; offline and not in the cache),
- * ERR_USAGE (several GGUF files: lists them), ERR_UNSUPPORTED (neither form), ERR_NETWORK, ERR_CORRUPT (wrong length or
- * hash, after a second try where the first was resumed), ERR_IO, ERR_DEADLINE, ERR_INTERRUPT: what has come is kept and
- * resumed. */
+/* Brings the file, or without one what the repository has: its only GGUF, else the folder of safetensors. What is in
+ * the cache is not fetched again. Errors: ERR_NO_MODEL (no such repository, revision or file; offline and not in the
+ * cache), ERR_USAGE (several GGUF files: lists them), ERR_UNSUPPORTED (neither form), ERR_NETWORK, ERR_CORRUPT (wrong
+ * length or hash, after a second try where the first was resumed), ERR_IO, ERR_DEADLINE, ERR_INTERRUPT: what has come
+ * is kept and resumed. */
 MUST_USE Err hub_pull(Arena *a, const HubOpts *o, const HubRef *ref, HubPulled *out);
 
 #endif

@@ -115,8 +115,8 @@ static Err meta_read(HubPull *p, const HttpReply *r, HubMeta *out) {
     return ERR_OK;
 }
 
-/* The hub answers for a large file with a redirect to where its bytes are; what it says of them stands in that redirect,
- * and not at its end. Only a mirror's redirect that says nothing is followed. */
+/* The hub answers for a large file with a redirect to where its bytes are; what it says of them stands in that
+ * redirect, and not at its end. Only a mirror's redirect that says nothing is followed. */
 static Err meta_ask(HubPull *p, Str file, HubMeta *out) {
     const char *url = NULL;
     HttpReply r;

@@ -1,8 +1,8 @@
 /* import.c - a Hugging Face folder to a GGUF that both we and llama.cpp read.
  *
  * Read are config.json (architecture and sizes), the weights (import_tensors.c), the tokenizer (import_tok.c), and what
- * sentence-transformers keeps beside them (import_sentence.c). Key and tensor names are those that llama.cpp's converter
- * writes; what it has no name for stands under `pythia.`:
+ * sentence-transformers keeps beside them (import_sentence.c). Key and tensor names are those that llama.cpp's
+ * converter writes; what it has no name for stands under `pythia.`:
  *
  *     pythia.max_tokens       u32   where the model was told to cut texts, when that is below <arch>.context_length
  *     pythia.normalize        bool  false when modules.json has no Normalize step
@@ -31,8 +31,8 @@ static const ImportArch *const import_archs[] = {
 
 /* ---- JSON files ---- */
 
-/* "model_max_length": 1000000000000000019884624838656, as many folders have it, is more than an integer holds here. Digits
- * of integers beyond 18 become an exponent, in place: "1e30", then blanks. */
+/* "model_max_length": 1000000000000000019884624838656, as many folders have it, is more than an integer holds here.
+ * Digits of integers beyond 18 become an exponent, in place: "1e30", then blanks. */
 static void integers_shorten(char *p, size_t n) {
     bool in_string = false;
     for (size_t i = 0; i < n; i++) {

@@ -91,7 +91,8 @@ typedef struct {
 MUST_USE Err import_json(const Import *im, const char *file, bool needed, json_t **out);
 
 /* Members of an object. key may tell several names, "hidden_size|n_embd": the first that is there and not null counts.
- * ERR_OK with *out untouched when none is; a wrong type or a number outside [low, high] is ERR_INPUT naming the file. */
+ * ERR_OK with *out untouched when none is; a wrong type or a number outside [low, high] is ERR_INPUT naming the
+ * file. */
 MUST_USE Err import_int(const char *file, const json_t *object, const char *key, int64_t low, int64_t high,
                         int64_t *out);
 MUST_USE Err import_f64(const char *file, const json_t *object, const char *key, double low, double high, double *out);
@@ -133,12 +134,13 @@ typedef struct {
 MUST_USE Err import_weights_open(Import *im);
 void import_weights_close(ImportWeights *w);
 
-/* Sets im->hf_prefix to the first of "|bert.|…" with which a tensor called name is there; the empty one when none is. */
+/* Sets im->hf_prefix to the first of "|bert.|…" with which a tensor called name is there; the empty one when none
+ * is. */
 void import_prefix_find(Import *im, const char *prefixes, const char *name);
 bool import_has(const Import *im, const char *prefix, const char *name); /* a tensor of that full name */
 
-/* Writes the tensors of a table, hf_part and gguf_part ("encoder.layer.3.", "blk.3.") before each name. ERR_INPUT: one is
- * missing or has another shape than the sizes ask for; ERR_UNSUPPORTED: a type other than F32, F16, BF16. */
+/* Writes the tensors of a table, hf_part and gguf_part ("encoder.layer.3.", "blk.3.") before each name. ERR_INPUT: one
+ * is missing or has another shape than the sizes ask for; ERR_UNSUPPORTED: a type other than F32, F16, BF16. */
 MUST_USE Err import_tensors(Import *im, const ImportTensor *table, size_t n, const char *hf_part,
                             const char *gguf_part);
 /* The same for layers 0 … n_layers - 1; hf_layer is "encoder.layer.". */
@@ -174,8 +176,8 @@ typedef struct {
 extern const ImportArch import_bert, import_roberta, import_xlm_roberta, import_camembert, import_distilbert;
 extern const ImportArch import_nomic, import_modern, import_qwen2, import_qwen3, import_gemma3, import_gemma3_whole;
 
-/* What most networks tell alike, read and written as keys: layers, widths, heads. Fills SIZE_HIDDEN, SIZE_FF, SIZE_VOCAB,
- * SIZE_HEAD, SIZE_QUERY, SIZE_KEY and SIZE_QKV. */
+/* What most networks tell alike, read and written as keys: layers, widths, heads. Fills SIZE_HIDDEN, SIZE_FF,
+ * SIZE_VOCAB, SIZE_HEAD, SIZE_QUERY, SIZE_KEY and SIZE_QKV. */
 typedef struct {
     int64_t layers, heads, kv_heads, head_dim, hidden, ff, vocab, positions;
     double epsilon;

@@ -1,8 +1,9 @@
 /* import_bert.c - BERT and those that are the same network under other names: RoBERTa, XLM-RoBERTa and CamemBERT, whose
  * positions begin behind that of the padding, and DistilBERT, which has half the layers and no token types.
  *
- * Older checkpoints call a norm's weight and bias gamma and beta; heads for training (pooler, cls, lm_head) and the constant
- * position ids are left out, as embedding does not use them. Anything else that is there and not known is an error.
+ * Older checkpoints call a norm's weight and bias gamma and beta; heads for training (pooler, cls, lm_head) and the
+ * constant position ids are left out, as embedding does not use them. Anything else that is there and not known is an
+ * error.
  */
 #include "model/import.h"
 

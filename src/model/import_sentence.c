@@ -1,5 +1,5 @@
-/* import_sentence.c - what sentence-transformers keeps beside a network: modules.json (which steps follow it), the folders of
- * those steps, sentence_bert_config.json (where texts are cut), config_sentence_transformers.json (prompts).
+/* import_sentence.c - what sentence-transformers keeps beside a network: modules.json (which steps follow it), the
+ * folders of those steps, sentence_bert_config.json (where texts are cut), config_sentence_transformers.json (prompts).
  */
 #include <stdio.h>
 
@@ -98,8 +98,8 @@ static Err step_read(Import *im, Step step, Str folder) {
     }
 }
 
-/* The step's class is the last part of "sentence_transformers.models.Pooling". Steps must come in the order above: dense
- * layers behind the pooled vector, the norm at the end. */
+/* The step's class is the last part of "sentence_transformers.models.Pooling". Steps must come in the order above:
+ * dense layers behind the pooled vector, the norm at the end. */
 static Err module_read(Import *im, const json_t *module, int *last) {
     Str type = {"", 0}, folder = {"", 0};
     TRY(import_str(MODULES, module, "type", &type));
@@ -117,7 +117,8 @@ static Err module_read(Import *im, const json_t *module, int *last) {
 }
 
 static Err modules_read(Import *im) {
-    /* Without modules.json: the mean, as sentence-transformers does; normalised, because a search compares by cosine. */
+    /* Without modules.json: the mean, as sentence-transformers does; normalised, because a search compares by
+     * cosine. */
     im->pooling = POOL_MEAN;
     im->normalize = true;
     json_t *modules = NULL;

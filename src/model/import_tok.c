@@ -1,8 +1,8 @@
 /* import_tok.c - a tokenizer out of a Hugging Face folder: tokenizer.json, and beside it tokenizer_config.json and
  * special_tokens_map.json, which name the special tokens.
  *
- * Truncation and padding in tokenizer.json are left alone: they are habits of whoever saved it, not limits of the model.
- * Spelling in the GGUF is llama.cpp's, and tok_*.c read what is written here.
+ * Truncation and padding in tokenizer.json are left alone: they are habits of whoever saved it, not limits of the
+ * model. Spelling in the GGUF is llama.cpp's, and tok_*.c read what is written here.
  */
 #include "model/import_tok.h"
 

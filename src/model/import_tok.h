@@ -43,8 +43,8 @@ const json_t *vocab_part(const json_t *part, const char *list, size_t i);
 /* The text of "cls_token": "[CLS]" or {"content": "[CLS]", …}; *out stays where there is none. */
 MUST_USE Err vocab_special(const ImportVocab *v, const char *key, Str *out);
 
-/* Added tokens, for kinds that find them in the raw text: types of special ones become control, of others user-defined. What
- * their kind cannot do is refused. *mask_strips: the mask takes the blanks before it along. */
+/* Added tokens, for kinds that find them in the raw text: types of special ones become control, of others user-defined.
+ * What their kind cannot do is refused. *mask_strips: the mask takes the blanks before it along. */
 typedef struct {
     bool (*normal)(Str text); /* is a token the same in normalised text? */
     bool blanks_free;         /* blanks are dropped anyway; else only the mask may take those before it along */

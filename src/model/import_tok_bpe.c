@@ -1,8 +1,8 @@
 /* import_tok_bpe.c - byte-level BPE out of tokenizer.json: RoBERTa, ModernBERT, Qwen2, Qwen3, Llama 3, code models.
  *
  * How words are cut before merging stands in the folder as a pattern, in a GGUF as a name (tokenizer.ggml.pre). So the
- * pattern, the normaliser and two switches are looked up in a table of the families that tok_bpe_split.c knows; what is not
- * there is refused: a near miss would give other ids for some texts.
+ * pattern, the normaliser and two switches are looked up in a table of the families that tok_bpe_split.c knows; what is
+ * not there is refused: a near miss would give other ids for some texts.
  */
 #include "model/import_tok.h"
 
@@ -111,7 +111,8 @@ static Err family_find(const Cutting *c, const char **name) {
 
 /* ---- vocabulary and merges ---- */
 
-/* Composing leaves ASCII alone; what follows a token may compose with its last letter, which real tokens do not end in. */
+/* Composing leaves ASCII alone; what follows a token may compose with its last letter, which real tokens do not end
+ * in. */
 static bool is_ascii(Str text) {
     for (size_t i = 0; i < text.n; i++)
         if ((uint8_t)text.p[i] >= 0x80) return false;

@@ -1,9 +1,9 @@
 /* import_tok_scores.c - SentencePiece's tokenizers out of tokenizer.json: BPE with byte_fallback (Gemma), and Unigram
  * (XLM-RoBERTa, bge-m3, E5).
  *
- * Unigram's scores stand in the file. Those of BPE do not: there are merges instead, made of the scores, all ways of making
- * a token of two others, the highest score first. So a token's score is the negative rank of its first merge. That holds
- * only if the merges are all there are, which is checked; a list that was trained otherwise is refused.
+ * Unigram's scores stand in the file. Those of BPE do not: there are merges instead, made of the scores, all ways of
+ * making a token of two others, the highest score first. So a token's score is the negative rank of its first merge.
+ * That holds only if the merges are all there are, which is checked; a list that was trained otherwise is refused.
  */
 #include "base/base64.h"
 #include "base/utf8.h"

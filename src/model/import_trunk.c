@@ -1,5 +1,5 @@
-/* import_trunk.c - networks after BERT: nomic-BERT, ModernBERT, Qwen2, Qwen3, Gemma 3 (the decoder, and embeddinggemma, which
- * reads in both directions).
+/* import_trunk.c - networks after BERT: nomic-BERT, ModernBERT, Qwen2, Qwen3, Gemma 3 (the decoder, and embeddinggemma,
+ * which reads in both directions).
  *
  * Positions are rotated in all of them. Config files tell how in one of two ways: as members of their own (rope_theta,
  * rope_scaling), or gathered as rope_parameters, there once more by kind of layer where layers are of two kinds.

@@ -1,5 +1,5 @@
-/* layout.h - one block of memory cut into pieces of 64-byte alignment. The same code measures and cuts: with base NULL it
- * only counts, so that what is taken and what is handed out cannot differ. Threads: a value, for one thread. */
+/* layout.h - one block of memory cut into pieces of 64-byte alignment. The same code measures and cuts: with base NULL
+ * it only counts, so that what is taken and what is handed out cannot differ. Threads: a value, for one thread. */
 #ifndef PYTHIA_MODEL_LAYOUT_H
 #define PYTHIA_MODEL_LAYOUT_H
 

@@ -37,8 +37,8 @@ typedef struct LowCacheKey {
  * ($XDG_CACHE_HOME/pythia, ~/.cache/pythia) under the model's hash. NULL when there is no place. */
 const char *low_cache_path(Arena *a, const char *model_path, const LowCacheKey *key);
 
-/* Maps the block of exactly `bytes`; *block is {NULL, 0} when there is none that fits. Reads all of it once (35 MB: 5 ms).
- * map: to be given to file_unmap. */
+/* Maps the block of exactly `bytes`; *block is {NULL, 0} when there is none that fits. Reads all of it once (35 MB: 5
+ * ms). map: to be given to file_unmap. */
 void low_cache_open(const LowCacheKey *key, size_t bytes, FileMap *map, Str *block);
 
 /* Keeps a block; a failure is logged at info and is no error: the next process packs again. */

@@ -1,12 +1,13 @@
 /* match.c - how well texts hold a question, token by token (model.h, model_match).
  *
- * A text's vector is the mean of what the network makes of its tokens, and says what the text is about. Here the tokens themselves are
- * compared: each of the question's with its nearest in the text. The network was trained for the mean alone; that its tokens can be
- * compared none the less was measured on questions of SQuAD 2 (src/answer/extract.c), and so was what is done to them:
+ * A text's vector is the mean of what the network makes of its tokens, and says what the text is about. Here the tokens
+ * themselves are compared: each of the question's with its nearest in the text. The network was trained for the mean
+ * alone; that its tokens can be compared none the less was measured on questions of SQuAD 2 (src/answer/extract.c), and
+ * so was what is done to them:
  *
  *   all tokens share a large part, which is taken off: the mean over the call's texts;
- *   a token weighs 1 - (its mean over the texts of the greatest cosine), at least LEAST: idf of what the texts mean instead of how they
- *   spell it. Weights by idf of words, and equal ones, gave 1 % fewer right first quotes;
+ *   a token weighs 1 - (its mean over the texts of the greatest cosine), at least LEAST: idf of what the texts mean
+ *   instead of how they spell it. Weights by idf of words, and equal ones, gave 1 % fewer right first quotes;
  *   the last layer and the one before differ by chance, an earlier one or the embedded words alone are worse.
  *
  * Memory: the tokens of all texts, until the call ends. Threads: the network's; comparing is one thread's.

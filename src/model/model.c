@@ -1,7 +1,7 @@
 /* model.c - opening a model: metadata, tokenizer and network out of one GGUF, checked against each other.
  *
- * Order: what is cheap and likely to be wrong comes first (metadata, architecture, pooling), then the tokenizer, then the
- * weights, which are packed by all cores: some 20 ms for MiniLM in f32.
+ * Order: what is cheap and likely to be wrong comes first (metadata, architecture, pooling), then the tokenizer, then
+ * the weights, which are packed by all cores: some 20 ms for MiniLM in f32.
  */
 #include "model/model.h"
 

@@ -23,8 +23,8 @@ typedef struct Model Model;
 typedef enum { POOL_NONE, POOL_MEAN, POOL_CLS, POOL_LAST, POOL_RANK } Pooling; /* llama.cpp's pooling_type numbers */
 typedef enum { EMBED_DOCUMENT, EMBED_QUERY } EmbedKind;
 
-/* What products are computed in. Vectors of `exact` and f32 may stand in one index (cosine >= 0.9999); those of `fast` are
- * another kind. */
+/* What products are computed in. Vectors of `exact` and f32 may stand in one index (cosine >= 0.9999); those of `fast`
+ * are another kind. */
 typedef enum {
     MODEL_F32,   /* the reference */
     MODEL_EXACT, /* bfloat16 where the CPU has it, else f32 */
@@ -85,15 +85,16 @@ typedef struct {
     const Deadline *deadline;     /* for opening; NULL: none */
 } ModelRemoteOpts;
 
-/* A model that a service holds (any with OpenAI's /v1/embeddings, or for a reranker Cohere's /rerank), called "remote:<model>"; info.id is the SHA-256 of URL and
- * model. Embedding it may fail with ERR_NETWORK. What remote.h says holds. */
+/* A model that a service holds (any with OpenAI's /v1/embeddings, or for a reranker Cohere's /rerank), called
+ * "remote:<model>"; info.id is the SHA-256 of URL and model. Embedding it may fail with ERR_NETWORK. What remote.h says
+ * holds. */
 MUST_USE Err model_open_remote(Model **out, const ModelRemoteOpts *opts);
 const ModelInfo *model_info(const Model *m);
 /* Inner product of two vectors of a model; their cosine, as they are of unit length. 384 numbers: 15 ns. */
 float vectors_dot(const float *a, const float *b, size_t dim);
 
-/* Tokens of text without special tokens; never fails (ill-formed UTF-8 is repaired as the tokenizer does). Shaped as the
- * chunker's count_tokens callback: ctx is the Model. Cost: ~0.05 ms a KB. Threads: any. */
+/* Tokens of text without special tokens; never fails (ill-formed UTF-8 is repaired as the tokenizer does). Shaped as
+ * the chunker's count_tokens callback: ctx is the Model. Cost: ~0.05 ms a KB. Threads: any. */
 size_t model_count_tokens(const void *model, Str text);
 
 /* Token ids as the reference tokenizer gives them. special: with [CLS]/[SEP] around. At most cap are written; *n is how
@@ -113,49 +114,50 @@ typedef struct {
     size_t first;             /* the first text's number in messages */
 } EmbedOpts;
 
-/* out: [n, dim] ([n, opts->dimensions]) row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts need
- * not be sorted; empty text embeds as its special tokens alone; the model's prefix for opts->kind goes before each text.
- * Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT; ERR_LIMIT: too long, or more dimensions than the model has;
+/* out: [n, dim] ([n, opts->dimensions]) row-major, caller's. info: [n] or NULL. pool NULL: this thread alone. Texts
+ * need not be sorted; empty text embeds as its special tokens alone; the model's prefix for opts->kind goes before each
+ * text. Errors: ERR_NOMEM, ERR_DEADLINE, ERR_INTERRUPT; ERR_LIMIT: too long, or more dimensions than the model has;
  * ERR_UNSUPPORTED: a reranker. */
 MUST_USE Err model_embed(const Model *m, Pool *pool, const Str *texts /* [n] */, size_t n, const EmbedOpts *opts,
                          float *out, EmbedInfo *info);
 
-/* The same of token ids as model_tokenize gives them: neither a prefix nor special tokens are added; lists over the limit are cut as
- * texts are. ERR_INPUT: an id that the model has no vector of, or an empty list, told with its place; ERR_UNSUPPORTED: a service's
- * model, too. */
+/* The same of token ids as model_tokenize gives them: neither a prefix nor special tokens are added; lists over the
+ * limit are cut as texts are. ERR_INPUT: an id that the model has no vector of, or an empty list, told with its place;
+ * ERR_UNSUPPORTED: a service's model, too. */
 MUST_USE Err model_embed_ids(const Model *m, Pool *pool, const TokenIds *lists /* [n] */, size_t n,
                              const EmbedOpts *opts, float *out, EmbedInfo *info);
 
-/* Vectors of texts as model_embed's, and with them how well each text holds the question token by token (late interaction, after
- * Khattab and Zaharia 2020): held[i], -1..1, is the mean over the question's tokens of the greatest cosine to a token of text i. A token
- * counts by how far the texts are, on average, from holding it, so that what all of them say tells nothing; marks and special tokens do not count. The
- * mean of all texts' tokens is taken off before: held compares texts of one call. 0 where either has no tokens. Cost over
- * model_embed's: the question as one text more, 0.02 us a pair of tokens, 4 * dim bytes a token of all texts. Errors as model_embed's;
- * ERR_UNSUPPORTED: a service's model, too. */
+/* Vectors of texts as model_embed's, and with them how well each text holds the question token by token (late
+ * interaction, after Khattab and Zaharia 2020): held[i], -1..1, is the mean over the question's tokens of the greatest
+ * cosine to a token of text i. A token counts by how far the texts are, on average, from holding it, so that what all
+ * of them say tells nothing; marks and special tokens do not count. The mean of all texts' tokens is taken off before:
+ * held compares texts of one call. 0 where either has no tokens. Cost over model_embed's: the question as one text
+ * more, 0.02 us a pair of tokens, 4 * dim bytes a token of all texts. Errors as model_embed's; ERR_UNSUPPORTED: a
+ * service's model, too. */
 MUST_USE Err model_match(const Model *m, Pool *pool, Str question, const Str *texts /* [n] */, size_t n,
                          const EmbedOpts *opts, float *out /* [n, dim] */, float *held /* [n] */);
 bool model_matches(const Model *m); /* whether it can */
 
-/* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no bounds,
- * comparable within a query). Query and document are cut together to the model's limit, the longer one first; info [n] or
- * NULL tells of each pair. opts: kind and dimensions mean nothing here. Errors as model_embed's; ERR_UNSUPPORTED: the model
- * was not opened as a reranker. */
+/* scores[i]: how well docs[i] answers query, higher is better, as the reranker's classifier gives it (a logit: no
+ * bounds, comparable within a query). Query and document are cut together to the model's limit, the longer one first;
+ * info [n] or NULL tells of each pair. opts: kind and dimensions mean nothing here. Errors as model_embed's;
+ * ERR_UNSUPPORTED: the model was not opened as a reranker. */
 MUST_USE Err model_rerank(const Model *m, Pool *pool, Str query, const Str *docs /* [n] */, size_t n,
                           const EmbedOpts *opts, float *scores /* [n] */, EmbedInfo *info);
 
 /* The kernels in use ("avx512") and those this CPU can run; ERR_USAGE when PYTHIA_CPU names others. */
 MUST_USE Err model_kernels(const char **name, const char **possible);
 
-/* 10^9 operations a second that all threads of the pool reach together in products of this precision, from registers: the
- * best of seven short loops (some 50 ms in all). What an engine's speed is a share of. */
+/* 10^9 operations a second that all threads of the pool reach together in products of this precision, from registers:
+ * the best of seven short loops (some 50 ms in all). What an engine's speed is a share of. */
 MUST_USE Err model_peak_gops(Pool *pool, ModelPrecision precision, double *out);
 
 /* ---- models on disk (registry.c) ---- */
 
 /* Turns a Hugging Face folder (config.json, model.safetensors whole or in parts, vocab.txt or tokenizer.json, and where
- * present modules.json with the folders of its steps, sentence_bert_config.json, config_sentence_transformers.json) into a
- * GGUF at out_path (written beside and renamed), with the metadata names that llama.cpp uses. Errors name the file and the key
- * or tensor at fault. */
+ * present modules.json with the folders of its steps, sentence_bert_config.json, config_sentence_transformers.json)
+ * into a GGUF at out_path (written beside and renamed), with the metadata names that llama.cpp uses. Errors name the
+ * file and the key or tensor at fault. */
 MUST_USE Err model_import(const char *hf_dir, const char *out_path, const char *name);
 
 /* Reads a GGUF whole and checks everything that can be checked without a reference: structure, shapes, NaN and Inf in
@@ -166,8 +168,8 @@ MUST_USE Err model_verify(const char *path, Buf *report);
  * and kept there (silently not kept when the folder is read-only). */
 MUST_USE Err model_file_id(const char *path, Sha256 *out);
 
-/* What ModelInfo's id is for a file and a precision: the file's own, but another for MODEL_FAST, whose vectors must never
- * stand beside others in an index or be taken over from one. */
+/* What ModelInfo's id is for a file and a precision: the file's own, but another for MODEL_FAST, whose vectors must
+ * never stand beside others in an index or be taken over from one. */
 Sha256 model_id_with(const Sha256 *file, ModelPrecision precision);
 
 /* Keeps an id that the caller has just computed of the file's bytes, so that nobody has to again. */
@@ -182,14 +184,16 @@ typedef struct {
     const char *problem;
 } ModelEntry;
 
-/* What the file at path says about itself; strings in the arena, id zeros. ERR_NO_MODEL, ERR_CORRUPT, ERR_UNSUPPORTED. */
+/* What the file at path says about itself; strings in the arena, id zeros. ERR_NO_MODEL, ERR_CORRUPT,
+ * ERR_UNSUPPORTED. */
 MUST_USE Err model_describe(Arena *a, const char *path, ModelInfo *out);
 
 /* Models in dir (*.gguf, sorted by name). A missing folder gives none. */
 MUST_USE Err model_list(Arena *a, const char *dir, ModelEntry **out, size_t *n);
 
-/* Removes dir/<name>.gguf and what was put beside it (its sum, its packed weights). Of a link the link goes and what it leads to
- * stays: *left, "" when nothing is left; *bytes: freed. Who has the model open keeps it. ERR_NO_MODEL as model_resolve. */
+/* Removes dir/<name>.gguf and what was put beside it (its sum, its packed weights). Of a link the link goes and what it
+ * leads to stays: *left, "" when nothing is left; *bytes: freed. Who has the model open keeps it. ERR_NO_MODEL as
+ * model_resolve. */
 MUST_USE Err model_remove(Arena *a, const char *dir, Str name, Str *left, int64_t *bytes);
 
 /* A name or a path to a file: "x.gguf", "/a/x.gguf", "all-minilm-l6-v2" (looked up as dir/<name>.gguf). ERR_NO_MODEL

@@ -21,15 +21,15 @@ struct Model {
     size_t max_tokens;     /* texts are cut here: info.max_tokens, or less when the opener wants it */
 };
 
-/* Opens a model out of bytes in memory, which must outlive it, with the kernels given: for fuzzing and for tests of each
- * level. info.id stays zero. */
+/* Opens a model out of bytes in memory, which must outlive it, with the kernels given: for fuzzing and for tests of
+ * each level. info.id stays zero. */
 MUST_USE Err model_open_bytes(Model **out, Str bytes, const char *name, const Kern *kern, const ModelOpts *opts);
 
 /* model_open with the kernels given. */
 MUST_USE Err model_open_kern(Model **out, const char *path, const Kern *kern, const ModelOpts *opts);
 
-/* What the network makes of each token of a text: hidden [n, dim] before pooling, ids [n]. Called once a text, from whatever thread
- * ran its batch; an error ends the call. */
+/* What the network makes of each token of a text: hidden [n, dim] before pooling, ids [n]. Called once a text, from
+ * whatever thread ran its batch; an error ends the call. */
 typedef Err (*TokensTake)(void *ctx, size_t text, const int32_t *ids, const float *hidden, size_t n);
 
 /* model_embed that hands out the tokens as well. ERR_UNSUPPORTED: a service's model. */

@@ -1,8 +1,8 @@
 /* net.c - what all networks share: the table of architectures, loading weights, products over the pool.
  *
- * Memory: weights are decoded and packed once; the pages of the file that held them are given back at once (gguf_forget),
- * so that a model is resident once. The token embedding is not packed: its rows are decoded as texts ask for them, so of
- * 47 MB only the words that occur are ever read.
+ * Memory: weights are decoded and packed once; the pages of the file that held them are given back at once
+ * (gguf_forget), so that a model is resident once. The token embedding is not packed: its rows are decoded as texts ask
+ * for them, so of 47 MB only the words that occur are ever read.
  */
 #include "model/net.h"
 

@@ -4,8 +4,8 @@
  * tokens with the texts' starts; matrix products run over all tokens, attention over each text alone. Pooling and
  * normalising are the same for all and stand in embed.c.
  *
- * Weights are loaded in two steps: the architecture tells a NetLoader what it wants (names and shapes are checked then),
- * net_load packs all of it into one block for the kernels, in parallel.
+ * Weights are loaded in two steps: the architecture tells a NetLoader what it wants (names and shapes are checked
+ * then), net_load packs all of it into one block for the kernels, in parallel.
  *
  * Threads: an open network is immutable; a run works in the scratch it is handed.
  */
@@ -52,8 +52,8 @@ typedef struct NetArch {
     Err (*run)(const void *net, const NetBatch *batch, const NetRun *run, const float **hidden);
     /* The same in int8 and bf16 (itself, where open goes by info->precision); NULL: there is none. */
     const struct NetArch *low;
-    /* Whether int8 fits the shape; only of networks that were measured to find as well in it (nDCG@10 within 0.003 of exact
-     * on every set); NULL: not known. */
+    /* Whether int8 fits the shape; only of networks that were measured to find as well in it (nDCG@10 within 0.003 of
+     * exact on every set); NULL: not known. */
     bool (*fast_pays)(const ModelInfo *info);
     bool decodes; /* decode.h takes its networks */
 } NetArch;
@@ -114,7 +114,8 @@ MUST_USE Err net_rows_find(NetLoader *l, const NetPart *parts, size_t n_parts, s
 void net_rows_floats(const Kern *kern, const NetRows *r, size_t from, size_t n, float *scratch,
                      const float **rows /* [n] */);
 
-/* ERR_CORRUPT naming tensor and row of the first of such rows that holds a number that is not finite; ERR_OK: none does. */
+/* ERR_CORRUPT naming tensor and row of the first of such rows that holds a number that is not finite; ERR_OK: none
+ * does. */
 MUST_USE Err net_rows_check(const Gguf *g, const NetRows *r, size_t from, size_t n, const float *const *rows);
 
 /* ERR_CORRUPT naming tensor and row. */
@@ -139,7 +140,8 @@ MUST_USE Err net_row_checked(const Gguf *g, const Kern *kern, const GgufTensor *
 /* What both BERTs ask of the metadata beside the shape: the norms' epsilon; heads that divide the width, not causal. */
 MUST_USE Err net_bert_epsilon(const Gguf *g, const ModelInfo *info, float *epsilon);
 
-/* out = act(a * w^T + bias) for m rows, low_wide(w->n) apart; over the pool by columns where that is worth waking it. */
+/* out = act(a * w^T + bias) for m rows, low_wide(w->n) apart; over the pool by columns where that is worth waking
+ * it. */
 MUST_USE Err net_linear_low(const Kern *kern, Pool *pool, const LowMatrix *w, LowOut kind, const LowRows *a, size_t m,
                             void *out);
 

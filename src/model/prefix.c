@@ -1,7 +1,7 @@
 /* prefix.c - prefixes of queries and documents by model family.
  *
- * Models trained with an instruction before each text lose several points of nDCG without it, and their files seldom say
- * so: llama.cpp's converter drops the prompts of config_sentence_transformers.json. Import keeps them under
+ * Models trained with an instruction before each text lose several points of nDCG without it, and their files seldom
+ * say so: llama.cpp's converter drops the prompts of config_sentence_transformers.json. Import keeps them under
  * pythia.prefix.*; for files of others this table knows the families by their names (letters and digits only, so that
  * "nomic-embed-text-v1.5", "Nomic Embed Text V1.5" and "nomic-embed-text-v1.5.Q8_0.gguf" are one). Source: the model
  * cards.

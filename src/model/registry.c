@@ -1,7 +1,7 @@
 /* registry.c - models as files: which there are, which one a name means, what one is known by, whether it is sound.
  *
- * A model's identity is the SHA-256 of its file. Hashing 90 MB takes a quarter of a second, so the hash is kept in a side
- * file, `<path>.sha256`, one line: hex, size in bytes, mtime in ns. It counts as long as size and mtime agree.
+ * A model's identity is the SHA-256 of its file. Hashing 90 MB takes a quarter of a second, so the hash is kept in a
+ * side file, `<path>.sha256`, one line: hex, size in bytes, mtime in ns. It counts as long as size and mtime agree.
  *
  * Threads: any; two processes may write the same side file, each atomically and the same.
  */

@@ -1,8 +1,8 @@
 /* remote.c - a service's model: opening, connections, embeddings in batches; see remote.h. What it answers is read in
  * remote_reply.c; reranking is in remote_rank.c.
  *
- * A batch is BATCH_TEXTS texts or BATCH_BYTES, whichever comes first; batches go out in parallel, one a worker of the pool.
- * A service that finds a batch too large (413) gets it in halves.
+ * A batch is BATCH_TEXTS texts or BATCH_BYTES, whichever comes first; batches go out in parallel, one a worker of the
+ * pool. A service that finds a batch too large (413) gets it in halves.
  */
 #include "model/remote_impl.h"
 

@@ -1,9 +1,9 @@
-/* remote.h - embeddings from a service that speaks OpenAI's /v1/embeddings, or ranks from one that speaks Cohere's /rerank (as
- * llama-server, vLLM, Jina and others do), behind the same Model as a file's.
+/* remote.h - embeddings from a service that speaks OpenAI's /v1/embeddings, or ranks from one that speaks Cohere's
+ * /rerank (as llama-server, vLLM, Jina and others do), behind the same Model as a file's.
  *
  * What leaves the machine are the texts and the service's key, and only to the URL that was configured: redirects of a
- * POST are not followed. Identity is the SHA-256 of URL and model name: nobody can see the weights, so "the same model" is
- * "the same name at the same place".
+ * POST are not followed. Identity is the SHA-256 of URL and model name: nobody can see the weights, so "the same model"
+ * is "the same name at the same place".
  *
  * Threads: as a Model's: any. Each request takes a connection out of a list that is locked only for that moment.
  */
@@ -25,9 +25,9 @@ size_t remote_count_tokens(const Remote *r, Str text);
 MUST_USE Err remote_tokenize(const Remote *r, const ModelInfo *info, Str text, bool special, int32_t *ids, size_t cap,
                              size_t *n);
 
-/* As model_rerank. Services answer probabilities (Cohere, Jina, vLLM) or logits (llama-server): an answer all within 0..1 is
- * taken for probabilities, and becomes logits. Documents go in requests of a hundred; a service that finds one too large (413)
- * gets it in halves. */
+/* As model_rerank. Services answer probabilities (Cohere, Jina, vLLM) or logits (llama-server): an answer all within
+ * 0..1 is taken for probabilities, and becomes logits. Documents go in requests of a hundred; a service that finds one
+ * too large (413) gets it in halves. */
 MUST_USE Err remote_rerank(Remote *r, Str query, const Str *docs, size_t n, const EmbedOpts *opts, float *scores,
                            EmbedInfo *told);
 
@@ -37,9 +37,9 @@ MUST_USE Err remote_rerank(Remote *r, Str query, const Str *docs, size_t n, cons
  * there is no path at all. */
 MUST_USE Err remote_url(Arena *a, Str url, const char **out);
 
-/* A reply's vectors by their index, checked and normalised: all n, each of *dim floats (0: learnt from the first), finite,
- * not zero. Floats or base64 of little-endian f32. out: [n, *dim] in the arena. Errors:
- * ERR_NETWORK, ERR_MODEL_MISMATCH for another dimension. */
+/* A reply's vectors by their index, checked and normalised: all n, each of *dim floats (0: learnt from the first),
+ * finite, not zero. Floats or base64 of little-endian f32. out: [n, *dim] in the arena. Errors: ERR_NETWORK,
+ * ERR_MODEL_MISMATCH for another dimension. */
 MUST_USE Err remote_reply_read(Arena *a, Str body, size_t n, size_t *dim, float **out);
 
 /* Where the configured URL takes rerankings: "…/rerank", likewise. */

@@ -1,6 +1,6 @@
 /* remote_rank.c - ranks from a service: {"model", "query", "documents": [text…], "top_n"} is asked,
- * {"results": [{"index", "relevance_score"}…]} is answered (Cohere's API reference, v2/rerank). The order of the list means
- * nothing, the index does. See remote.h.
+ * {"results": [{"index", "relevance_score"}…]} is answered (Cohere's API reference, v2/rerank). The order of the list
+ * means nothing, the index does. See remote.h.
  */
 #include <math.h>
 

@@ -63,7 +63,8 @@ typedef struct {
 
 typedef struct Safetensors Safetensors;
 
-/* Maps the file and checks it. ERR_IO; ERR_CORRUPT; ERR_LIMIT: over a limit above; ERR_UNSUPPORTED: an unknown dtype. */
+/* Maps the file and checks it. ERR_IO; ERR_CORRUPT; ERR_LIMIT: over a limit above; ERR_UNSUPPORTED: an unknown
+ * dtype. */
 MUST_USE Err safetensors_open_path(Safetensors **out, const char *path);
 /* The same of bytes in memory, which must outlive it. name is for messages. */
 MUST_USE Err safetensors_open_bytes(Safetensors **out, Str bytes, const char *name);

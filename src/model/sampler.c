@@ -1,8 +1,8 @@
 /* sampler.c - see sampler.h.
  *
- * Vocabularies have 2^18 tokens, of which a handful are ever likely: nothing here sorts them all. Tokens e^-50 times less
- * likely than the best are left out at once (all together they have less probability than a number of the generator has
- * room for); what order top_k and top_p need comes out of a heap, best first, for as long as they ask.
+ * Vocabularies have 2^18 tokens, of which a handful are ever likely: nothing here sorts them all. Tokens e^-50 times
+ * less likely than the best are left out at once (all together they have less probability than a number of the
+ * generator has room for); what order top_k and top_p need comes out of a heap, best first, for as long as they ask.
  */
 #include "model/sampler.h"
 

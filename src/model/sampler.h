@@ -8,8 +8,8 @@
  *     min_p                                                 of these no less likely than so much of the best
  *     temperature                                           0: the best of all (of equals the one with the lower id)
  *
- * The same seed gives the same tokens on every machine: the generator is our own (xoshiro256++ by Blackman and Vigna, seeded
- * by splitmix64), sums are in double precision and in a fixed order.
+ * The same seed gives the same tokens on every machine: the generator is our own (xoshiro256++ by Blackman and Vigna,
+ * seeded by splitmix64), sums are in double precision and in a fixed order.
  *
  * Threads: a Sampler is one thread's at a time.
  */

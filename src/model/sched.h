@@ -9,8 +9,8 @@
  *   background   indexing. So that it ends even where queries never do, it may run beside them for an eighth of the time
  *                that it stood still: SCHED_GRANT_MS for every 8 * SCHED_GRANT_MS.
  *
- * Single requests that have to wait are merged: whoever gets the turn takes along those behind that want the same of the
- * same model, up to SCHED_MERGE_TEXTS. The vectors do not tell, because a batch has the bits of its single texts
+ * Single requests that have to wait are merged: whoever gets the turn takes along those behind that want the same of
+ * the same model, up to SCHED_MERGE_TEXTS. The vectors do not tell, because a batch has the bits of its single texts
  * (model.h). A long interactive request is done in slices of as many, and goes to the end of the line after each.
  *
  * There is no thread here: the caller whose turn it is works, so a call that meets nobody costs two locks (0.3 us).

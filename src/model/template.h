@@ -1,8 +1,9 @@
 /* template.h - a model's chat template: messages in, the prompt the model was trained on out.
  *
  * A GGUF keeps it in `tokenizer.chat_template`, written in Jinja, as Hugging Face transformers runs it: trim_blocks and
- * lstrip_blocks set, an immutable sandbox, tojson without HTML escapes, raise_exception, strftime_now, generation blocks,
- * break and continue. This is an interpreter of that language as real templates use it (the census is in docs/models.md):
+ * lstrip_blocks set, an immutable sandbox, tojson without HTML escapes, raise_exception, strftime_now, generation
+ * blocks, break and continue. This is an interpreter of that language as real templates use it (the census is in
+ * docs/models.md):
  *
  *     template_lex.c     text to tokens, with Jinja's rules of white space
  *     template_parse.c   tokens to statements; template_expr.c the expressions in them
@@ -10,9 +11,9 @@
  *     template_call.c    macros and functions; template_method.c, template_filter.c, template_seq.c, template_test.c
  *     template_val.c     values; template_text.c values as text, Python's and JSON's
  *
- * A template is code out of a file from anywhere: it cannot reach anything but its input, and every run is bounded (below).
- * Not there, and refused by name: inheritance, inclusion, recursive loops, `**` in calls. More lenient than the reference:
- * what a generator gave can be written as JSON; `safe` changes nothing.
+ * A template is code out of a file from anywhere: it cannot reach anything but its input, and every run is bounded
+ * (below). Not there, and refused by name: inheritance, inclusion, recursive loops, `**` in calls. More lenient than
+ * the reference: what a generator gave can be written as JSON; `safe` changes nothing.
  *
  * Reference: Jinja 3.1 under transformers (tests/golden/template, tools/make_goldens_template.py).
  *
@@ -41,8 +42,8 @@ void template_close(Template *t); /* NULL is fine */
 
 /* Appends the prompt to out. globals: an object of what the template sees: messages, add_generation_prompt, bos_token,
  * tools, …; now_ms: the time that strftime_now tells (UTC). On an error out keeps what was written so far.
- * Errors, with the line: ERR_INPUT: the template refuses the messages (raise_exception) or cannot work with them (none plus
- * text); ERR_UNSUPPORTED: an unknown filter, test, method or function; ERR_LIMIT: over a limit above; ERR_NOMEM.
+ * Errors, with the line: ERR_INPUT: the template refuses the messages (raise_exception) or cannot work with them (none
+ * plus text); ERR_UNSUPPORTED: an unknown filter, test, method or function; ERR_LIMIT: over a limit above; ERR_NOMEM.
  * Cost: some 20 us for ten messages. */
 MUST_USE Err template_render(const Template *t, const json_t *globals, int64_t now_ms, Buf *out);
 

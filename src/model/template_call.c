@@ -1,4 +1,5 @@
-/* template_call.c - what a chat template can call: its own macros, and five functions; and how arguments find their names.
+/* template_call.c - what a chat template can call: its own macros, and five functions; and how arguments find their
+ * names.
  */
 #include <time.h>
 

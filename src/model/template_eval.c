@@ -1,7 +1,7 @@
 /* template_eval.c - the values of a chat template's expressions: Python's operators, Jinja's look-ups.
  *
- * What is missing is undefined: it prints as nothing, is false and empty, and any other use of it is an error that names it,
- * so that a template which asks for more than it was given fails instead of prompting nonsense.
+ * What is missing is undefined: it prints as nothing, is false and empty, and any other use of it is an error that
+ * names it, so that a template which asks for more than it was given fails instead of prompting nonsense.
  */
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* template_exec.c - statements of a chat template, run.
  *
- * Scopes are Jinja's: a loop's pass and a macro's call have their own, so that what is set there is gone afterwards (which
- * is why templates keep state in namespaces); `if` has none. A jump runs to its loop as r->flow.
+ * Scopes are Jinja's: a loop's pass and a macro's call have their own, so that what is set there is gone afterwards
+ * (which is why templates keep state in namespaces); `if` has none. A jump runs to its loop as r->flow.
  */
 #include "model/template_run.h"
 
@@ -105,7 +105,8 @@ static Err run_if(Render *r, const Node *n) {
         r->line = n->line;
         TRY(run_eval(r, n->a, &test));
         if (val_truth(test)) return run_body(r, n->b);
-        /* an elif is the only statement of its else; an if that merely begins one has others behind it, or is the same */
+        /* an elif is the only statement of its else; an if that merely begins one has others behind it, or is the
+         * same */
         if (n->c && n->c->next) return run_body(r, n->c);
     }
     return run_body(r, n);

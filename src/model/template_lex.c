@@ -5,8 +5,8 @@
  *     "{%-" "{{-" "{#-"   the white space before is gone
  *     "{%" "{#"           blanks between the start of their line and the tag are gone ("{%+" keeps them)
  *
- * "Start of line" is what the reference takes for it: behind an end of line in the text, or behind a tag whose own match
- * swallowed one. Tokens grow in an arena by doubling; a template is read once, at opening.
+ * "Start of line" is what the reference takes for it: behind an end of line in the text, or behind a tag whose own
+ * match swallowed one. Tokens grow in an arena by doubling; a template is read once, at opening.
  */
 #include "model/template_lex.h"
 #include "base/ascii.h"

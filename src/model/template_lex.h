@@ -24,8 +24,8 @@ typedef struct {
     Str text;
 } LexToken;
 
-/* All tokens of source, LEX_END last; texts are borrowed from source or live in the arena. source has '\n' for ends of line
- * and is well-formed UTF-8. Errors: ERR_CORRUPT with the line. */
+/* All tokens of source, LEX_END last; texts are borrowed from source or live in the arena. source has '\n' for ends of
+ * line and is well-formed UTF-8. Errors: ERR_CORRUPT with the line. */
 MUST_USE Err lex_template(Arena *a, Str source, const char *name, LexToken **out, size_t *n);
 
 /* "chat template of 'x.gguf', line 12: " and the rest; returns code. */

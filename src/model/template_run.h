@@ -9,7 +9,8 @@
 #include "model/template_node.h"
 #include "model/template_val.h"
 
-/* Names and their values; a loop's pass, a macro's call and a `with` have one each. In the arena: macros keep theirs. */
+/* Names and their values; a loop's pass, a macro's call and a `with` have one each. In the arena: macros keep
+ * theirs. */
 typedef struct Scope {
     struct Scope *up;
     ValDict vars;

@@ -1,5 +1,5 @@
-/* template_text.c - values as text: Python's str() and repr(), JSON as Python's json.dumps writes it, and the changes of
- * text that methods and filters share.
+/* template_text.c - values as text: Python's str() and repr(), JSON as Python's json.dumps writes it, and the changes
+ * of text that methods and filters share.
  *
  * Upper and lower case are Unicode's simple mappings, one character for one.
  */

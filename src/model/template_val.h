@@ -1,7 +1,7 @@
 /* template_val.h - the values that a chat template works with: those of JSON, and what a template makes of them.
  *
- * Values are Python's where templates can see it: text is counted in characters, True prints as "True", a list as its repr.
- * They are immutable but for namespaces, live in the rendering's arena, and borrow texts from the input.
+ * Values are Python's where templates can see it: text is counted in characters, True prints as "True", a list as its
+ * repr. They are immutable but for namespaces, live in the rendering's arena, and borrow texts from the input.
  */
 #ifndef PYTHIA_MODEL_TEMPLATE_VAL_H
 #define PYTHIA_MODEL_TEMPLATE_VAL_H

@@ -35,7 +35,8 @@ Err tok_added_open(TokAdded *added, Tok *t, const int32_t *types, int32_t left_s
     return ERR_OK;
 }
 
-/* The first of all[from, to), which share `depth` bytes, whose next byte is b or more; a text that ends there is less. */
+/* The first of all[from, to), which share `depth` bytes, whose next byte is b or more; a text that ends there is
+ * less. */
 static size_t bisect(const TokAdded *added, size_t from, size_t to, size_t depth, unsigned b) {
     while (from < to) {
         size_t middle = from + (to - from) / 2;

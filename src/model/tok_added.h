@@ -1,4 +1,5 @@
-/* tok_added.h - tokens that are found in the raw text before a tokenizer sees it: "<|im_end|>", "[MASK]", runs of blanks.
+/* tok_added.h - tokens that are found in the raw text before a tokenizer sees it: "<|im_end|>", "[MASK]", runs of
+ * blanks.
  *
  * Leftmost first, then the longest, as the reference has it. Threads: immutable once open.
  */
@@ -35,8 +36,8 @@ bool tok_added_next(const TokAdded *added, Str text, size_t from, const TokSink 
 
 /* Text between added tokens, for the tokenizer proper; never empty. */
 typedef Err (*TokFragment)(void *ctx, Str text);
-/* What every tokenizer with added tokens does: ill-formed UTF-8 is repaired, added tokens go to the sink as they stand, what
- * is between them to fragment. Errors: fragment's, and memory. */
+/* What every tokenizer with added tokens does: ill-formed UTF-8 is repaired, added tokens go to the sink as they stand,
+ * what is between them to fragment. Errors: fragment's, and memory. */
 MUST_USE Err tok_added_encode(const TokAdded *added, Str text, TokSink *sink, TokFragment fragment, void *ctx);
 
 /* tok_find_control's answer. */

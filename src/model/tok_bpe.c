@@ -1,5 +1,5 @@
-/* tok_bpe.c - byte-level BPE (tokenizer.ggml.model = "gpt2"): GPT-2, Llama 3, Qwen 2 and 3, ModernBERT, DeepSeek, …; id by
- * id the reference's (Hugging Face's `tokenizers`: AddedVocabulary, NFC, Split, ByteLevel, BPE).
+/* tok_bpe.c - byte-level BPE (tokenizer.ggml.model = "gpt2"): GPT-2, Llama 3, Qwen 2 and 3, ModernBERT, DeepSeek, …; id
+ * by id the reference's (Hugging Face's `tokenizers`: AddedVocabulary, NFC, Split, ByteLevel, BPE).
  *
  *     added     tokens that stand in the raw text cut it (tok_added.h)
  *     compose   NFC, for the families that have it (tok_bpe_nfc.h)
@@ -9,8 +9,8 @@
  * A vocabulary of this kind spells bytes as letters (GPT-2's table: 'Ġ' is a space), so that a file of it is text. Here
  * tokens are their bytes; the spelling is kept for people.
  *
- * Merges become a table from (left id, right id) to a rank; reading them is most of opening: three look-ups a line, one of
- * which is saved while a vocabulary lists its tokens in the order of the merges.
+ * Merges become a table from (left id, right id) to a rank; reading them is most of opening: three look-ups a line, one
+ * of which is saved while a vocabulary lists its tokens in the order of the merges.
  *
  * Most words are a token. Whether the merges lead to it is a fact of the vocabulary, worked out the first time a word
  * comes up and kept in one byte a token (`whole`); from then on such a word costs one look-up. On code and prose with
@@ -47,8 +47,8 @@ typedef struct {
 
 /* ---- merging ---- */
 
-/* A slot has the rank in its low bits, and above them some of the hash, so that a pair without a merge, the common case,
- * is told from the slot alone. */
+/* A slot has the rank in its low bits, and above them some of the hash, so that a pair without a merge, the common
+ * case, is told from the slot alone. */
 enum { RANK_BITS = 23, MERGES_MAX = (1 << RANK_BITS) - 1 };
 #define MERGE_FREE UINT32_MAX
 
@@ -150,7 +150,8 @@ static Err bpe_encode(const Tok *t, Str text, TokSink *sink) {
 
 /* ---- opening: tokens ---- */
 
-/* GPT-2's letter of each byte, backwards: printable bytes are themselves, the others follow from U+0100 on. -1: none. */
+/* GPT-2's letter of each byte, backwards: printable bytes are themselves, the others follow from U+0100 on. -1:
+ * none. */
 static int16_t letter_byte(uint32_t cp) {
     if ((cp >= '!' && cp <= '~') || (cp >= 0xA1 && cp <= 0xAC) || (cp >= 0xAE && cp <= 0xFF)) return (int16_t)cp;
     if (cp < 0x100 || cp > 0x143) return -1;

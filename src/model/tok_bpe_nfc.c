@@ -4,9 +4,9 @@
  * depends on nothing outside it, so that only those with marks, or with a character that has a canonical decomposition,
  * are handed to the library; all others are copied.
  *
- * The reference's tables are of Unicode 9: marks that came later are starters to it, which neither move nor compose. The
- * library's age changes with the distribution; `young` names the blocks and code points between the two, and those newer
- * than any library now (Unicode 16), so that ids do not depend on it. Each is a cluster of its own, copied.
+ * The reference's tables are of Unicode 9: marks that came later are starters to it, which neither move nor compose.
+ * The library's age changes with the distribution; `young` names the blocks and code points between the two, and those
+ * newer than any library now (Unicode 16), so that ids do not depend on it. Each is a cluster of its own, copied.
  */
 #include "model/tok_bpe_nfc.h"
 

@@ -5,8 +5,8 @@
 #include "base/arena.h"
 #include "base/str.h"
 
-/* *out is text itself where that is composed already (ASCII, most of all there is: ~1 ns a byte), or a copy in the arena.
- * text is well-formed. Errors: ERR_NOMEM. */
+/* *out is text itself where that is composed already (ASCII, most of all there is: ~1 ns a byte), or a copy in the
+ * arena. text is well-formed. Errors: ERR_NOMEM. */
 MUST_USE Err tok_nfc(Str text, Arena *a, Str *out);
 
 #endif

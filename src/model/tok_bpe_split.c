@@ -1,12 +1,12 @@
 /* tok_bpe_split.c - pre-tokenizers as PCRE2 patterns, the reference's own with three things made explicit.
  *
  * Classes. The reference's engine (Oniguruma) has the categories of Unicode 16, PCRE2 those of the release that a
- * distribution carries (14 in Debian bookworm). The *_NEW lists below are what 16 has over 14, found by asking both about
- * every code point; nothing was taken away or moved. White space is a list of its own (tok_space.h).
+ * distribution carries (14 in Debian bookworm). The *_NEW lists below are what 16 has over 14, found by asking both
+ * about every code point; nothing was taken away or moved. White space is a list of its own (tok_space.h).
  *
- * Backtracking. "\s*[\r\n]+" tries each of the blanks before it finds that no line ends behind them; written as blanks and
- * ends of line in turn, none given back, it matches the same in one pass. All others give back one character at most, so
- * that a text costs time in proportion to its length, and machine code needs no stack beyond the 32 KB it has.
+ * Backtracking. "\s*[\r\n]+" tries each of the blanks before it finds that no line ends behind them; written as blanks
+ * and ends of line in turn, none given back, it matches the same in one pass. All others give back one character at
+ * most, so that a text costs time in proportion to its length, and machine code needs no stack beyond the 32 KB it has.
  *
  * Contractions match any case, Unicode's too ("'ſ").
  *
@@ -186,8 +186,8 @@ static inline Err piece_done(const Cut *c, size_t level, Str piece) {
     return level + 1 < c->split->n ? cut_piece(c, level + 1, piece) : c->word(c->ctx, piece);
 }
 
-/* Bytes of the word that p[0, n) begins with, where letters alone tell; else 0. Cutting takes 64 ns a word instead of 81 on
- * code, 46 instead of 76 on prose. */
+/* Bytes of the word that p[0, n) begins with, where letters alone tell; else 0. Cutting takes 64 ns a word instead of
+ * 81 on code, 46 instead of 76 on prose. */
 static inline size_t letters_match(const char *p, size_t n) {
     size_t start = p[0] == ' ', i = start;
     while (i < n && (uint8_t)((p[i] | 0x20) - 'a') < 26) i++;
@@ -220,8 +220,9 @@ static Err cut_piece(const Cut *c, size_t level, Str piece) {
     return ERR_OK;
 }
 
-/* Steps of a match that a text of n bytes may take: the patterns need a few a byte (all of it may be one match). PCRE2's own
- * limit, ten million, is less than a text of 10 MB needs, and its interpreter's memory grows with the same. */
+/* Steps of a match that a text of n bytes may take: the patterns need a few a byte (all of it may be one match).
+ * PCRE2's own limit, ten million, is less than a text of 10 MB needs, and its interpreter's memory grows with the
+ * same. */
 static uint32_t steps_allowed(size_t n) {
     const size_t least = 100000, each = 16;
     return n < (UINT32_MAX - least) / each ? (uint32_t)(least + each * n) : UINT32_MAX;

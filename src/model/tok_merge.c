@@ -1,7 +1,7 @@
-/* tok_merge.c - two ways to the same result. Words are short: an array of ranks that is scanned for its least and closed
- * up after each merge beats a heap up to some fifty symbols. Long words (a line of base64, a vocabulary without words) take
- * the heap, whose entries are not removed when their symbols go: an entry counts only while both are there in the lengths
- * that it was made for. */
+/* tok_merge.c - two ways to the same result. Words are short: an array of ranks that is scanned for its least and
+ * closed up after each merge beats a heap up to some fifty symbols. Long words (a line of base64, a vocabulary without
+ * words) take the heap, whose entries are not removed when their symbols go: an entry counts only while both are there
+ * in the lengths that it was made for. */
 #include "model/tok_merge.h"
 
 #include <string.h>

@@ -1,6 +1,6 @@
-/* tok_merge.h - byte-pair merging: of all neighbours in a word the pair of the lowest rank becomes one symbol, the leftmost
- * first among equals, until no pair has a rank (Sennrich et al. 2016). Which pairs have one is the caller's affair: a list
- * of merges (tok_bpe.c), or the scores of what two neighbours come to (tok_spm.c).
+/* tok_merge.h - byte-pair merging: of all neighbours in a word the pair of the lowest rank becomes one symbol, the
+ * leftmost first among equals, until no pair has a rank (Sennrich et al. 2016). Which pairs have one is the caller's
+ * affair: a list of merges (tok_bpe.c), or the scores of what two neighbours come to (tok_spm.c).
  *
  * Threads: no state of its own. */
 #ifndef PYTHIA_MODEL_TOK_MERGE_H

@@ -8,12 +8,12 @@
  *
  * The algorithm knows no words: it merges whole texts. But a merge over a '▁' from the left needs a token with such a
  * pair inside. Of 262,144 tokens Gemma has one ('>▁</'), Llama 2 only runs of '▁'; `before` has the last bytes of what
- * stands before an inner '▁', and at any other '▁' a text can be cut without changing an id. So words stay short, and those
- * that are a token are known after the first time, as in tok_bpe.c.
+ * stands before an inner '▁', and at any other '▁' a text can be cut without changing an id. So words stay short, and
+ * those that are a token are known after the first time, as in tok_bpe.c.
  *
- * There is no list of merges: what two neighbours come to is looked up by the hash of their bytes, which two prefix hashes
- * give (tok_vocab.h). Making a list, as the reference does, takes two look-ups for each way of cutting each token: some
- * 100 ms for Gemma.
+ * There is no list of merges: what two neighbours come to is looked up by the hash of their bytes, which two prefix
+ * hashes give (tok_vocab.h). Making a list, as the reference does, takes two look-ups for each way of cutting each
+ * token: some 100 ms for Gemma.
  *
  * Threads: immutable once open, but for `whole`: atomic bytes that all threads would set alike.
  */

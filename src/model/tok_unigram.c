@@ -1,5 +1,5 @@
-/* tok_unigram.c - SentencePiece's Unigram (tokenizer.ggml.model = "t5"): T5, and XLM-RoBERTa with bge-m3 and E5; id by id
- * the reference's (Hugging Face's `tokenizers`: Precompiled, WhitespaceSplit, Metaspace, Unigram).
+/* tok_unigram.c - SentencePiece's Unigram (tokenizer.ggml.model = "t5"): T5, and XLM-RoBERTa with bge-m3 and E5; id by
+ * id the reference's (Hugging Face's `tokenizers`: Precompiled, WhitespaceSplit, Metaspace, Unigram).
  *
  *     added      tokens that stand in the raw text cut it
  *     normalise  by the model's map (tok_unigram_charsmap.h)
@@ -9,10 +9,10 @@
  *                a character that no token covers alone may stand for itself, unknown, at the lowest score less 10
  *     fall back  neighbouring unknowns are one: their bytes when the vocabulary has those, else the unknown token
  *
- * The tokens that begin at a place are found by walking on character by character, the hash growing with each. A filter of
- * two bits an entry says whether the bytes so far may be a token, and whether a longer one may begin with them, so that
- * most walks end after a few steps in the cache. A trie of XLM-RoBERTa's vocabulary has a million nodes and takes several
- * times as long to build.
+ * The tokens that begin at a place are found by walking on character by character, the hash growing with each. A filter
+ * of two bits an entry says whether the bytes so far may be a token, and whether a longer one may begin with them, so
+ * that most walks end after a few steps in the cache. A trie of XLM-RoBERTa's vocabulary has a million nodes and takes
+ * several times as long to build.
  *
  * Sums are doubles, as the reference's. Words that are a token are known after the first time, as in tok_bpe.c.
  *

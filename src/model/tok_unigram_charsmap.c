@@ -1,8 +1,8 @@
 /* tok_unigram_charsmap.c - as the reference (Hugging Face's Precompiled) applies the map, which is not as SentencePiece
  * does: it goes by grapheme clusters. One of up to five bytes is replaced whole by what its shortest prefix in the map
- * gives, the rest of it dropped; of any other each character is replaced by itself. SentencePiece takes the longest match
- * wherever it ends. They differ on a few texts (half-width katakana with a voicing mark; '\r\n', which is one space here),
- * and models are used with the reference's ids.
+ * gives, the rest of it dropped; of any other each character is replaced by itself. SentencePiece takes the longest
+ * match wherever it ends. They differ on a few texts (half-width katakana with a voicing mark; '\r\n', which is one
+ * space here), and models are used with the reference's ids.
  */
 #include "model/tok_unigram_charsmap.h"
 
@@ -67,8 +67,8 @@ Err tok_charsmap_open(TokCharsmap *m, Str bytes, const char *name) {
 
 /* ---- applying ---- */
 
-/* What the reference takes for a mark that goes with the character before it, and a library of Unicode 15 does not: found
- * by asking both about every code point. */
+/* What the reference takes for a mark that goes with the character before it, and a library of Unicode 15 does not:
+ * found by asking both about every code point. */
 static const struct {
     uint32_t first, last;
 } young_marks[] = {

@@ -1,10 +1,10 @@
-/* tok_unigram_charsmap.h - SentencePiece's normaliser: a map from short texts to their replacements, compiled into bytes
- * (tokenizer.ggml.precompiled_charsmap).
+/* tok_unigram_charsmap.h - SentencePiece's normaliser: a map from short texts to their replacements, compiled into
+ * bytes (tokenizer.ggml.precompiled_charsmap).
  *
- * The bytes are: u32 length of the trie, the trie, then the replacements, each ended by a NUL. The trie is a double array
- * (Yata's, as darts-clone packs it), 32 bits a unit: bits 0-7 label, 8 has a value below it, 9 offset is in 256s, 10-30
- * offset; of a value unit bits 0-30 are the value, a place among the replacements. The child of a node by byte b stands at
- * node ^ offset ^ b, its value, if any, at node ^ offset.
+ * The bytes are: u32 length of the trie, the trie, then the replacements, each ended by a NUL. The trie is a double
+ * array (Yata's, as darts-clone packs it), 32 bits a unit: bits 0-7 label, 8 has a value below it, 9 offset is in 256s,
+ * 10-30 offset; of a value unit bits 0-30 are the value, a place among the replacements. The child of a node by byte b
+ * stands at node ^ offset ^ b, its value, if any, at node ^ offset.
  *
  * Threads: immutable.
  */

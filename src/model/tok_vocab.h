@@ -1,5 +1,5 @@
-/* tok_vocab.h - what the tokenizers by merges and by scores share: the vocabulary of a GGUF, the marks around a text, and
- * a table from bytes to ids whose hash can be had for any span of a word in one step.
+/* tok_vocab.h - what the tokenizers by merges and by scores share: the vocabulary of a GGUF, the marks around a text,
+ * and a table from bytes to ids whose hash can be had for any span of a word in one step.
  *
  * Threads: immutable once filled.
  */
@@ -46,8 +46,8 @@ int tok_text_byte(Str text);
 /* ---- the table ----
  *
  * The hash of bytes b0 … bm is their polynomial in an odd constant, modulo 2^64: it grows by a byte in one step, and a
- * span's comes from the hashes of the two prefixes around it (h(i..j) = h(0..j) - h(0..i) * power(j - i)), so that a merge
- * needs no bytes until the tag says yes. Hits are compared byte by byte: a collision costs time, never an id. */
+ * span's comes from the hashes of the two prefixes around it (h(i..j) = h(0..j) - h(0..i) * power(j - i)), so that a
+ * merge needs no bytes until the tag says yes. Hits are compared byte by byte: a collision costs time, never an id. */
 
 typedef struct {
     uint32_t tag;

@@ -1,6 +1,7 @@
 /* trunk.c - loading what trunk.h describes.
  *
- * Memory: that of its weights (weights.h). The token embedding is not packed: its rows are decoded as texts ask for them.
+ * Memory: that of its weights (weights.h). The token embedding is not packed: its rows are decoded as texts ask for
+ * them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -121,8 +122,8 @@ static Err make_turning(Trunk *t) {
 }
 
 static Err trunk_load(Trunk *t, const NetOpen *o) {
-    /* Where norms stand before the products, a few dimensions carry most of a row: Gemma 3 in int8 has tokens' cosines of
-     * 0.993 on average, whichever of its products one leaves in bfloat16. */
+    /* Where norms stand before the products, a few dimensions carry most of a row: Gemma 3 in int8 has tokens' cosines
+     * of 0.993 on average, whichever of its products one leaves in bfloat16. */
     WeightsLoader l = {.net = {.gguf = o->gguf, .kern = t->kern, .arena = &t->arena}, .int8 = t->s.post_norm};
     t->zeros = arena_array(&t->arena, float, t->s.dim);
     t->layers = arena_array(&t->arena, Layer, t->s.n_layers);

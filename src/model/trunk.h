@@ -1,6 +1,6 @@
-/* trunk.h - the stack of layers that networks after BERT share, told by a description: where norms stand, how positions are
- * rotated, which keys a token sees, what the gate is. An architecture reads its metadata into a TrunkShape; everything
- * else (loading, running) is here once.
+/* trunk.h - the stack of layers that networks after BERT share, told by a description: where norms stand, how positions
+ * are rotated, which keys a token sees, what the gate is. An architecture reads its metadata into a TrunkShape;
+ * everything else (loading, running) is here once.
  *
  *   in order of BERT (post_norm):  x = norm(x + attention(x));           x = norm(x + mlp(x))
  *   norms first (else):            x = x + after(attention(norm(x)));    x = x + after(mlp(norm(x)));    at the end norm(x)
@@ -44,9 +44,9 @@ typedef struct {
 } TrunkShape;
 
 /* Fills what all architectures read alike: sizes and counts of heads, the norms' epsilon (s->rms tells which key), the
- * rotation's base and scaling, attention's scale. Everything sees everything; base_near is for layers with a window. Set
- * rms before, the rest after. ERR_CORRUPT: a value that cannot be; ERR_UNSUPPORTED: a scaling or a cap that would change
- * the result and is not computed here. */
+ * rotation's base and scaling, attention's scale. Everything sees everything; base_near is for layers with a window.
+ * Set rms before, the rest after. ERR_CORRUPT: a value that cannot be; ERR_UNSUPPORTED: a scaling or a cap that would
+ * change the result and is not computed here. */
 MUST_USE Err trunk_shape_read(const Gguf *g, const ModelInfo *info, float base_near, TrunkShape *s);
 
 /* attention.sliding_window as told by the model, at least 1. */

@@ -1,5 +1,5 @@
-/* trunk_impl.h - an open trunk and a pass through it; shared by trunk.c (loading), trunk_run.c (running) and decode.c (token
- * by token). */
+/* trunk_impl.h - an open trunk and a pass through it; shared by trunk.c (loading), trunk_run.c (running) and decode.c
+ * (token by token). */
 #ifndef PYTHIA_MODEL_TRUNK_IMPL_H
 #define PYTHIA_MODEL_TRUNK_IMPL_H
 
@@ -39,8 +39,8 @@ typedef struct {
     Layer *layers;               /* [n_layers] */
 } Trunk;
 
-/* Tokens on their way through the layers: a batch of texts, or the next tokens of one text whose keys and values are kept.
- * Arrays start on cache lines. */
+/* Tokens on their way through the layers: a batch of texts, or the next tokens of one text whose keys and values are
+ * kept. Arrays start on cache lines. */
 typedef struct {
     const Trunk *t;
     Pool *pool;
@@ -67,7 +67,8 @@ typedef struct {
     size_t pieces; /* that rows are cut into */
 } TrunkPass;
 
-/* Lays the arrays out from base for n_tokens, places and reach; returns how many floats they take. base NULL: only that. */
+/* Lays the arrays out from base for n_tokens, places and reach; returns how many floats they take. base NULL: only
+ * that. */
 size_t trunk_pass_lay_out(TrunkPass *p, size_t threads, float *base);
 
 /* *hidden: [n_tokens, dim] in the arrays laid out. */

@@ -1,8 +1,8 @@
 /* trunk_run.c - a pass through the layers of trunk.h: of a batch of texts, or of the next tokens of one (decode.c).
  *
- * A layer is four products over all tokens of the batch, attention over each text alone, and two joins: the sum with what
- * came before and the norm that follows, in one pass over a row. Where a pool works on one batch, products are shared by
- * columns, attention by heads, joins and gates by rows.
+ * A layer is four products over all tokens of the batch, attention over each text alone, and two joins: the sum with
+ * what came before and the norm that follows, in one pass over a row. Where a pool works on one batch, products are
+ * shared by columns, attention by heads, joins and gates by rows.
  *
  * Memory: scratch a token: 3 dim + the wider of queries, keys and values or gate and up.
  */

@@ -1,7 +1,7 @@
 /* trunk_shape.c - the metadata that networks with a trunk share, checked: nothing here is believed because it is usual.
  *
- * What would change the result and is not computed is refused: rotations scaled in other ways than linearly, frequencies
- * of a tensor, rotations of a part of a head, capped scores.
+ * What would change the result and is not computed is refused: rotations scaled in other ways than linearly,
+ * frequencies of a tensor, rotations of a part of a head, capped scores.
  */
 #include <inttypes.h>
 #include <math.h>

@@ -1,7 +1,7 @@
 /* weights.c - products with weights in each of their forms (weights.h).
  *
- * Activations are turned into what the form takes once a product, then the outputs are shared out over the pool. What is used
- * where it lies in the file stays tensor by tensor: parts of a matrix may have different types.
+ * Activations are turned into what the form takes once a product, then the outputs are shared out over the pool. What
+ * is used where it lies in the file stays tensor by tensor: parts of a matrix may have different types.
  */
 #include "model/weights.h"
 
@@ -160,11 +160,12 @@ static Err parts_piece(void *ctx, size_t piece, size_t worker) {
     return ERR_OK;
 }
 
-/* A token alone costs the reading of each weight once, 30 us a million. Below ALONE sharing that costs more than it saves;
- * shared are all but the smallest products, for a thread that goes without work for 50 us sleeps and takes as long to wake:
- * with ALONE at 2^20 queries, keys and values of a layer and the sum of its heads (Gemma 3 270M: 50 and 35 us) ran alone, and
- * the other threads slept through the products behind them, too. Pieces have PIECE at most: of the scores of 262,144 tokens
- * (10 ms) no thread has much more left than another when the last piece is taken, even where one lost its core meanwhile. */
+/* A token alone costs the reading of each weight once, 30 us a million. Below ALONE sharing that costs more than it
+ * saves; shared are all but the smallest products, for a thread that goes without work for 50 us sleeps and takes as
+ * long to wake: with ALONE at 2^20 queries, keys and values of a layer and the sum of its heads (Gemma 3 270M: 50 and
+ * 35 us) ran alone, and the other threads slept through the products behind them, too. Pieces have PIECE at most: of
+ * the scores of 262,144 tokens (10 ms) no thread has much more left than another when the last piece is taken, even
+ * where one lost its core meanwhile. */
 #define ALONE ((size_t)1 << 17)
 #define PIECE ((size_t)1 << 20)
 

@@ -8,13 +8,14 @@
  *   BLOCKS       none                       the file's blocks times activations in int8, or in f32 where it has floats
  *                                           (kern/quant.h)
  *
- * Forms without memory keep a model of 4 GB at the 4 GB that the system maps; strips pay for decoding at each product, so
- * they want many rows at once, and blocks do not. PANELS and STRIPS give the same bits, and so do LOW in bfloat16 and
- * LOW_STRIPS.
+ * Forms without memory keep a model of 4 GB at the 4 GB that the system maps; strips pay for decoding at each product,
+ * so they want many rows at once, and blocks do not. PANELS and STRIPS give the same bits, and so do LOW in bfloat16
+ * and LOW_STRIPS.
  *
- * Which form, by precision (weights_load): f32 and exact pack what is in floats in the file while that leaves half of the
- * machine's free memory, and what is quantised while it is small (WEIGHTS_PACKED_MAX); else strips. fast takes quantised
- * blocks as they are and packs the rest in int8 where the network bears it, else as exact does: its numbers do not hang on the memory that is free.
+ * Which form, by precision (weights_load): f32 and exact pack what is in floats in the file while that leaves half of
+ * the machine's free memory, and what is quantised while it is small (WEIGHTS_PACKED_MAX); else strips. fast takes
+ * quantised blocks as they are and packs the rest in int8 where the network bears it, else as exact does: its numbers
+ * do not hang on the memory that is free.
  *
  * Threads: immutable once loaded; a product works in the scratch it is handed.
  */
@@ -56,14 +57,14 @@ typedef struct {
 /* Wishes for out = the parts' rows x k. It is made by weights_load and must stay where it is. */
 MUST_USE Err weights_want(WeightsLoader *l, Weights *out, const NetPart *parts, size_t n_parts, size_t k, NetBias bias);
 
-/* Chooses the forms, checks every weight that is used where it lies, packs the others (from the cache where o->cache has
- * them). ERR_CORRUPT: a weight or a scale that is not finite, naming tensor and row; ERR_NOMEM: weights_memory.
+/* Chooses the forms, checks every weight that is used where it lies, packs the others (from the cache where o->cache
+ * has them). ERR_CORRUPT: a weight or a scale that is not finite, naming tensor and row; ERR_NOMEM: weights_memory.
  * Cost: packing 0.4 ns a weight and core, checking 20 GB/s or what the disk gives. */
 MUST_USE Err weights_load(WeightsLoader *l, const NetOpen *o, WeightsBlock *block);
 void weights_block_close(WeightsBlock *block);
 
-/* ERR_NOMEM with the numbers when a model that needs packed + mapped bytes does not fit into the memory that is free. Small
- * models pass: what they need is soon free. */
+/* ERR_NOMEM with the numbers when a model that needs packed + mapped bytes does not fit into the memory that is free.
+ * Small models pass: what they need is soon free. */
 MUST_USE Err weights_memory(const Gguf *g, size_t packed, size_t mapped, ModelPrecision precision,
                             const MemoryNow *now);
 

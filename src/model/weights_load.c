@@ -1,8 +1,8 @@
 /* weights_load.c - which form each matrix of a network takes, and making it.
  *
- * What is packed stands in one block whose layout follows from the shapes and forms alone (bind), so that a block of bf16
- * and int8 can be kept in a file and mapped (low_cache.h). What is used where it lies in the file is read once here, and
- * nowhere decoded, to see that every scale is a number: behind that no product can meet one that is not.
+ * What is packed stands in one block whose layout follows from the shapes and forms alone (bind), so that a block of
+ * bf16 and int8 can be kept in a file and mapped (low_cache.h). What is used where it lies in the file is read once
+ * here, and nowhere decoded, to see that every scale is a number: behind that no product can meet one that is not.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -57,7 +57,8 @@ static size_t file_bytes(const Weights *w) {
     return bytes;
 }
 
-/* No overflow here and in bind: the tensors are in the file, and no format is more than 8 times smaller than its floats. */
+/* No overflow here and in bind: the tensors are in the file, and no format is more than 8 times smaller than its
+ * floats. */
 static size_t packed_bytes(const Kern *kern, const Weights *w) {
     if (w->form == WEIGHTS_PANELS) return kern_panels(kern, w->rows.n) * kern->panel * w->rows.k * sizeof(float);
     return low_panels(w->rows.n) * (low_panel_bytes(w->low.type, w->rows.k) + 2 * LOW_WIDE * sizeof(float));
@@ -90,8 +91,8 @@ static void choose_forms(WeightsLoader *l, const NetOpen *o, const MemoryNow *no
         if (is_packed(w)) *(any_blocks(w) ? &blocks : &floats) += packed_bytes(o->kern, w);
     }
     bool pack_blocks = blocks <= WEIGHTS_PACKED_MAX;
-    /* What fast gives must not hang on the memory that happens to be free: it packs, or weights_memory refuses. Strips give
-     * what packed weights give. */
+    /* What fast gives must not hang on the memory that happens to be free: it packs, or weights_memory refuses. Strips
+     * give what packed weights give. */
     bool pack_floats =
         precision == MODEL_FAST || floats <= SMALL || now->available == 0 || floats <= (uint64_t)now->available / 2;
     for (Weights *w = l->first; w; w = w->next)

@@ -244,8 +244,8 @@ Err arm_collect(Arena *a, VectorArm *arm, size_t want, Candidate **list, size_t 
     return ERR_OK;
 }
 
-/* Those of the wanted that have a vector, moved to the front of `with` [n], and their slots. A chunk that was embedded after
- * this index was opened counts as one without. */
+/* Those of the wanted that have a vector, moved to the front of `with` [n], and their slots. A chunk that was embedded
+ * after this index was opened counts as one without. */
 static Err slots_of(const ArmSource *s, Candidate *const *wanted, size_t n, Candidate **with, uint32_t *slots,
                     size_t *n_with) {
     const StoreCollection *c = s->source->collection;

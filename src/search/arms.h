@@ -61,7 +61,8 @@ MUST_USE Err arm_exact(Arena *a, const ArmSource *s, Candidate *const *wanted, s
 /* The filter that holds for a source: its own or the request's. */
 const Filter *source_filter(const SearchSource *s, const SearchRequest *rq);
 
-/* The k best of each source by words. A deadline is no error: what was found by then stands, and *deadline_hit is set. */
+/* The k best of each source by words. A deadline is no error: what was found by then stands, and *deadline_hit is
+ * set. */
 MUST_USE Err lexical_arm(Arena *a, const SearchSource *sources, size_t n, const SearchRequest *rq, Str words, size_t k,
                          Candidate **list, size_t *n_out, bool *deadline_hit);
 

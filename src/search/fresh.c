@@ -36,8 +36,8 @@ static Err file_of(Arena *a, Str root, Str path, const char **out) {
     return ERR_OK;
 }
 
-/* A text that was made from a file (a PDF's) is shown as it was kept, which is right as long as the file is the same: by
- * size and time, and when those differ by its hash. */
+/* A text that was made from a file (a PDF's) is shown as it was kept, which is right as long as the file is the same:
+ * by size and time, and when those differ by its hash. */
 static Err kept_check(Arena *scratch, Str root, const StoreChunk *c, LiveText *out) {
     const char *path = NULL;
     FileInfo info;
@@ -217,8 +217,8 @@ static int32_t breaks_in(Str s) {
     return n;
 }
 
-/* The same, widened to bytes [start, end) of the text as it was indexed, when the chunk is still there: what is around it has
- * moved as it has. A first line keeps its indentation. */
+/* The same, widened to bytes [start, end) of the text as it was indexed, when the chunk is still there: what is around
+ * it has moved as it has. A first line keeps its indentation. */
 static Err place_whole(Arena *a, Arena *scratch, Store *s, LiveText *live, SearchHit *h, FillWidth width) {
     int64_t start = 0, end = 0;
     StoreChunk *c = &h->chunk;

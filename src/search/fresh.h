@@ -47,7 +47,8 @@ MUST_USE Err live_docs_place(LiveDocs *d, StoreChunk *c, Freshness *fresh, Str *
 /* The chunk's text, {NULL, 0} when it is not what was indexed any more. */
 MUST_USE Err live_docs_text(LiveDocs *d, StoreChunk *c, Str *out);
 
-/* What of a hit is shown: its chunk; the chunk and all of the symbol or section that it is a part of; exactly its symbol. */
+/* What of a hit is shown: its chunk; the chunk and all of the symbol or section that it is a part of; exactly its
+ * symbol. */
 typedef enum { FILL_CHUNK, FILL_WHOLE, FILL_SYMBOL } FillWidth;
 
 /* chunk_live for all hits; source_of[i] indexes sources. Contents are copied into a. width: hits may be widened to all
@@ -55,8 +56,8 @@ typedef enum { FILL_CHUNK, FILL_WHOLE, FILL_SYMBOL } FillWidth;
 MUST_USE Err fresh_fill(Arena *a, const SearchSource *sources, const uint32_t *source_of, SearchHit *hits, size_t n,
                         FillWidth width);
 
-/* Narrows a filled hit to bytes [from, to) of its content, with the indentation before them; one that is changed or gone stays
- * as it is. */
+/* Narrows a filled hit to bytes [from, to) of its content, with the indentation before them; one that is changed or
+ * gone stays as it is. */
 void hit_narrow(SearchHit *h, int64_t from, int64_t to);
 
 #endif

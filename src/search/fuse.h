@@ -3,9 +3,10 @@
  * Ranking ("fused"): convex by default, alpha * cosine + (1 - alpha) * bm25 / (what a full match has), which beat
  * reciprocal ranks on every set measured; RRF, the sum of 1 / (60 + rank), by option (Cormack, Clarke, Büttcher 2009).
  *
- * A full match has the query's best bm25, but at least what some two words have that stand in one chunk only and there often
- * (fuse_full_least). Without that bound the best match of a question that shares nothing with the collection but "list" and
- * "file" counted as much as one of its very words, and words outvoted vectors where they had least to say: docs/adr/0017.
+ * A full match has the query's best bm25, but at least what some two words have that stand in one chunk only and there
+ * often (fuse_full_least). Without that bound the best match of a question that shares nothing with the collection but
+ * "list" and "file" counted as much as one of its very words, and words outvoted vectors where they had least to say:
+ * docs/adr/0017.
  *
  * Score: what ranks well need not be comparable: bm25 / best gives the best of a hopeless query 1, and reciprocal ranks
  * say nothing about the hit at all. So the score reported is another one, made of absolute evidence:
@@ -20,11 +21,11 @@
  * right).
  *
  * A hit without a vector (not embedded yet) is judged by its words: its lexical score stands in for the cosine, capped
- * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured. A static table may
- * move it up or down (standin.h).
+ * by what a chunk that the vector arm did not find can have at most. So it is neither buried nor favoured. A static
+ * table may move it up or down (standin.h).
  *
- * Name: who types the exact name of a definition finds it first, whatever else resembles the question. It adds about 1 to
- * `fused`, more than anything else can, and the score is at least NAMED_SCORE.
+ * Name: who types the exact name of a definition finds it first, whatever else resembles the question. It adds about 1
+ * to `fused`, more than anything else can, and the score is at least NAMED_SCORE.
  *
  * Prior: a document may count for less than others (generated and vendored code, ingest/noise.h). It multiplies both,
  * after fusion, so that neither arm's best is touched by it.
@@ -56,8 +57,8 @@ typedef struct {
     float most;      /* without has_cosine: the greatest cosine it can have */
     bool has_shift;  /* without has_cosine: a static table has been asked */
     float shift;     /* what that adds to what its words stand in for (standin.h) */
-    float
-        named; /* a definition of exactly the name that is asked for: what that adds to fused; 0: it is none (named.h) */
+    /* a definition of exactly the name that is asked for: what that adds to fused; 0: it is none (named.h) */
+    float named;
     float prior;              /* of its document, 0..1; 0: nothing was taken off */
     int32_t first_rank;       /* place before a reranker looked at it; 0: none has */
     float logit, first_score; /* what it said; the score before */
@@ -80,8 +81,8 @@ size_t candidates_merge(Candidate *c, size_t n);
 
 float lexical_score(float bm25); /* 0..1 */
 
-/* The bm25 that a full match among so many chunks has at least: FULL_WORDS words of the greatest idf, at the most that an
- * occurrence can count. 0 for none. */
+/* The bm25 that a full match among so many chunks has at least: FULL_WORDS words of the greatest idf, at the most that
+ * an occurrence can count. 0 for none. */
 float fuse_full_least(double chunks, float k1);
 
 /* What c would be fused to with this cosine. */

@@ -106,7 +106,8 @@ static Err field_add(Parse *p, Field field, Str value, bool negated) {
     return ERR_OK;
 }
 
-/* The value that text begins with, and how far it goes: to the next blank, unless it is quoted, or its part behind '='. */
+/* The value that text begins with, and how far it goes: to the next blank, unless it is quoted, or its part behind
+ * '='. */
 static Err value_read(Parse *p, Str text, Str *value, size_t *n) {
     Str inside;
     *value = str_upto(text, until_blank(text));
@@ -168,7 +169,8 @@ static size_t sign_read(Parse *p, Str text) {
     return n;
 }
 
-/* Text to the next blank or quote that has a partner. For the words, signs that would be operators there are left out. */
+/* Text to the next blank or quote that has a partner. For the words, signs that would be operators there are left
+ * out. */
 static size_t text_read(Parse *p, Str text) {
     size_t n = 0, from = 0;
     Str inside;
@@ -215,7 +217,8 @@ static Err parse(Parse *p, Str text, bool operators) {
 
 /* ---- names ---- */
 
-/* "net::Backoff.next()" as "net.Backoff.next"; empty when it is no identifier. code: it could hardly be a word of prose. */
+/* "net::Backoff.next()" as "net.Backoff.next"; empty when it is no identifier. code: it could hardly be a word of
+ * prose. */
 static Str identifier(Arena *a, Str word, bool *code) {
     char *out = arena_alloc(a, word.n + 1);
     size_t n = 0;

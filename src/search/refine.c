@@ -89,7 +89,8 @@ static size_t batch_size(const Work *w, bool *deadline_hit) {
     return ready < (double)most ? (size_t)(ready > 0 ? ready : 0) : most;
 }
 
-/* The next to be computed: estimates of one source that could be among the hits, greatest bounds first, each slot once. */
+/* The next to be computed: estimates of one source that could be among the hits, greatest bounds first, each slot
+ * once. */
 static size_t batch_choose(const Work *w, size_t most, Candidate **batch) {
     size_t n = 0;
     for (size_t i = 0; i < w->r->n && n < most && w->list[i].high >= w->bar; i++) {

@@ -10,11 +10,11 @@
  * store for words: 4.2 ms for both arms instead of 5.7 (40,000 chunks, MiniLM in f32, an idle second core; without one
  * it makes no difference).
  *
- * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h). Chunks that have no
- * vector yet are judged by their words, and by a static table where there is one (standin.h).
+ * An index that keeps no vectors gives estimates; those that the hits depend on are computed last (refine.h). Chunks
+ * that have no vector yet are judged by their words, and by a static table where there is one (standin.h).
  *
- * Deadline. It cuts both arms, that computing and reranking (rerank.h); fusion and reading the hits' files go on: they take a few milliseconds, and
- * there would be no answer without them.
+ * Deadline. It cuts both arms, that computing and reranking (rerank.h); fusion and reading the hits' files go on: they
+ * take a few milliseconds, and there would be no answer without them.
  */
 #include "search/search.h"
 
@@ -245,8 +245,8 @@ static Err cosines_complete(Search *s) {
     return ERR_OK;
 }
 
-/* Candidates whose documents rank lower are put in their place. A prior only lowers, so who may still be among the hits is
- * known without asking for all: it ends when the last hit stands above the next one's undiminished value. */
+/* Candidates whose documents rank lower are put in their place. A prior only lowers, so who may still be among the hits
+ * is known without asking for all: it ends when the last hit stands above the next one's undiminished value. */
 static Err priors_apply(Search *s) {
     const size_t want = exact_depth(s);
     bool any = false;

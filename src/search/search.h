@@ -52,8 +52,8 @@ typedef struct {
 typedef struct {
     Str query;           /* text: only "phrases" in it are operators */
     const Query *parsed; /* what query_parse made of it; NULL: query is all there is */
-    const float *
-        vector; /* [dim] asked with instead of the text, in semantic mode; of the one model that all sources have; NULL */
+    /* [dim] asked with instead of the text, in semantic mode; of the one model that all sources have; NULL */
+    const float *vector;
     SearchMode mode;
     Fusion fusion;
     float alpha;            /* convex: weight of the cosine */
@@ -120,14 +120,14 @@ typedef struct {
 } SearchReply;
 
 /* Over one or several collections; vectors of the query are computed once a model. Everything in the arena. Ranked by
- * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (a full match's, fuse.h); rrf: 1 / (60 + rank), summed; more for a
- * definition whose exact name is asked for; times the prior of the hit's document. Where a reranker is given, the first of these
- * are ranked anew by their score and what it says.
- * `score` is another, absolute scale that means the same in every mode (fuse.h); it never rises down the list. Hits hold
- * every "phrase" and +word of the query and no -word, in every mode. Nothing found is ERR_OK with n 0. A
- * deadline cuts both arms, the computing of vectors that no index keeps, and reranking: ERR_OK with deadline_hit. Errors: ERR_USAGE for a
- * blank query or a limit, alpha or min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX
- * for semantic search without any vectors, ERR_INTERRUPT, and what store, model and index say. */
+ * `fused`. convex: alpha * cosine + (1 - alpha) * bm25 / (a full match's, fuse.h); rrf: 1 / (60 + rank), summed; more
+ * for a definition whose exact name is asked for; times the prior of the hit's document. Where a reranker is given, the
+ * first of these are ranked anew by their score and what it says. `score` is another, absolute scale that means the
+ * same in every mode (fuse.h); it never rises down the list. Hits hold every "phrase" and +word of the query and no
+ * -word, in every mode. Nothing found is ERR_OK with n 0. A deadline cuts both arms, the computing of vectors that no
+ * index keeps, and reranking: ERR_OK with deadline_hit. Errors: ERR_USAGE for a blank query or a limit, alpha or
+ * min_score out of range, ERR_LIMIT for a query over 16 KB, ERR_MODEL_MISMATCH, ERR_NO_INDEX for semantic search
+ * without any vectors, ERR_INTERRUPT, and what store, model and index say. */
 MUST_USE Err search(Arena *a, const SearchSource *sources, size_t n_sources, const SearchRequest *rq, SearchReply *out);
 
 /* The live text of a chunk and how fresh it is: same bytes at the same place, moved within its file, changed, gone.

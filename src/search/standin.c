@@ -1,7 +1,7 @@
 /* standin.c - see standin.h.
  *
- * Candidates are taken best words first, in batches; each batch raises the bar that the next must be able to pass, as in
- * search.c. Texts are read from the live files, each file once, and count when they are what was indexed.
+ * Candidates are taken best words first, in batches; each batch raises the bar that the next must be able to pass, as
+ * in search.c. Texts are read from the live files, each file once, and count when they are what was indexed.
  */
 #include "search/standin.h"
 

@@ -5,9 +5,9 @@
 
 #include "search/fuse.h"
 
-/* Keeps of the candidates [*n] those that the words of a strict query allow, in their order. What the lexical arm found fits
- * already; the others are looked up in their source's lexical index, and go where it has none. Cost: that of one query over
- * the candidates alone. */
+/* Keeps of the candidates [*n] those that the words of a strict query allow, in their order. What the lexical arm found
+ * fits already; the others are looked up in their source's lexical index, and go where it has none. Cost: that of one
+ * query over the candidates alone. */
 MUST_USE Err strict_keep(Arena *a, const SearchSource *sources, size_t n_sources, Str words, Candidate *all, size_t *n);
 
 #endif

@@ -1,4 +1,5 @@
-/* desk.c - see desk.h. Three lines (interactive, puts, runs), each a linked list under one lock with a condition of its own. */
+/* desk.c - see desk.h. Three lines (interactive, puts, runs), each a linked list under one lock with a condition of its
+ * own. */
 #include "serve/desk_impl.h"
 
 #include <errno.h>

@@ -1,14 +1,14 @@
 /* desk.h - where every door hands in its calls: a bounded line, workers with an engine each, one answer a call.
  *
- * A door (HTTP, socket, stdio, MCP) fills a Call and submits it; a worker runs it and calls `done` once, on the worker's
- * thread. Interactive calls, documents that are put, and runs of folders have lines and workers of their own, so that a run keeps
- * neither a search nor an upload waiting; below them the engine merges queries that wait (model/sched.h), which is why there are
- * more workers than cores.
+ * A door (HTTP, socket, stdio, MCP) fills a Call and submits it; a worker runs it and calls `done` once, on the
+ * worker's thread. Interactive calls, documents that are put, and runs of folders have lines and workers of their own,
+ * so that a run keeps neither a search nor an upload waiting; below them the engine merges queries that wait
+ * (model/sched.h), which is why there are more workers than cores.
  *
  * The model is opened in the background as soon as the desk is: desk_model tells how far that is.
  *
- * Threads: any, but desk_open and desk_close. A Call belongs to its door before desk_submit and from `done` on. Lock: one,
- * held for moments, never around a call or a callback.
+ * Threads: any, but desk_open and desk_close. A Call belongs to its door before desk_submit and from `done` on. Lock:
+ * one, held for moments, never around a call or a callback.
  */
 #ifndef PYTHIA_SERVE_DESK_H
 #define PYTHIA_SERVE_DESK_H
@@ -33,11 +33,11 @@ typedef struct {
     /* What opens the model; NULL: embedding one short text. For tests. */
     Err (*warm)(void *ctx, Pythia *p);
     void *warm_ctx;
-    bool
-        callers_work; /* desk_run works on its caller's thread, with as many engines as there are workers; desk_submit takes
-                          no interactive call then */
-    bool
-        own_folder; /* the caller stands in cwd: its collection is searched unless others are named, and it may be indexed */
+    /* desk_run works on its caller's thread, with as many engines as there are workers; desk_submit takes no
+     * interactive call then */
+    bool callers_work;
+    /* the caller stands in cwd: its collection is searched unless others are named, and it may be indexed */
+    bool own_folder;
     void (*on_shutdown)(void *ctx); /* an admin's call asked for the end; NULL: such calls are refused */
     void *shutdown_ctx;
 } DeskOpts;
@@ -65,8 +65,8 @@ struct Call {
     CallFrom from;
     void (*done)(Call *c);
     void *ctx; /* the door's */
-    /* Sends a part of an answer that comes as events (text/event-stream), on the worker's thread; false: the client has gone. From
-     * the first one on the operation's own reply goes nowhere. NULL: this door has no streams. */
+    /* Sends a part of an answer that comes as events (text/event-stream), on the worker's thread; false: the client has
+     * gone. From the first one on the operation's own reply goes nowhere. NULL: this door has no streams. */
     bool (*stream)(Call *c, Str bytes);
     /* How far the work is, on the worker's thread; NULL: nobody asks. */
     void (*progress)(Call *c, const IndexProgress *p);
@@ -92,12 +92,12 @@ struct Call {
 };
 
 MUST_USE Err desk_open(Desk **out, const DeskOpts *opts);
-/* No call is accepted any more; those in line and at work may end within ms, then they are cancelled; returns when all are
- * answered. Indexing is cancelled at once: what it did is kept, and a later run goes on from there. */
+/* No call is accepted any more; those in line and at work may end within ms, then they are cancelled; returns when all
+ * are answered. Indexing is cancelled at once: what it did is kept, and a later run goes on from there. */
 void desk_close(Desk *d, int64_t ms); /* NULL is fine */
 
-/* Checks the request against the operation's fields, then lets it wait. On an error the call is answered by nobody: show it
- * with call_fail. ERR_USAGE, ERR_LIMIT: the request; ERR_BUSY: the line is full; ERR_INTERRUPT: closing. */
+/* Checks the request against the operation's fields, then lets it wait. On an error the call is answered by nobody:
+ * show it with call_fail. ERR_USAGE, ERR_LIMIT: the request; ERR_BUSY: the line is full; ERR_INTERRUPT: closing. */
 MUST_USE Err desk_submit(Desk *d, Call *c);
 /* desk_submit, and waits for the answer: c->err, c->body; with callers_work it may be worked for on this thread. */
 void desk_run(Desk *d, Call *c);
@@ -105,10 +105,12 @@ void desk_run(Desk *d, Call *c);
 void desk_cancel(Desk *d, Call *c);
 void desk_cancel_all(Desk *d);
 
-/* Within an OpFn that goes on after its answer (a run): sends what j holds now. The call is no longer the worker's then. */
+/* Within an OpFn that goes on after its answer (a run): sends what j holds now. The call is no longer the worker's
+ * then. */
 Err call_answer_early(Call *c, JsonOut *j, int status);
-/* Within an OpFn whose answer is another thread's (follow.h): the worker lets go of the call; engine, arena and worker stay behind.
- * Whoever has it opens the reply, writes its members unless err is set, and ends it: done is called then. */
+/* Within an OpFn whose answer is another thread's (follow.h): the worker lets go of the call; engine, arena and worker
+ * stay behind. Whoever has it opens the reply, writes its members unless err is set, and ends it: done is called
+ * then. */
 void call_leave(Call *c);
 JsonOut call_late_begin(Call *c);
 void call_late_end(Call *c, JsonOut *j, Err err);
@@ -128,7 +130,8 @@ const DeskOpts *desk_opts(const Desk *d);
 bool desk_run_cancel(Desk *d, int64_t run);
 /* The call is answered as the run goes on, or when it is over (follow.h). On an error it is the worker's still. */
 MUST_USE Err desk_follow(Desk *d, Call *c, int64_t run);
-/* The worker's run has begun: for desk_run_cancel, and for calls that ask for the same. given: its path as it was asked for. */
+/* The worker's run has begun: for desk_run_cancel, and for calls that ask for the same. given: its path as it was asked
+ * for. */
 void desk_run_begun(DeskWorker *w, int64_t run, Str collection, Str root, Str given);
 /* An admin asked for the end. ERR_UNSUPPORTED: this door cannot. */
 MUST_USE Err desk_shutdown(Desk *d);

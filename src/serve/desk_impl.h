@@ -1,5 +1,5 @@
-/* desk_impl.h - the desk as its files share it: desk.c (lines, workers, calls), desk_runs.c (runs of folders), desk_model.c (its
- * model at the start). */
+/* desk_impl.h - the desk as its files share it: desk.c (lines, workers, calls), desk_runs.c (runs of folders),
+ * desk_model.c (its model at the start). */
 #ifndef PYTHIA_SERVE_DESK_IMPL_H
 #define PYTHIA_SERVE_DESK_IMPL_H
 
@@ -52,8 +52,8 @@ struct Desk {
 
 /* desk.c: counts it and hands it back to its door. Not with the lock held. */
 void call_end(Desk *d, Call *c);
-/* desk_runs.c: a call for the run of a folder that is at work or in line already is answered so; call_end is left to be done. The lock
- * is held. */
+/* desk_runs.c: a call for the run of a folder that is at work or in line already is answered so; call_end is left to be
+ * done. The lock is held. */
 bool runs_already(Desk *d, Call *c);
 /* desk_model.c: the body of Desk.warmer */
 Err desk_warm(void *desk);

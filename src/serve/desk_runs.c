@@ -1,8 +1,9 @@
 /* desk_runs.c - which runs of folders are at work here: told apart, cancelled, and not begun twice.
  *
- * A run of an hour must not let a second call for the same folder wait an hour for its turn: whoever asks for what is being done is
- * answered at once, with the run to follow. What he wants seen may have been passed by already, so this is a refusal (409), and asking
- * again afterwards finds whatever is left to do. A call that says it waits (`wait`) waits.
+ * A run of an hour must not let a second call for the same folder wait an hour for its turn: whoever asks for what is
+ * being done is answered at once, with the run to follow. What he wants seen may have been passed by already, so this
+ * is a refusal (409), and asking again afterwards finds whatever is left to do. A call that says it waits (`wait`)
+ * waits.
  */
 #include "serve/desk_impl.h"
 #include "serve/reply.h"
@@ -29,8 +30,8 @@ bool desk_run_cancel(Desk *d, int64_t run) {
     return found;
 }
 
-/* By its name where one is given, else by its folder as it stands or as it was asked for. Folders within it are not looked at: they
- * may be collections of their own. */
+/* By its name where one is given, else by its folder as it stands or as it was asked for. Folders within it are not
+ * looked at: they may be collections of their own. */
 static bool is_of(const DeskWorker *w, Str collection, Str path) {
     if (collection.n) return str_eq(collection, w->run_collection);
     return str_eq(path, w->run_root) || str_eq(path, w->run_given);

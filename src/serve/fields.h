@@ -1,8 +1,8 @@
 /* fields.h - what a request may hold: a table of fields that checks it, and describes it (OpenAPI, MCP).
  *
- * One row a field: name, types, limits, default, help. A request that has passed fields_check holds only what its handler
- * knows, each of the right type and within its limits; handlers read it without looking again. The same rows make the
- * JSON Schema that clients see, so that the two cannot disagree.
+ * One row a field: name, types, limits, default, help. A request that has passed fields_check holds only what its
+ * handler knows, each of the right type and within its limits; handlers read it without looking again. The same rows
+ * make the JSON Schema that clients see, so that the two cannot disagree.
  *
  * Threads: tables are constant; any.
  */
@@ -55,8 +55,8 @@ struct Field {
 #define FIELD_ITEMS_MAX   ((size_t)2048)
 #define FIELD_NUMBERS_MAX ((size_t)1 << 20) /* of an array of numbers */
 
-/* object is a JSON object, else ERR_USAGE. ERR_USAGE names the field and what is valid: an unknown name, a missing one, a
- * wrong type, a value out of range; ERR_LIMIT: too long. Members that are null and aliases are put right in place. */
+/* object is a JSON object, else ERR_USAGE. ERR_USAGE names the field and what is valid: an unknown name, a missing one,
+ * a wrong type, a value out of range; ERR_LIMIT: too long. Members that are null and aliases are put right in place. */
 MUST_USE Err fields_check(const Field *fields, json_t *object);
 
 /* Sets name in object from text as it stands in a URL (or on the command line): by the field's type. Repeats append to

@@ -138,7 +138,8 @@ static bool look(Follow *f, Pythia *p, Arena *a, Followed *x, bool closing) {
 
 /* ---- the thread ---- */
 
-/* Those that came meanwhile go before *mine, in any order. Waits for the next look, or, with nothing to look at, for something. */
+/* Those that came meanwhile go before *mine, in any order. Waits for the next look, or, with nothing to look at, for
+ * something. */
 static bool wait_for_look(Follow *f, Followed **mine) {
     const int64_t until_ns = clock_mono_ns() + FOLLOW_LOOK_MS * (int64_t)1000000;
     const struct timespec until = {.tv_sec = (time_t)(until_ns / 1000000000), .tv_nsec = (long)(until_ns % 1000000000)};

@@ -17,16 +17,17 @@ typedef struct {
 
 /* The Host header: "localhost:8080". Parsed exactly: no user, no path, a port of digits. */
 bool host_allowed(const HostRules *r, Str host);
-/* The Origin header: our own or a loopback name on any port, or one that is allowed. "null" never is. host: the Host header; on
- * addresses that others reach, where a token is needed always, a page of the same host and port is our own. */
+/* The Origin header: our own or a loopback name on any port, or one that is allowed. "null" never is. host: the Host
+ * header; on addresses that others reach, where a token is needed always, a page of the same host and port is our
+ * own. */
 bool origin_allowed(const HostRules *r, Str host, Str origin);
 /* Host and port of "host[:port]" or "[v6][:port]"; false when it is neither. */
 bool host_split(Str text, Str *host, Str *port);
 bool host_is_loopback(Str host);
 
 enum { RATE_BUCKETS = 4096 };
-/* Token buckets: `rate` a second, as many at once. Callers are told apart by a hash of their name; two that fall together
- * share one bucket. */
+/* Token buckets: `rate` a second, as many at once. Callers are told apart by a hash of their name; two that fall
+ * together share one bucket. */
 typedef struct {
     double rate; /* 0: no limit */
     uint64_t seed;

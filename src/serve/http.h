@@ -1,12 +1,12 @@
 /* http.h - the door of HTTP/1.1: REST, OpenAPI, metrics, MCP, on libmicrohttpd.
  *
- * One thread reads and writes all connections (epoll); a request that needs the engine suspends its connection, goes to the
- * desk, and is resumed by the worker that answers it. So a thousand idle connections cost a thousand small structs, and a
- * slow client holds no worker.
+ * One thread reads and writes all connections (epoll); a request that needs the engine suspends its connection, goes to
+ * the desk, and is resumed by the worker that answers it. So a thousand idle connections cost a thousand small structs,
+ * and a slow client holds no worker.
  *
  * What is refused before a body is read: a Host that is not this machine's (bound to loopback), an Origin that is not
- * allowed, no token where one is needed, both or several lengths (request smuggling), a body that is too large, a call over
- * the rate limit. Limits on headers, connections and idle time are the library's, set here.
+ * allowed, no token where one is needed, both or several lengths (request smuggling), a body that is too large, a call
+ * over the rate limit. Limits on headers, connections and idle time are the library's, set here.
  *
  * Threads: http_open and http_close by one; the rest is inside.
  */

@@ -12,9 +12,9 @@ Str request_header(const Request *r, const char *name) {
     return str_of(r->door->mhd->lookup_connection_value(r->connection, MHD_HEADER_KIND, name));
 }
 
-/* RFC 9110, 5.6.2. The library takes any bytes before a colon as a name: "Content-Length : 9" would be a header that nobody knows.
- * It also hangs a folded line (RFC 9112, 5.2) on the name, not on the value, of the header before: "Content-Length:", " 9"
- * becomes "Content-Length9", which is a name, but none that anybody would choose. */
+/* RFC 9110, 5.6.2. The library takes any bytes before a colon as a name: "Content-Length : 9" would be a header that
+ * nobody knows. It also hangs a folded line (RFC 9112, 5.2) on the name, not on the value, of the header before:
+ * "Content-Length:", " 9" becomes "Content-Length9", which is a name, but none that anybody would choose. */
 static bool is_name(Str s) {
     const Str framing[] = {STR("content-length"), STR("transfer-encoding")};
     for (size_t i = 0; i < s.n; i++) {

@@ -1,5 +1,5 @@
-/* http_impl.h - a request as the files of the HTTP door share it: http.c (connections), http_checks.c (who may come in),
- * http_request.c (what is asked, and the answer), http_stream.c (an answer that comes as events). */
+/* http_impl.h - a request as the files of the HTTP door share it: http.c (connections), http_checks.c (who may come
+ * in), http_request.c (what is asked, and the answer), http_stream.c (an answer that comes as events). */
 #ifndef PYTHIA_SERVE_HTTP_IMPL_H
 #define PYTHIA_SERVE_HTTP_IMPL_H
 
@@ -34,8 +34,8 @@ typedef struct HttpUpload HttpUpload; /* http_upload.c */
 typedef struct HttpStream HttpStream; /* http_stream.c */
 typedef struct Request Request;
 
-/* One connection. The library tells of a request's first line, and of no end when it then refuses the head by itself: what was
- * made for the one goes with the connection. */
+/* One connection. The library tells of a request's first line, and of no end when it then refuses the head by itself:
+ * what was made for the one goes with the connection. */
 typedef struct {
     Request *begun; /* its first line was read, its head was not yet; NULL: none */
 } HttpLine;
@@ -78,8 +78,8 @@ Str request_header(const Request *r, const char *name); /* {NULL,0}: missing */
 /* ---- http_request.c ---- */
 /* Percent-decodes, strictly: a bad escape or a NUL is false. plus: '+' is a blank. */
 bool url_decode(Str s, bool plus, Buf *out);
-/* Body and target are there: finds the operation, fills the call, and hands it in. True: it is answered already; false: the
- * connection is suspended, and resumed when it is. */
+/* Body and target are there: finds the operation, fills the call, and hands it in. True: it is answered already; false:
+ * the connection is suspended, and resumed when it is. */
 bool request_dispatch(Request *r);
 bool request_is_json(const Request *r);
 /* Queues the answer of r->call. */
@@ -96,7 +96,8 @@ bool request_stream(Call *c, Str bytes);
 enum MHD_Result request_stream_answer(Request *r);
 /* The call is done: false when its answer is no stream. r may be gone then. */
 bool request_stream_end(Request *r);
-/* The connection has ended. False: the call is still at work; it is cancelled, and frees the request when it is done. */
+/* The connection has ended. False: the call is still at work; it is cancelled, and frees the request when it is
+ * done. */
 bool request_stream_leave(Request *r);
 void stream_free(Request *r);
 

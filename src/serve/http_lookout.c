@@ -1,8 +1,8 @@
 /* http_lookout.c - connections whose client may leave while its call is under way.
  *
- * A suspended connection is not read by the library, so nobody else would notice. One thread looks at those that are watched, LOOK_MS
- * apart; there is none before the first. A client that has closed its half of the line counts as gone, as with Go's net/http: who
- * needs that told apart is not watched.
+ * A suspended connection is not read by the library, so nobody else would notice. One thread looks at those that are
+ * watched, LOOK_MS apart; there is none before the first. A client that has closed its half of the line counts as gone,
+ * as with Go's net/http: who needs that told apart is not watched.
  *
  * Lock order: HttpLookout.lock, then whatever Watched.left takes.
  */

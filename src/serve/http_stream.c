@@ -1,10 +1,10 @@
 /* http_stream.c - answers that come as events: a worker puts parts in, the daemon's thread takes them out.
  *
- * The connection is suspended while there is nothing to send, so that nobody polls. The first part wakes the request, whose answer
- * is queued then; until that moment an error is still an answer like any other.
+ * The connection is suspended while there is nothing to send, so that nobody polls. The first part wakes the request,
+ * whose answer is queued then; until that moment an error is still an answer like any other.
  *
- * A client that leaves is noticed when something is sent: the call is cancelled, and the request lives on until the worker lets go of
- * it. Lock order: HttpStream.lock, then the library's own, the Mcp's and Desk.lock.
+ * A client that leaves is noticed when something is sent: the call is cancelled, and the request lives on until the
+ * worker lets go of it. Lock order: HttpStream.lock, then the library's own, the Mcp's and Desk.lock.
  */
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
-/* http_upload.c - the body of an upload on its way to disk: multipart/form-data (RFC 7578), which the library takes apart, or a
- * file as it is. Nothing of it is held in memory; each file is hashed as it comes (base/spool.h). What goes wrong is kept
- * until the body has been read, so that the client hears it.
+/* http_upload.c - the body of an upload on its way to disk: multipart/form-data (RFC 7578), which the library takes
+ * apart, or a file as it is. Nothing of it is held in memory; each file is hashed as it comes (base/spool.h). What goes
+ * wrong is kept until the body has been read, so that the client hears it.
  */
 #include <stdlib.h>
 

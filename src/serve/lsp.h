@@ -1,11 +1,11 @@
-/* lsp.h - the Language Server Protocol on stdin and stdout, for editors and tools that speak it: workspace/symbol by meaning,
- * documentSymbol, definition and references from the symbols of the index.
+/* lsp.h - the Language Server Protocol on stdin and stdout, for editors and tools that speak it: workspace/symbol by
+ * meaning, documentSymbol, definition and references from the symbols of the index.
  *
- * Answers are about files as they were indexed and are saved; a position is looked up in the file on disk. Results are by
- * name: a definition is whatever has the name that stands at the position, this file's first.
+ * Answers are about files as they were indexed and are saved; a position is looked up in the file on disk. Results are
+ * by name: a definition is whatever has the name that stands at the position, this file's first.
  *
- * Messages have a head, "Content-Length: 123", and a blank line before them. Positions count UTF-16 units, or bytes where the
- * client knows how (positionEncodings).
+ * Messages have a head, "Content-Length: 123", and a blank line before them. Positions count UTF-16 units, or bytes
+ * where the client knows how (positionEncodings).
  *
  * Specification: microsoft.github.io/language-server-protocol, 3.17. Threads: messages come from one, answers from any.
  */

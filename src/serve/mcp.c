@@ -11,8 +11,8 @@ enum { RPC_NO_RESOURCE = -32002, RPC_HEADERS_DIFFER = -32020, RPC_VERSION = -320
 
 /* ---- methods ---- */
 
-/* OP_LOOSE: parameters are looked at by the method itself. Those that need no engine answer at once (OP_NOW), also while all
- * workers are busy. */
+/* OP_LOOSE: parameters are looked at by the method itself. Those that need no engine answer at once (OP_NOW), also
+ * while all workers are busy. */
 #define METHOD(method_name, what, engine, body)                                                                        \
     {                                                                                                                  \
         .flags = (what), .op = {                                                                                       \

@@ -1,11 +1,12 @@
 /* mcp.h - the Model Context Protocol: what agents call, over the same table of operations (ops.h).
  *
- * Both eras: the handshake of 2024-11-05 to 2025-11-25 (initialize), and the stateless 2026-07-28 (each request tells its
- * version in _meta; server/discover). One Mcp serves any number of requests of both at once; it keeps no state of a client
- * but, on stdio, the version that was agreed on and which calls are under way.
+ * Both eras: the handshake of 2024-11-05 to 2025-11-25 (initialize), and the stateless 2026-07-28 (each request tells
+ * its version in _meta; server/discover). One Mcp serves any number of requests of both at once; it keeps no state of a
+ * client but, on stdio, the version that was agreed on and which calls are under way.
  *
- * Tools are the rows of the table that have a text for agents; their replies are the same envelope, as structuredContent and
- * as text. Resources: pythia://status and pythia://{collection}/{+path}. Prompts: explore, answer_with_sources.
+ * Tools are the rows of the table that have a text for agents; their replies are the same envelope, as
+ * structuredContent and as text. Resources: pythia://status and pythia://{collection}/{+path}. Prompts: explore,
+ * answer_with_sources.
  *
  * Specification: modelcontextprotocol.io/specification/2025-11-25 and /2026-07-28. Threads: any.
  */
@@ -27,11 +28,12 @@ typedef struct {
     Str version, method, name,
         session; /* MCP-Protocol-Version, Mcp-Method, Mcp-Name, Mcp-Session-Id; {NULL,0}: missing */
 } McpHeaders;
-/* The body of one POST. Returns the HTTP status of what is in answer: 202: nothing is to be answered; 0: the answer comes
- * through p->send, with 200. p->session is set: the client's own, or a new one where it introduces itself. Sessions are kept
- * nowhere: they tell whose calls a notification may take back. */
+/* The body of one POST. Returns the HTTP status of what is in answer: 202: nothing is to be answered; 0: the answer
+ * comes through p->send, with 200. p->session is set: the client's own, or a new one where it introduces itself.
+ * Sessions are kept nowhere: they tell whose calls a notification may take back. */
 int mcp_post(Mcp *m, Peer *p, Str body, const McpHeaders *headers, Buf *answer);
-/* The client of one POST has left: its calls of the stateless era are taken back, as that era has it. p is only compared. */
+/* The client of one POST has left: its calls of the stateless era are taken back, as that era has it. p is only
+ * compared. */
 void mcp_left(Mcp *m, const Peer *p);
 
 /* ---- between mcp.c and mcp_lists.c ---- */

@@ -98,7 +98,8 @@ static void mcp_progress(Call *call, const IndexProgress *p) {
     buf_free(&out);
 }
 
-/* Who wants to know how far a call is says by which token. In an array of messages there is one answer, and nothing before it. */
+/* Who wants to know how far a call is says by which token. In an array of messages there is one answer, and nothing
+ * before it. */
 void progress_want(McpCall *c, const json_t *params, int64_t deadline_ms) {
     json_t *token = json_object_get(json_object_get(params, "_meta"), "progressToken");
     if (c->batch || (!json_is_string(token) && !json_is_integer(token))) return;

@@ -1,6 +1,6 @@
-/* mcp_http.c - MCP's streamable HTTP at /mcp: one POST, one message, one answer: JSON, or, where progress was asked for and there is
- * some, events of which it is the last. No sessions are kept, so none is asked for; nothing is sent unasked, so GET (a stream of such)
- * is refused, as the protocol allows. */
+/* mcp_http.c - MCP's streamable HTTP at /mcp: one POST, one message, one answer: JSON, or, where progress was asked for
+ * and there is some, events of which it is the last. No sessions are kept, so none is asked for; nothing is sent
+ * unasked, so GET (a stream of such) is refused, as the protocol allows. */
 #include <stddef.h>
 #include <stdlib.h>
 

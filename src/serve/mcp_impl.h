@@ -43,8 +43,8 @@ void under_way_add(McpCall *c);
 bool under_way_remove(McpCall *c);
 /* Whoever sends p takes back its call of that id. What is not under way is let pass. */
 void cancel_by_id(Mcp *m, const Peer *p, const json_t *id);
-/* Before the call is handed in: its progress is told if params ask for it, and a run that lasts longer than deadline_ms is
- * answered for (0: however long it lasts). */
+/* Before the call is handed in: its progress is told if params ask for it, and a run that lasts longer than deadline_ms
+ * is answered for (0: however long it lasts). */
 void progress_want(McpCall *c, const json_t *params, int64_t deadline_ms);
 /* A new one in p->session. */
 MUST_USE Err session_new(Peer *p);

@@ -1,7 +1,7 @@
 /* metrics.h - what the server counts, and how Prometheus reads it.
  *
- * Counters are atomics, added to without a lock; a reading may be torn between two of them, never within one. Labels come
- * from tables (operations, classes, buckets), never from requests: nobody can make new series.
+ * Counters are atomics, added to without a lock; a reading may be torn between two of them, never within one. Labels
+ * come from tables (operations, classes, buckets), never from requests: nobody can make new series.
  *
  * Threads: any.
  */

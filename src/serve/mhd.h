@@ -1,5 +1,5 @@
-/* mhd.h - libmicrohttpd, loaded when a server starts and not with the program: it brings GnuTLS and nine libraries more, and
- * `pythia search` must not pay for them. LGPL 2.1, linked dynamically.
+/* mhd.h - libmicrohttpd, loaded when a server starts and not with the program: it brings GnuTLS and nine libraries
+ * more, and `pythia search` must not pay for them. LGPL 2.1, linked dynamically.
  *
  * mhd->start_daemon(…) is MHD_start_daemon(…), and so on. Threads: mhd_load any, once; the table is constant then.
  */

@@ -1,9 +1,9 @@
 /* ops.h - the one table of what the server can do: routes, validates, describes and runs it.
  *
- * A row is an operation: its name (the method on the socket, in JSON-RPC and, for some, the tool of an agent), its place in
- * REST, who may call it, what its request may hold, what its reply holds, and the function that does it. Every door finds
- * its operation here, checks the request against `fields` and hands a Call to the desk (desk.h); /openapi.json and the
- * lists of tools are written from the same rows.
+ * A row is an operation: its name (the method on the socket, in JSON-RPC and, for some, the tool of an agent), its
+ * place in REST, who may call it, what its request may hold, what its reply holds, and the function that does it. Every
+ * door finds its operation here, checks the request against `fields` and hands a Call to the desk (desk.h);
+ * /openapi.json and the lists of tools are written from the same rows.
  *
  * To add an operation: one function in ops_*.c and one row in ops.c.
  */
@@ -52,8 +52,8 @@ extern const Op ops[]; /* ends with name NULL */
 
 const Op *op_named(Str name); /* NULL: none */
 
-/* The row of a path. allow: methods that the path has, as for the Allow header, when none fits; "" when there is no such
- * path. The values of {parts} are set in params (a JSON object). *out NULL: none. */
+/* The row of a path. allow: methods that the path has, as for the Allow header, when none fits; "" when there is no
+ * such path. The values of {parts} are set in params (a JSON object). *out NULL: none. */
 MUST_USE Err op_route(Str method, Str path, json_t *params, const Op **out, Buf *allow);
 
 /* /openapi.json: OpenAPI 3.1 of the whole table. */

@@ -1,6 +1,6 @@
-/* ops_ask.c - answers, whole or as events: sources once, then each part of the text (delta) and what it cites (citation), or that
- * there is no answer (abstain), and at the end the whole reply (done). A part was checked before it is sent, so none is taken back;
- * an error ends a stream with its envelope (error).
+/* ops_ask.c - answers, whole or as events: sources once, then each part of the text (delta) and what it cites
+ * (citation), or that there is no answer (abstain), and at the end the whole reply (done). A part was checked before it
+ * is sent, so none is taken back; an error ends a stream with its envelope (error).
  */
 #include "serve/ops_fields.h"
 #include "serve/reply.h"

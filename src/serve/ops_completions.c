@@ -1,9 +1,10 @@
-/* ops_completions.c - answers as OpenAI's chat completions, so that what can chat with a model can chat with a collection.
+/* ops_completions.c - answers as OpenAI's chat completions, so that what can chat with a model can chat with a
+ * collection.
  *
- * model is "pythia" (all collections), or "pythia:COLLECTION". The last message asks. Beside OpenAI's members a reply has citations,
- * sources and abstained, in a stream with its last chunk. usage counts what the writer read and wrote, sentences that were left out
- * included, or what was read and quoted where no model writes. Instructions of a system message are not followed: the answer is made of
- * sources. (platform.openai.com/docs/api-reference/chat)
+ * model is "pythia" (all collections), or "pythia:COLLECTION". The last message asks. Beside OpenAI's members a reply
+ * has citations, sources and abstained, in a stream with its last chunk. usage counts what the writer read and wrote,
+ * sentences that were left out included, or what was read and quoted where no model writes. Instructions of a system
+ * message are not followed: the answer is made of sources. (platform.openai.com/docs/api-reference/chat)
  */
 #include <stdio.h>
 

@@ -1,4 +1,5 @@
-/* ops_feedback.c - what people made of hits: kept for evaluation (`pythia eval init --from feedback`), never used for ranking. */
+/* ops_feedback.c - what people made of hits: kept for evaluation (`pythia eval init --from feedback`), never used for
+ * ranking. */
 #include "serve/ops_fields.h"
 #include "serve/reply.h"
 

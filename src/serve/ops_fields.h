@@ -1,5 +1,5 @@
-/* ops_fields.h - tables of fields that several files of operations share, and short ways to write rows. The table of operations
- * (ops.c) points to them.
+/* ops_fields.h - tables of fields that several files of operations share, and short ways to write rows. The table of
+ * operations (ops.c) points to them.
  */
 #ifndef PYTHIA_SERVE_OPS_FIELDS_H
 #define PYTHIA_SERVE_OPS_FIELDS_H
@@ -64,7 +64,8 @@ MUST_USE Err call_search(Call *c, const char *query, PythiaSearch *rq);
 /* Whose chats a caller has: with a token that is no admin's, its own; else everybody's. */
 Str call_owner(const Call *c);
 
-/* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has gone. */
+/* Sends an event of a stream: "event: NAME" (NULL: none), then data on one line, and frees it. False: the client has
+ * gone. */
 bool call_event(Call *c, const char *name, Buf *data);
 
 #endif

@@ -1,5 +1,5 @@
-/* ops_search.c - finding and reading. What a caller may read is what was indexed: a path is looked up in the collection's
- * rows before the file is opened, so that an ignored file (".env") or one outside the root is none. */
+/* ops_search.c - finding and reading. What a caller may read is what was indexed: a path is looked up in the
+ * collection's rows before the file is opened, so that an ignored file (".env") or one outside the root is none. */
 #include "base/file.h"
 #include "serve/metadata.h"
 #include "serve/ops_fields.h"

@@ -1,9 +1,9 @@
 /* parcel.h - requests and replies of the engine, struct for struct, between two processes of one build (shared.h).
  *
- * A shape lists the members of a struct; writer and reader go by the same list, so that what is read is what was written:
- * floats bit for bit, strings byte for byte. JSON, because the socket speaks it; strings that no JSON holds (paths are bytes)
- * are an array of their hex digits. A member that is missing here would be lost on the way: tests/serve/test_parcel.c looks
- * for bytes of the structs that no member covers.
+ * A shape lists the members of a struct; writer and reader go by the same list, so that what is read is what was
+ * written: floats bit for bit, strings byte for byte. JSON, because the socket speaks it; strings that no JSON holds
+ * (paths are bytes) are an array of their hex digits. A member that is missing here would be lost on the way:
+ * tests/serve/test_parcel.c looks for bytes of the structs that no member covers.
  *
  * Threads: shapes are constant; any. Memory: what is read lives in the arena.
  */
@@ -48,7 +48,8 @@ extern const ParcelShape parcel_answer; /* PythiaAnswer */
 /* One JSON object. */
 void parcel_write(JsonOut *j, const ParcelShape *shape, const void *from);
 
-/* Fills *to. ERR_INPUT names the member that is missing or of a wrong type; members without a place here are passed over. */
+/* Fills *to. ERR_INPUT names the member that is missing or of a wrong type; members without a place here are passed
+ * over. */
 MUST_USE Err parcel_read(Arena *a, const ParcelShape *shape, const json_t *object, void *to);
 
 #endif

@@ -56,8 +56,8 @@ static void on_shutdown(void *ctx) {
     atomic_store(&s->asked, true);
 }
 
-/* Beside the doors that were asked for: when it cannot be had, because another server of this folder has it or the path is too
- * long, the others are served all the same. */
+/* Beside the doors that were asked for: when it cannot be had, because another server of this folder has it or the path
+ * is too long, the others are served all the same. */
 static Err shared_door_open(Server *s) {
     const ServerOpts *o = s->opts;
     const char *path = NULL, *dir = NULL;
@@ -119,7 +119,8 @@ static int64_t watchdog_ns(const Server *s) {
     return us * 1000 / 2;
 }
 
-/* Looks every LOOK_MS: a signal may have come to any thread. The sign of life is given only while the desk's lock can be had. */
+/* Looks every LOOK_MS: a signal may have come to any thread. The sign of life is given only while the desk's lock can
+ * be had. */
 static void wait_for_end(Server *s) {
     const int64_t idle_ms = config_int(s->opts->config, CONF_SERVE_IDLE_EXIT), every_ns = watchdog_ns(s);
     int64_t due_ns = 0;

@@ -24,14 +24,15 @@ typedef struct {
     void *ctx;
 } ServerOpts;
 
-/* Until cancelled, an admin's shutdown, the idle time, or the end of stdin. At most SERVER_GRACE_MS are given to calls that
- * are under way. ERR_OK when it ended in order. */
+/* Until cancelled, an admin's shutdown, the idle time, or the end of stdin. At most SERVER_GRACE_MS are given to calls
+ * that are under way. ERR_OK when it ended in order. */
 MUST_USE Err server_run(const ServerOpts *opts);
 enum { SERVER_MCP_GRACE_MS = 1000, SERVER_GRACE_MS = 8000, SERVER_SEND_MS = 1500 };
 
-/* What `pythia health` asks: GET /health and /ready of address (server_address) on this machine, through no proxy; over HTTPS where
- * serve.tls_cert is set: what the server shows must come from that file then, for whatever name it is. *url: what was asked. ERR_OK:
- * healthy; ERR_NETWORK: nobody answers, or another; ERR_BUSY: it is up but not ready, with its reason. */
+/* What `pythia health` asks: GET /health and /ready of address (server_address) on this machine, through no proxy; over
+ * HTTPS where serve.tls_cert is set: what the server shows must come from that file then, for whatever name it is.
+ * *url: what was asked. ERR_OK: healthy; ERR_NETWORK: nobody answers, or another; ERR_BUSY: it is up but not ready,
+ * with its reason. */
 MUST_USE Err server_health(Arena *a, const Config *c, const char *address, const char **url);
 
 /* Where serve listens by configuration and environment (EMBEDDING_SERVER_PORT). */

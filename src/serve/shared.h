@@ -1,12 +1,14 @@
-/* shared.h - one engine for many callers: calls of the command line are answered by a server that runs, through its socket.
+/* shared.h - one engine for many callers: calls of the command line are answered by a server that runs, through its
+ * socket.
  *
  * A server listens on shared_path beside its other doors. A caller that finds it there sends the engine's own requests
- * (parcel.h), with an identity: a hash of the build, the data folder and all configuration that answers depend on. A server
- * of another identity refuses. So what a caller gets is what it would have computed, and it falls back to that whenever the
- * server is not there, does not answer in time, or answers with an error: errors are always told by the caller's own engine.
+ * (parcel.h), with an identity: a hash of the build, the data folder and all configuration that answers depend on. A
+ * server of another identity refuses. So what a caller gets is what it would have computed, and it falls back to that
+ * whenever the server is not there, does not answer in time, or answers with an error: errors are always told by the
+ * caller's own engine.
  *
- * That a server lives is known by `health`, sent before each call and every second while its answer is awaited: the thread
- * that reads the socket answers it, however busy the workers are. The wait is serve.shared_wait.
+ * That a server lives is known by `health`, sent before each call and every second while its answer is awaited: the
+ * thread that reads the socket answers it, however busy the workers are. The wait is serve.shared_wait.
  *
  * Threads: a Shared is for one.
  */
@@ -31,16 +33,17 @@ MUST_USE Err shared_open(Shared **out, const SharedOpts *opts);
 void shared_close(Shared *s);            /* NULL is fine */
 const char *shared_who(const Shared *s); /* "the server at '/home/…/pythia.sock' (process 123)" */
 
-/* pythia_search and pythia_embed, in the server. ERR_OK: *out is as they would have filled it. ERR_INTERRUPT, ERR_NOMEM: the
- * caller's own. Everything else is ERR_NETWORK: nothing was answered, err_text says why, and s is of no further use. */
+/* pythia_search and pythia_embed, in the server. ERR_OK: *out is as they would have filled it. ERR_INTERRUPT,
+ * ERR_NOMEM: the caller's own. Everything else is ERR_NETWORK: nothing was answered, err_text says why, and s is of no
+ * further use. */
 MUST_USE Err shared_search(Shared *s, Arena *a, const PythiaSearch *rq, PythiaReply *out);
 /* pythia_ask, of a question without session, turns and tell. */
 MUST_USE Err shared_ask(Shared *s, Arena *a, const PythiaAsk *rq, PythiaAnswer *out);
 MUST_USE Err shared_embed(Shared *s, Arena *a, const PythiaEmbed *rq, const Str *texts, size_t n, float **out,
                           size_t *dim, int32_t **tokens, bool **truncated);
 
-/* Where a server of this data folder listens: in PYTHIA_HOME, else $XDG_RUNTIME_DIR/pythia, else home. ERR_LIMIT: the path is
- * too long for a socket. */
+/* Where a server of this data folder listens: in PYTHIA_HOME, else $XDG_RUNTIME_DIR/pythia, else home. ERR_LIMIT: the
+ * path is too long for a socket. */
 MUST_USE Err shared_path(Arena *a, char **environ, const char *home, const char **out);
 /* Equal in two processes when their engines answer alike. */
 MUST_USE Err shared_identity(const Config *config, const char *home, char out[SHARED_IDENTITY]);

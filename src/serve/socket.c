@@ -93,7 +93,8 @@ static void conn_gone(Peer *p) {
 
 /* ---- reading ---- */
 
-/* Only this user's processes, and root's: the mode of the file says so already, but it may have been made under another. */
+/* Only this user's processes, and root's: the mode of the file says so already, but it may have been made under
+ * another. */
 static bool user_is_ours(int fd, CallFrom *from) {
     struct ucred who = {0};
     socklen_t size = sizeof who;
@@ -283,7 +284,8 @@ void socket_door_stop(SocketDoor *d) {
     wake(d);
 }
 
-/* Nothing is under way any more: what is left is bytes that the other ends have not read. The reader sends them meanwhile. */
+/* Nothing is under way any more: what is left is bytes that the other ends have not read. The reader sends them
+ * meanwhile. */
 void socket_door_close(SocketDoor *d, int64_t ms) {
     if (!d) return;
     if (d->thread && ms > 0) (void)poll(NULL, 0, ms > 50 ? 50 : (int)ms);

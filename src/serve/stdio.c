@@ -23,8 +23,8 @@ static bool is_over(const Stdio *s) {
            (o->cancel && __atomic_load_n(o->cancel, __ATOMIC_RELAXED));
 }
 
-/* Waits until PIPE_BUF bytes can be written at once. A client that does not read must not keep a server that is to end: then it has
- * UNREAD_MS more. */
+/* Waits until PIPE_BUF bytes can be written at once. A client that does not read must not keep a server that is to end:
+ * then it has UNREAD_MS more. */
 static bool can_write(const Stdio *s) {
     struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
     int ready = 0;

@@ -1,7 +1,7 @@
 /* tokens.h - access tokens: 256 random bits each, of which only the SHA-256 is kept.
  *
- * A token is "pyt_" and 43 letters of base64url; nobody can guess one, so a plain hash is enough (a slow one protects what
- * people choose). The file has one JSON object a line, mode 0600:
+ * A token is "pyt_" and 43 letters of base64url; nobody can guess one, so a plain hash is enough (a slow one protects
+ * what people choose). The file has one JSON object a line, mode 0600:
  *
  *   {"id":"t-3f2a9c01","name":"ci","role":"read","sha256":"…","created":"2026-11-30T08:00:00Z"}
  *

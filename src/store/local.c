@@ -209,8 +209,8 @@ static Err local_commit(Store *s) {
 
 static void local_rollback(Store *s) { transaction_undo(local_of(s)); }
 
-/* Not by a checkpoint: one that meets a reader of an old snapshot may end without a sync. What another process has folded into
- * the database meanwhile, and so out of the log, was synced by that. */
+/* Not by a checkpoint: one that meets a reader of an old snapshot may end without a sync. What another process has
+ * folded into the database meanwhile, and so out of the log, was synced by that. */
 static Err local_sync(Store *s) {
     LocalStore *l = local_of(s);
     sqlite3_file *log = NULL;

@@ -1,6 +1,6 @@
 /* local_check.c - reads everything and proves the invariants of schema.sql: SQLite's own check of its pages and
- * indexes, foreign keys, chunks and spans, kept texts, totals. One line a finding, so that a report shows all of them; the
- * call then fails with their number.
+ * indexes, foreign keys, chunks and spans, kept texts, totals. One line a finding, so that a report shows all of them;
+ * the call then fails with their number.
  */
 #include "store/local.h"
 

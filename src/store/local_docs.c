@@ -1,8 +1,7 @@
 /* local_docs.c - documents with their versions, chunks and kept texts.
  *
- * A document's content (chunks, kept text) belongs to its active version and is replaced as a whole: content_clear, then
- * content_write. Version rows of older contents stay as history, VERSIONS_KEPT
- * of them, without content.
+ * A document's content (chunks, kept text) belongs to its active version and is replaced as a whole: content_clear,
+ * then content_write. Version rows of older contents stay as history, VERSIONS_KEPT of them, without content.
  */
 #include "store/local.h"
 

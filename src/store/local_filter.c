@@ -1,8 +1,8 @@
 /* local_filter.c - from a Filter to the chunks it lets pass, before anything is ranked.
  *
  * The chunks of a document have consecutive ids (schema.sql, invariant 2), so a filter over documents is a walk over
- * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds` and
- * `symbols` look at chunks, through an index.
+ * the collection's documents and gives ranges of ids: 2,000 files cost a millisecond, whatever they hold. Only `kinds`
+ * and `symbols` look at chunks, through an index.
  */
 #include "store/local.h"
 

@@ -1,8 +1,9 @@
 /* local_pending.c - how many of a document's chunks have no vector of its collection's model: documents.pending.
  *
- * Every search tells its coverage, also beside a run that embeds, and counting takes a look at every chunk and every vector (214,000
- * chunks: .3 s of CPU). So the number stands in the document's row, and follows in the same transaction whatever changes it: new
- * content, a new vector, another model, vectors that are forgotten. store_check counts anew and compares.
+ * Every search tells its coverage, also beside a run that embeds, and counting takes a look at every chunk and every
+ * vector (214,000 chunks: .3 s of CPU). So the number stands in the document's row, and follows in the same transaction
+ * whatever changes it: new content, a new vector, another model, vectors that are forgotten. store_check counts anew
+ * and compares.
  */
 #include "store/local.h"
 

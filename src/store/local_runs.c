@@ -1,7 +1,8 @@
 /* local_runs.c - ingestion runs: rows that are there before the work is, beat while it goes on, and tell how it ended.
  *
- * A run whose process was killed is marked by the next run of its collection, or stops beating and is reaped. A process that only slept (a suspended laptop) beats
- * again, which takes the run back from `failed`; a cancelled run stays cancelled, and the beat says so to the process.
+ * A run whose process was killed is marked by the next run of its collection, or stops beating and is reaped. A process
+ * that only slept (a suspended laptop) beats again, which takes the run back from `failed`; a cancelled run stays
+ * cancelled, and the beat says so to the process.
  */
 #include "store/local.h"
 

@@ -81,9 +81,9 @@ static Err words_drop_next(LocalStore *l, char **sql) {
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? ERR_OK : local_fail(l, rc);
 }
 
-/* Schemas 1 and 2 had a full-text table a collection, with a tokenizer that this program has no more: SQLite cannot open such a
- * table, so it cannot drop it either. A virtual table has no pages of its own: once its line of the schema is gone, what it
- * stood on are plain tables. */
+/* Schemas 1 and 2 had a full-text table a collection, with a tokenizer that this program has no more: SQLite cannot
+ * open such a table, so it cannot drop it either. A virtual table has no pages of its own: once its line of the schema
+ * is gone, what it stood on are plain tables. */
 static Err words_leave(LocalStore *l) {
     (void)sqlite3_db_config(l->db, SQLITE_DBCONFIG_DEFENSIVE, 0, NULL);
     Err err = local_exec(l, WORDS_FORGET);

@@ -260,8 +260,8 @@ static Err bytes_on_disk(const LocalStore *l, int64_t *out) {
     return err;
 }
 
-/* Every search asks for them, and seldom has anything changed since the last one: 0.02 ms instead of a look at each document. Not
- * inside of a caller's transaction, which may be rolled back. */
+/* Every search asks for them, and seldom has anything changed since the last one: 0.02 ms instead of a look at each
+ * document. Not inside of a caller's transaction, which may be rolled back. */
 static Err counts_remembered(LocalStore *l, int64_t collection, const Sha256 *model, StoreCounts *out) {
     const int64_t changes = sqlite3_total_changes64(l->db);
     int64_t version = 0;

@@ -260,7 +260,8 @@
     /* the check reads everything, once, on purpose */ \
     X(CHECK_DOCS, WALKS, \
       "SELECT d.id, d.collection, d.path, d.version, d.first_chunk, d.chunk_count, coalesce(v.text_size, -1), v.document, " \
-      "b.sha256, b.size, b.zstd, v.blob FROM documents d LEFT JOIN document_versions v ON v.id = d.version LEFT JOIN blobs b ON b.id = v.blob ORDER BY d.collection, d.id") \
+      "b.sha256, b.size, b.zstd, v.blob FROM documents d LEFT JOIN document_versions v ON v.id = d.version " \
+      "LEFT JOIN blobs b ON b.id = v.blob ORDER BY d.collection, d.id") \
     X(CHECK_CHUNKS, INDEXED, \
       "SELECT count(*), coalesce(min(id), 0), coalesce(max(id), 0), coalesce(min(start), 0), coalesce(max(\"end\"), 0), " \
       "coalesce(sum(start > \"end\" OR start_line > end_line OR version <> ?2 OR collection <> ?3 OR length(hash) <> 16), 0) " \

@@ -1,8 +1,8 @@
 /* local_symbols.c - definitions and references: which document defines a name, and on which lines one is named.
  *
- * A definition is a row of `symbols`. References are many (a name a few times on most lines) and asked for rarely, so that a
- * row each would be half of the database: a document's are one text, compressed, "name<tab>line +lines…<newline>" by name. To
- * find those of a name the texts of all documents are looked through.
+ * A definition is a row of `symbols`. References are many (a name a few times on most lines) and asked for rarely, so
+ * that a row each would be half of the database: a document's are one text, compressed, "name<tab>line
+ * +lines…<newline>" by name. To find those of a name the texts of all documents are looked through.
  */
 #include "store/local.h"
 

@@ -1,14 +1,14 @@
 /* store.h - the face of all stores: documents, versions, chunks, runs. A store is one file and one line in store_kinds
  * (store.c); each names what it cannot do in StoreCaps.
  *
- * The store is the truth. Vectors and words are not here: the store keeps which (chunk hash, model) stands in which slot of
- * the collection's vector index, and how much of its lexical index counts; each writing call tells which chunks came and
- * went (StoreChange), so that the caller can follow with the words. A writer works in transactions (store_begin …
- * store_commit); readers see the last commit.
+ * The store is the truth. Vectors and words are not here: the store keeps which (chunk hash, model) stands in which
+ * slot of the collection's vector index, and how much of its lexical index counts; each writing call tells which chunks
+ * came and went (StoreChange), so that the caller can follow with the words. A writer works in transactions
+ * (store_begin … store_commit); readers see the last commit.
  *
  * Threads: a Store is one connection, for one thread at a time; open another for another thread.
- * Errors: ERR_BUSY when another process writes (after 5 s), ERR_CORRUPT for a damaged file, ERR_FORMAT for a newer or older
- * schema, ERR_IO for a full disk; all name the file.
+ * Errors: ERR_BUSY when another process writes (after 5 s), ERR_CORRUPT for a damaged file, ERR_FORMAT for a newer or
+ * older schema, ERR_IO for a full disk; all name the file.
  */
 #ifndef PYTHIA_STORE_STORE_H
 #define PYTHIA_STORE_STORE_H
@@ -43,8 +43,9 @@ void store_close(Store *s); /* rolls back what is open; NULL is fine */
 MUST_USE Err store_begin(Store *s);
 MUST_USE Err store_commit(Store *s);
 void store_rollback(Store *s);
-/* What is committed so far survives a power cut, too (a commit alone: the end of the process). For whoever is about to remove
- * what the store named before: files of an older generation, slots. Not within a transaction. Cost: an fsync, some ms on an SSD. */
+/* What is committed so far survives a power cut, too (a commit alone: the end of the process). For whoever is about to
+ * remove what the store named before: files of an older generation, slots. Not within a transaction. Cost: an fsync,
+ * some ms on an SSD. */
 MUST_USE Err store_sync(Store *s);
 
 /* ---- collections ---- */
@@ -132,8 +133,9 @@ MUST_USE Err store_put(Store *s, const StorePut *put, StoreChange *change);
 /* Left out, with the reason (kept for `status` and `why`); its chunks, if any, go. */
 MUST_USE Err store_put_skipped(Store *s, int64_t collection, const Doc *doc, DocState state, Str reason, int64_t now_ms,
                                StoreChange *change);
-/* Same content under doc's uri and path: nothing is chunked or embedded again, its chunks keep their ids. They are told as
- * gone and added, since their words are others: the path is one of the fields. A document that stood under that URI goes. */
+/* Same content under doc's uri and path: nothing is chunked or embedded again, its chunks keep their ids. They are told
+ * as gone and added, since their words are others: the path is one of the fields. A document that stood under that URI
+ * goes. */
 MUST_USE Err store_rename(Store *s, int64_t id, const Doc *doc, uint64_t inode, StoreChange *change);
 MUST_USE Err store_touch(Store *s, int64_t doc, int64_t mtime_ns, uint64_t inode); /* same content, other times */
 /* The collection's settings are others now: all its documents are DOC_CUT_BY_OTHER, but for skimmed ones. */
@@ -151,10 +153,12 @@ typedef struct {
 typedef enum { SYMBOLS_NAMED, SYMBOLS_STARTING } StoreSymbolMatch; /* the name is the text; it starts with it */
 /* Definitions of a document in order of its text, as they were put. */
 MUST_USE Err store_symbols_of(Store *s, Arena *a, int64_t doc, Symbol **out, size_t *n);
-/* At most cap: those named by path of their document and place in it, those starting by name. Kinds of the filter are theirs. */
+/* At most cap: those named by path of their document and place in it, those starting by name. Kinds of the filter are
+ * theirs. */
 MUST_USE Err store_symbols_named(Store *s, Arena *a, int64_t collection, Str text, StoreSymbolMatch match,
                                  const Filter *filter, size_t cap, StoreSymbol **out, size_t *n);
-/* Every definition that the filter lets pass, for ranking them; strings live during the call. The sink calls no store. */
+/* Every definition that the filter lets pass, for ranking them; strings live during the call. The sink calls no
+ * store. */
 typedef Err (*StoreSymbolSink)(void *ctx, int64_t doc, int64_t place, Str path, Str kind);
 MUST_USE Err store_symbols_each(Store *s, int64_t collection, const Filter *filter, StoreSymbolSink sink, void *ctx);
 MUST_USE Err store_symbol(Store *s, Arena *a, int64_t doc, int64_t place, StoreSymbol *out); /* ERR_NO_DOCUMENT */
@@ -163,8 +167,8 @@ typedef struct {
     Str doc_path, lang;
     int32_t line;
 } StoreReference;
-/* Lines that name something without defining it, by path of their document, at most cap; *total: how many there are. Cost: the
- * references of all documents are unpacked, some 300 MB/s. */
+/* Lines that name something without defining it, by path of their document, at most cap; *total: how many there are.
+ * Cost: the references of all documents are unpacked, some 300 MB/s. */
 MUST_USE Err store_references(Store *s, Arena *a, int64_t collection, Str name, const Filter *filter, size_t cap,
                               StoreReference **out, size_t *n, size_t *total);
 
@@ -173,9 +177,9 @@ typedef struct {
     int64_t chunk; /* any one chunk with this hash */
     ChunkHash hash;
 } StorePending;
-/* Distinct hashes of the chunks (not coarse ones) of the document, or of the whole collection for doc 0, without an embedding for
- * model, in order of chunk id, from behind `after` (a chunk id; 0 at first), at most cap. A document of another collection has
- * none. */
+/* Distinct hashes of the chunks (not coarse ones) of the document, or of the whole collection for doc 0, without an
+ * embedding for model, in order of chunk id, from behind `after` (a chunk id; 0 at first), at most cap. A document of
+ * another collection has none. */
 MUST_USE Err store_pending(Store *s, int64_t collection, const Sha256 *model, int64_t doc, int64_t after,
                            StorePending *out, size_t cap, size_t *n);
 /* Documents that have chunks, those changed last first, at most cap. Cost: a look at each document. */
@@ -216,8 +220,8 @@ typedef struct {
     float score; /* bm25, larger is better */
 } StoreLexHit;
 
-/* For stores that find words themselves (StoreCaps.lexical); the others answer ERR_UNSUPPORTED. Best first, ties by chunk
- * id. Filter before top-k; "quoted phrases" must stand. A query without terms gives none. */
+/* For stores that find words themselves (StoreCaps.lexical); the others answer ERR_UNSUPPORTED. Best first, ties by
+ * chunk id. Filter before top-k; "quoted phrases" must stand. A query without terms gives none. */
 MUST_USE Err store_lexical(Store *s, Arena *a, int64_t collection, Str query, const Filter *filter, size_t k,
                            StoreLexHit **out, size_t *n);
 /* The ids of the chunks that the filter lets pass, all of the collection's when it is empty: rising, apart. */
@@ -248,8 +252,8 @@ typedef struct {
     int64_t text_bytes;                                            /* of active documents */
     int64_t db_bytes;                                              /* of the whole store on disk */
 } StoreCounts;
-/* Cost: a look at each document (10,680: some 6 ms), but 0.02 ms when nothing has changed since this Store was last asked; of
- * another model than the collection's one at each chunk. */
+/* Cost: a look at each document (10,680: some 6 ms), but 0.02 ms when nothing has changed since this Store was last
+ * asked; of another model than the collection's one at each chunk. */
 MUST_USE Err store_counts(Store *s, int64_t collection, const Sha256 *model, StoreCounts *out);
 
 /* ---- runs ---- */
@@ -261,8 +265,8 @@ typedef struct {
     int64_t done, total, failures;
     int64_t queued_ms, started_ms, beat_ms, ended_ms;
 } StoreRun;
-/* queued -> running. The caller has the collection to itself, so other runs of it that still count as running lost their
- * process: they are marked failed. Old runs go: a collection keeps its last thousand. */
+/* queued -> running. The caller has the collection to itself, so other runs of it that still count as running lost
+ * their process: they are marked failed. Old runs go: a collection keeps its last thousand. */
 MUST_USE Err store_run_begin(Store *s, int64_t collection, int64_t now_ms, int64_t *run);
 MUST_USE Err store_run(Store *s, Arena *a, int64_t run, StoreRun *out); /* ERR_NO_DOCUMENT */
 /* ERR_INTERRUPT when the run was cancelled (by store_run_end from another process): stop working. A run that was reaped
@@ -274,8 +278,8 @@ MUST_USE Err store_run_reap(Store *s, int64_t now_ms, int64_t *n);
 MUST_USE Err store_runs(Store *s, Arena *a, int64_t collection /* 0: all */, size_t limit, StoreRun **out, size_t *n);
 
 /* ---- chats ---- */
-/* owner: of chats that are begun, the id of the token it was done with, "": nobody's in particular; of others, whose alone are
- * there, {NULL,0}: everybody's. */
+/* owner: of chats that are begun, the id of the token it was done with, "": nobody's in particular; of others, whose
+ * alone are there, {NULL,0}: everybody's. */
 typedef struct {
     int64_t id;
     Str owner, title, collections; /* collections: a JSON list of names */

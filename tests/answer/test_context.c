@@ -1,4 +1,5 @@
-/* Passages for a writer: different ones, within the budget to the token; and a prompt that no passage can break out of. */
+/* Passages for a writer: different ones, within the budget to the token; and a prompt that no passage can break out
+ * of. */
 #include "answer/context.h"
 #include "answer/fixture.h"
 #include "answer/prompt.h"

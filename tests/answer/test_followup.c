@@ -1,4 +1,5 @@
-/* A question that follows on others is put so that it can be searched for: with its topic, or as a writer puts it anew. */
+/* A question that follows on others is put so that it can be searched for: with its topic, or as a writer puts it
+ * anew. */
 #include "answer/followup.h"
 #include "answer/parrot.h"
 

@@ -1,4 +1,5 @@
-/* Kinds of index through the whole product: when --force leaves the vectors that there are, and when it makes them anew. */
+/* Kinds of index through the whole product: when --force leaves the vectors that there are, and when it makes them
+ * anew. */
 #include "base/file.h"
 #include "check.h"
 #include "engine/engine.h"

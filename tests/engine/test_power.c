@@ -1,6 +1,6 @@
 /* The power goes: of the database is left what SQLite had asked to be durable, of the index files everything, removals
- * included (the disk may have been that quick). At each moment of a run that writes, and after it, what is left must be whole:
- * searched as it was, and made what it should be by the next run.
+ * included (the disk may have been that quick). At each moment of a run that writes, and after it, what is left must be
+ * whole: searched as it was, and made what it should be by the next run.
  */
 #include <dirent.h>
 #include <errno.h>

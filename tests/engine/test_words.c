@@ -1,5 +1,5 @@
-/* Words through the whole product: what pythia_index made of files is what pythia_search finds, with the scores of a plain
- * BM25F over everything the store has; after changes, renames, failed writes, damage and beside a writer. */
+/* Words through the whole product: what pythia_index made of files is what pythia_search finds, with the scores of a
+ * plain BM25F over everything the store has; after changes, renames, failed writes, damage and beside a writer. */
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
@@ -452,7 +452,8 @@ static void a_damaged_or_missing_index_is_named_and_mended_by_the_command_named(
     }
 }
 
-/* An index of a database that an older program made (schema 1) is made by the next `index`, of the files as they are now. */
+/* An index of a database that an older program made (schema 1) is made by the next `index`, of the files as they are
+ * now. */
 static void a_collection_without_words_gets_them_by_the_next_index(void **state) {
     (void)state;
     Fix f;

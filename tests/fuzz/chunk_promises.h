@@ -1,4 +1,5 @@
-/* chunk_promises.h - what chunk.h promises of any text's chunks, for the fuzz targets of the chunkers; and two ways to count. */
+/* chunk_promises.h - what chunk.h promises of any text's chunks, for the fuzz targets of the chunkers; and two ways to
+ * count. */
 #ifndef PYTHIA_TESTS_FUZZ_CHUNK_PROMISES_H
 #define PYTHIA_TESTS_FUZZ_CHUNK_PROMISES_H
 

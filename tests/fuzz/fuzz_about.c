@@ -1,5 +1,5 @@
-/* Any bytes as the head of a text file, by its first byte of one markup or another: what comes of it is metadata as base/meta.h has it,
- * a title is UTF-8, and a date that was read reads as itself. */
+/* Any bytes as the head of a text file, by its first byte of one markup or another: what comes of it is metadata as
+ * base/meta.h has it, a title is UTF-8, and a date that was read reads as itself. */
 #include <stdlib.h>
 
 #include "base/meta.h"

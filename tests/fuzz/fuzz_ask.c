@@ -1,5 +1,5 @@
-/* Any bytes as a question: what the operators make of it, and as a passage to be quoted from. Never a crash; what is kept is a part
- * of what was given, spans are in order and apart. */
+/* Any bytes as a question: what the operators make of it, and as a passage to be quoted from. Never a crash; what is
+ * kept is a part of what was given, spans are in order and apart. */
 #include <stdlib.h>
 
 #include "answer/expect.h"

@@ -1,5 +1,5 @@
-/* Any bytes as blocks of each type: nothing reads outside of them, and rows that quant_check passes give products of the same
- * bits at every level.
+/* Any bytes as blocks of each type: nothing reads outside of them, and rows that quant_check passes give products of
+ * the same bits at every level.
  *
  * Input: the type's number, the inputs of a row in blocks, then rows of blocks (what is left over is not used). */
 #include <math.h>

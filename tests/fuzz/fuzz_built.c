@@ -1,9 +1,9 @@
-/* Files of the kinds flat, ivfpq and compact that someone changed, behind right checksums: opened, searched, checked, and
- * built upon. Either they are refused, or searches give slots that exist, each once, and the next build is sound.
+/* Files of the kinds flat, ivfpq and compact that someone changed, behind right checksums: opened, searched, checked,
+ * and built upon. Either they are refused, or searches give slots that exist, each once, and the next build is sound.
  *
- * Input: 1 byte kind (2 bits) and flags (4: rows are removed before the next build, 8: rows are added, 16: sums are left
- * wrong), 2 bytes which cut the built file's end off, then changes of 6 bytes each: 2 bytes where (the upper bit: in the
- * rows' file), 4 bytes what stands there then. */
+ * Input: 1 byte kind (2 bits) and flags (4: rows are removed before the next build, 8: rows are added, 16: sums are
+ * left wrong), 2 bytes which cut the built file's end off, then changes of 6 bytes each: 2 bytes where (the upper bit:
+ * in the rows' file), 4 bytes what stands there then. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,6 @@
-/* A reader's calls, carried out: the first byte chooses the operation, the rest is the JSON of its parameters. They find a small
- * collection that has words and no vectors. What is shown must be of its files: "secret.env" lies beside them and is not indexed. */
+/* A reader's calls, carried out: the first byte chooses the operation, the rest is the JSON of its parameters. They
+ * find a small collection that has words and no vectors. What is shown must be of its files: "secret.env" lies beside
+ * them and is not indexed. */
 #include <stdio.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
-/* Any bytes as text in an encoding that is declared before the first line end, named in them, or guessed: what comes of them is
- * UTF-8, and what was UTF-8 without a mark or another name stays as it was. */
+/* Any bytes as text in an encoding that is declared before the first line end, named in them, or guessed: what comes of
+ * them is UTF-8, and what was UTF-8 without a mark or another name stays as it was. */
 #include <stdlib.h>
 
 #include "base/utf8.h"

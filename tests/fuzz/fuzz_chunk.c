@@ -1,5 +1,5 @@
-/* Any bytes, cut by any chunker under any budget: what chunk.h promises holds. The first byte chooses the language and the
- * way of counting, the second the budget. */
+/* Any bytes, cut by any chunker under any budget: what chunk.h promises holds. The first byte chooses the language and
+ * the way of counting, the second the budget. */
 #include "fuzz/chunk_promises.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

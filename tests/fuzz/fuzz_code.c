@@ -1,5 +1,5 @@
-/* Any bytes as code of any language that has a grammar: chunk.h's promises hold, and what is said of definitions and names is
- * true of the text. The first byte chooses the language, the second the budget. */
+/* Any bytes as code of any language that has a grammar: chunk.h's promises hold, and what is said of definitions and
+ * names is true of the text. The first byte chooses the language, the second the budget. */
 #include "fuzz/chunk_promises.h"
 
 #include "chunk/docstring.h"

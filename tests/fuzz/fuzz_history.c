@@ -1,4 +1,5 @@
-/* Any bytes as what git prints of a history: commits that are whole, their words and paths within the bytes, none of them empty. */
+/* Any bytes as what git prints of a history: commits that are whole, their words and paths within the bytes, none of
+ * them empty. */
 #include <stdlib.h>
 
 #include "ingest/history.h"

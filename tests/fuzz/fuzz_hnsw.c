@@ -1,8 +1,9 @@
-/* A graph that someone changed, behind right checksums: opened, searched, checked, and built upon. Either it is refused, or
- * searches give slots that exist and the next build's graph is sound.
+/* A graph that someone changed, behind right checksums: opened, searched, checked, and built upon. Either it is
+ * refused, or searches give slots that exist and the next build's graph is sound.
  *
- * Input: 1 byte flags (1: rows are removed before the next build, 2: rows are added), then changes of 7 bytes each: 1 byte
- * which array (words, ground, starts, upper, twins), 2 bytes which number of it, 4 bytes its new value; 128: made a slot. */
+ * Input: 1 byte flags (1: rows are removed before the next build, 2: rows are added), then changes of 7 bytes each: 1
+ * byte which array (words, ground, starts, upper, twins), 2 bytes which number of it, 4 bytes its new value; 128: made
+ * a slot. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

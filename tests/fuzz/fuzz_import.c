@@ -1,7 +1,8 @@
-/* Hostile Hugging Face folders: an import is refused with a text, or what it writes is a sound GGUF that opens for what it is
- * or says why not, and runs.
+/* Hostile Hugging Face folders: an import is refused with a text, or what it writes is a sound GGUF that opens for what
+ * it is or says why not, and runs.
  *
- * A folder is one input: "=== name", a line feed, bytes; names are taken from a list, so that nothing is written elsewhere. */
+ * A folder is one input: "=== name", a line feed, bytes; names are taken from a list, so that nothing is written
+ * elsewhere. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,8 +1,8 @@
-/* Arbitrary bytes as a segment of the lexical index: opened, searched, checked, joined. Nothing may crash, and a search that
- * succeeds gives documents that exist.
+/* Arbitrary bytes as a segment of the lexical index: opened, searched, checked, joined. Nothing may crash, and a search
+ * that succeeds gives documents that exist.
  *
- * Input: 1 byte documents, 1 byte flags, the file. So that mutations reach behind the checksums, flag 1 has the file's sums put
- * right first. */
+ * Input: 1 byte documents, 1 byte flags, the file. So that mutations reach behind the checksums, flag 1 has the file's
+ * sums put right first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

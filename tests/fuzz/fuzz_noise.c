@@ -1,5 +1,5 @@
-/* Any path and any text (behind the first line end): what language and format it is, whether anybody looks for it. A judgement is a
- * reason or a prior, and the path's URI leads back to the path. */
+/* Any path and any text (behind the first line end): what language and format it is, whether anybody looks for it. A
+ * judgement is a reason or a prior, and the path's URI leads back to the path. */
 #include <stdlib.h>
 
 #include "ingest/format.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a query of the lexical index, with and without operators: never an error, never more than k hits, best first;
- * what is pruned changes no bit, and a filter that lets everything pass changes nothing. */
+/* Any bytes as a query of the lexical index, with and without operators: never an error, never more than k hits, best
+ * first; what is pruned changes no bit, and a filter that lets everything pass changes nothing. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
-/* Any bytes as a service's answer: vectors that are finite and of length 1, ranks that are finite, or an error. The first byte is
- * the number of texts, the second the dimension (0: to be learnt). */
+/* Any bytes as a service's answer: vectors that are finite and of length 1, ranks that are finite, or an error. The
+ * first byte is the number of texts, the second the dimension (0: to be learnt). */
 #include <math.h>
 #include <stdlib.h>
 

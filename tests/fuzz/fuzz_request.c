@@ -1,5 +1,5 @@
-/* A REST request: first byte the operation, then a line as in a URL (name=value&…), then the body. What passes the check must
- * be readable by it a second time, unchanged. */
+/* A REST request: first byte the operation, then a line as in a URL (name=value&…), then the body. What passes the
+ * check must be readable by it a second time, unchanged. */
 #include <stdlib.h>
 
 #include "serve/ops.h"

@@ -1,5 +1,5 @@
-/* Hostile chat templates, run on a chat with everything in it: whatever they are, they end within their bounds, and say the
- * same twice. */
+/* Hostile chat templates, run on a chat with everything in it: whatever they are, they end within their bounds, and say
+ * the same twice. */
 #include <stdlib.h>
 
 #include "model/template.h"

@@ -1,7 +1,7 @@
 /* Hostile vocabularies and texts.
  *
- * Input: a byte of switches, the tokens as a GGUF spells them with 0x1F between, 0x1E, the text. With the highest bit of
- * the first byte set the rest is a GGUF as it stands. What opens must hold what tok.h promises, on any text.
+ * Input: a byte of switches, the tokens as a GGUF spells them with 0x1F between, 0x1E, the text. With the highest bit
+ * of the first byte set the rest is a GGUF as it stands. What opens must hold what tok.h promises, on any text.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* Hostile vocabularies and merges of byte-level BPE, in each family, and hostile texts.
  *
- * Input: a byte that chooses the family, a byte of switches, the tokens with 0x1F between, 0x1E, the merges alike, 0x1E,
- * the text. With no token given, there is one for each byte. */
+ * Input: a byte that chooses the family, a byte of switches, the tokens with 0x1F between, 0x1E, the merges alike,
+ * 0x1E, the text. With no token given, there is one for each byte. */
 #include "tok_promises.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -1,7 +1,7 @@
 /* Hostile vocabularies with scores, read as SentencePiece's BPE and as Unigram, with hostile maps and texts.
  *
- * Input: a byte of switches, the tokens with 0x1F between (the last byte of each is its score), 0x1E, u16 length of the map
- * and its bytes, the text. */
+ * Input: a byte of switches, the tokens with 0x1F between (the last byte of each is its score), 0x1E, u16 length of the
+ * map and its bytes, the text. */
 #include <stdio.h>
 
 #include "tok_promises.h"

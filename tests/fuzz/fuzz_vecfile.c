@@ -1,8 +1,8 @@
 /* Arbitrary bytes as an index's files: opened, searched and checked, as reader and as writer. Nothing may crash, and a
  * search that succeeds gives slots that exist.
  *
- * Input: 1 byte dim - 1 (5 bits) and flags, 1 byte committed rows, 2 bytes length of the rows' file, then both files. So
- * that mutations reach behind the checksums, flag 64 has the sums of both files put right first. */
+ * Input: 1 byte dim - 1 (5 bits) and flags, 1 byte committed rows, 2 bytes length of the rows' file, then both files.
+ * So that mutations reach behind the checksums, flag 64 has the sums of both files put right first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

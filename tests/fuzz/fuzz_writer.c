@@ -1,5 +1,5 @@
-/* Any bytes as what a service answers, and as what a writer says of a source: never a crash, never more than was said, and whatever
- * is shown has valid citations. The first byte is the size of the pieces that it comes in. */
+/* Any bytes as what a service answers, and as what a writer says of a source: never a crash, never more than was said,
+ * and whatever is shown has valid citations. The first byte is the size of the pieces that it comes in. */
 #include <stdlib.h>
 
 #include "answer/completion.h"

@@ -1,5 +1,5 @@
-/* Any bytes as XML: marks come in pairs and end at depth 0, texts and attributes lie in the document, what is skipped ends one
- * level up; else it is refused with the byte. */
+/* Any bytes as XML: marks come in pairs and end at depth 0, texts and attributes lie in the document, what is skipped
+ * ends one level up; else it is refused with the byte. */
 #include <stdlib.h>
 
 #include "ingest/xml.h"

@@ -1,5 +1,5 @@
-/* Any bytes as a zip archive: a member that is read has the size that the directory tells, and no two together pass the limit; what is
- * refused has its reason. */
+/* Any bytes as a zip archive: a member that is read has the size that the directory tells, and no two together pass the
+ * limit; what is refused has its reason. */
 #include <stdlib.h>
 
 #include "ingest/zip.h"

@@ -1,5 +1,5 @@
-/* read_document.h - what every reader of documents promises, checked on any bytes: it ends, and what it made is clean text
- * whose marks are in order; and the parent reads from the wire what the child wrote to it. */
+/* read_document.h - what every reader of documents promises, checked on any bytes: it ends, and what it made is clean
+ * text whose marks are in order; and the parent reads from the wire what the child wrote to it. */
 #ifndef PYTHIA_TESTS_FUZZ_READ_DOCUMENT_H
 #define PYTHIA_TESTS_FUZZ_READ_DOCUMENT_H
 

@@ -1,5 +1,5 @@
-/* serve_desk.h - a desk for fuzz targets of the server's doors: a home of its own, no model, nothing that may be indexed. It is empty,
- * so that calls end soon, with errors mostly, unless `fill` puts something there first. */
+/* serve_desk.h - a desk for fuzz targets of the server's doors: a home of its own, no model, nothing that may be
+ * indexed. It is empty, so that calls end soon, with errors mostly, unless `fill` puts something there first. */
 #ifndef PYTHIA_TESTS_FUZZ_SERVE_DESK_H
 #define PYTHIA_TESTS_FUZZ_SERVE_DESK_H
 

@@ -1,4 +1,5 @@
-/* kinds.h - what the tests of all kinds of vector index share: the kinds, the data, the truth. A kind is a line in `kinds`. */
+/* kinds.h - what the tests of all kinds of vector index share: the kinds, the data, the truth. A kind is a line in
+ * `kinds`. */
 #ifndef PYTHIA_TESTS_INDEX_KINDS_H
 #define PYTHIA_TESTS_INDEX_KINDS_H
 

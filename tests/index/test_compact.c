@@ -1,5 +1,5 @@
-/* The compact kind, where it differs from others: what ends a search, what is computed anew, what is on disk, and rows that
- * become codes. What all kinds have in common is in test_kinds.c. */
+/* The compact kind, where it differs from others: what ends a search, what is computed anew, what is on disk, and rows
+ * that become codes. What all kinds have in common is in test_kinds.c. */
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
-/* What the disk was asked to keep: whenever a writer goes on, the files that may be counted on from then on are there after a power
- * cut, whole and under their names. (engine/test_power.c cuts the power of the store, and takes index files for safe.)
+/* What the disk was asked to keep: whenever a writer goes on, the files that may be counted on from then on are there
+ * after a power cut, whole and under their names. (engine/test_power.c cuts the power of the store, and takes index
+ * files for safe.)
  */
 #include <dirent.h>
 #include <errno.h>

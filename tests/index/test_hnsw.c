@@ -1,5 +1,5 @@
-/* What is special about the graph: edges, levels, reach; growing and shrinking; filters that lie far off; files that lie. What
- * all kinds promise is in test_kinds.c. */
+/* What is special about the graph: edges, levels, reach; growing and shrinking; filters that lie far off; files that
+ * lie. What all kinds promise is in test_kinds.c. */
 #include <math.h>
 #include <stdlib.h>
 

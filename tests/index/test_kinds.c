@@ -1,5 +1,5 @@
-/* One set of tests for all kinds of vector index: recall against comparing every row, after building, deletes, re-adds, with
- * duplicates and filters. What goes wrong is in test_kinds_faults.c. */
+/* One set of tests for all kinds of vector index: recall against comparing every row, after building, deletes, re-adds,
+ * with duplicates and filters. What goes wrong is in test_kinds_faults.c. */
 #include "kinds.h"
 
 static void what_is_built_finds_what_comparing_every_row_finds(void **st) {

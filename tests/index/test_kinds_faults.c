@@ -1,5 +1,5 @@
-/* What may go wrong with any kind of vector index: failing and killed writes, damage, crashes, deadlines, searches beside a
- * writer, input that does not fit. What should go right is in test_kinds.c. */
+/* What may go wrong with any kind of vector index: failing and killed writes, damage, crashes, deadlines, searches
+ * beside a writer, input that does not fit. What should go right is in test_kinds.c. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>

@@ -1,5 +1,6 @@
-/* Files that one level of kernels wrote, searched at every other: an index is carried between machines, and a wrong answer on
- * the other CPU would be found by nobody. A level is chosen once in a process's life, so each search is a child. */
+/* Files that one level of kernels wrote, searched at every other: an index is carried between machines, and a wrong
+ * answer on the other CPU would be found by nobody. A level is chosen once in a process's life, so each search is a
+ * child. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>

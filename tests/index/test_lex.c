@@ -1,4 +1,5 @@
-/* The lexical index beside a plain BM25F that looks at every document: adding, searching, removing, merging, crashing. */
+/* The lexical index beside a plain BM25F that looks at every document: adding, searching, removing, merging,
+ * crashing. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -601,7 +602,8 @@ static Str file_of(Arena *a, const char *dir, uint32_t end) {
     return bytes;
 }
 
-/* Batches of several texts each, taken part by part, some of them while the index has none of their terms and some when it has. */
+/* Batches of several texts each, taken part by part, some of them while the index has none of their terms and some when
+ * it has. */
 static void batches_make_the_index_that_single_documents_make(void **unused) {
     (void)unused;
     enum { BATCHES = 12, TEXTS = 40 };

@@ -1,4 +1,5 @@
-/* The face of the vector kinds, through the exact kind: adding, committing, reopening, searching, removing, compacting. */
+/* The face of the vector kinds, through the exact kind: adding, committing, reopening, searching, removing,
+ * compacting. */
 #include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* The confinement of readers, proved by readers that try what they must not be able to do: each is a format of this program
- * alone, run in a child as every other, and tells what came of it. */
+/* The confinement of readers, proved by readers that try what they must not be able to do: each is a format of this
+ * program alone, run in a child as every other, and tells what came of it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

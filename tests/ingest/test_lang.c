@@ -88,7 +88,8 @@ static void names_are_sorted_and_every_key_is_found(void **state) {
     CHECK_INT(lang_class(STR("c")), LANG_CODE);
 }
 
-/* The tables are searched by halves: a key out of its place would never be found. They are private, so the source is read. */
+/* The tables are searched by halves: a key out of its place would never be found. They are private, so the source is
+ * read. */
 static void the_tables_are_sorted(void **state) {
     (void)state;
     Arena a = {0};

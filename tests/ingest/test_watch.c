@@ -1,5 +1,6 @@
-/* Watching: when a batch is due, by a clock of our own; which events matter; folders that come, go and move; what happens
- * when the system tells nothing, too much or too little. Real folders and the system's real events where there are any. */
+/* Watching: when a batch is due, by a clock of our own; which events matter; folders that come, go and move; what
+ * happens when the system tells nothing, too much or too little. Real folders and the system's real events where there
+ * are any. */
 #include "ingest/watch.h"
 
 #include "base/clock.h"

@@ -1,5 +1,5 @@
-/* test_low.c - the kernels of low.h at every level this CPU has: against the plain definition, and against themselves cut
- * into other pieces, which must give the same bits. */
+/* test_low.c - the kernels of low.h at every level this CPU has: against the plain definition, and against themselves
+ * cut into other pieces, which must give the same bits. */
 #include <math.h>
 
 #include "check.h"

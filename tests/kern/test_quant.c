@@ -1,6 +1,6 @@
 /* test_quant.c - products on quantised blocks: against ggml's own (tests/golden/quant.txt, made by
- * tools/make_goldens_quant.py), against numbers decoded one by one, and every level against the scalar one, which must give
- * the same bits. */
+ * tools/make_goldens_quant.py), against numbers decoded one by one, and every level against the scalar one, which must
+ * give the same bits. */
 #include <math.h>
 #include <sys/mman.h>
 

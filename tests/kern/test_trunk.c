@@ -1,5 +1,5 @@
-/* test_trunk.c - the kernels of networks after BERT, at every level this CPU has: RMS norm, rotated positions, gates and
- * attention over spans, against their plain definitions in double precision. */
+/* test_trunk.c - the kernels of networks after BERT, at every level this CPU has: RMS norm, rotated positions, gates
+ * and attention over spans, against their plain definitions in double precision. */
 #include <math.h>
 
 #include "check.h"

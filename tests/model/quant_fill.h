@@ -1,5 +1,5 @@
-/* quant_fill.h - tensors of every type out of a seed: bytes as they come, scales of a size that gives weights around 0, of a
- * mean square of some 1/100. */
+/* quant_fill.h - tensors of every type out of a seed: bytes as they come, scales of a size that gives weights around 0,
+ * of a mean square of some 1/100. */
 #ifndef PYTHIA_TESTS_MODEL_QUANT_FILL_H
 #define PYTHIA_TESTS_MODEL_QUANT_FILL_H
 
@@ -28,8 +28,8 @@ static inline uint32_t quant_next(uint32_t *seed) {
     return *seed >> 16;
 }
 
-/* n numbers (whole blocks) at out, block_format(type)->bytes for each block. F32, F16 and BF16 too: multiples of 1/256 in
- * [-1/4, 1/4). */
+/* n numbers (whole blocks) at out, block_format(type)->bytes for each block. F32, F16 and BF16 too: multiples of 1/256
+ * in [-1/4, 1/4). */
 static inline void quant_fill(BlockType type, size_t n, uint32_t *seed, char *out) {
     const BlockFormat *f = block_format((uint32_t)type);
     for (size_t i = 0; i < n && f->items == 1; i++) {

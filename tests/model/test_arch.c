@@ -1,5 +1,6 @@
-/* test_arch.c - nomic-BERT, ModernBERT, Qwen2, Qwen3, Gemma 3, Gemma-embedding and XLM-RoBERTa against Hugging Face transformers (tests/golden/arch, made
- * by tools/make_goldens_arch.py), at every level of kernels: alone, in batches, over a pool. */
+/* test_arch.c - nomic-BERT, ModernBERT, Qwen2, Qwen3, Gemma 3, Gemma-embedding and XLM-RoBERTa against Hugging Face
+ * transformers (tests/golden/arch, made by tools/make_goldens_arch.py), at every level of kernels: alone, in batches,
+ * over a pool. */
 #include "arch.h"
 
 static const char *const models[] = {ARCH("nomic"),  ARCH("modern"),          ARCH("qwen2"),  ARCH("qwen3"),

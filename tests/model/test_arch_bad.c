@@ -1,5 +1,5 @@
-/* test_arch_bad.c - golden networks of newer architectures with one thing changed: metadata and tensors that cannot be, and
- * what would change the result and is not computed, each refused by name. */
+/* test_arch_bad.c - golden networks of newer architectures with one thing changed: metadata and tensors that cannot be,
+ * and what would change the result and is not computed, each refused by name. */
 #include "arch.h"
 
 static Err try_changed(const char *model, const char *without, void (*add)(GgufWriter *)) {

@@ -1,8 +1,9 @@
-/* test_arch_quant.c - every architecture with tensors of every type, in every precision, at every level of kernels, against
- * llama.cpp's vectors of the same files (tests/golden/arch/quant.txt, made by tools/make_goldens_arch.py --quant).
+/* test_arch_quant.c - every architecture with tensors of every type, in every precision, at every level of kernels,
+ * against llama.cpp's vectors of the same files (tests/golden/arch/quant.txt, made by tools/make_goldens_arch.py
+ * --quant).
  *
- * The files are made here, out of the golden networks' metadata and seeded bytes; with PYTHIA_QUANT_DIR set they are written
- * there, for the tool, and nothing is tested.
+ * The files are made here, out of the golden networks' metadata and seeded bytes; with PYTHIA_QUANT_DIR set they are
+ * written there, for the tool, and nothing is tested.
  */
 #include <math.h>
 
@@ -21,7 +22,8 @@ static int32_t id_at(size_t i) { return i == 0 ? 2 : i == IDS - 1 ? 3 : (int32_t
 
 /* ---- the files ---- */
 
-/* What the shape of a tensor is here: "blk.3.ffn_up.weight" in an architecture with or without heads that share keys. */
+/* What the shape of a tensor is here: "blk.3.ffn_up.weight" in an architecture with or without heads that share
+ * keys. */
 static size_t rows_of(Str name, bool grouped, bool wide_up, size_t vocab) {
     static const struct {
         const char *part;
@@ -157,9 +159,9 @@ static void check(const char *arch, BlockType type, Str goldens, Buf *bytes, dou
         }
 }
 
-/* Least cosines in f32, exact and fast. Of quantised tensors llama.cpp computes what fast does, rounding activations to eight
- * bits; ModernBERT's gate in another form costs it some 5e-4. f32 and exact do not round them: the difference is llama.cpp's
- * error, which random networks blow up (nomic's to 0.013). Of F16 and BF16 it is the other way round. */
+/* Least cosines in f32, exact and fast. Of quantised tensors llama.cpp computes what fast does, rounding activations to
+ * eight bits; ModernBERT's gate in another form costs it some 5e-4. f32 and exact do not round them: the difference is
+ * llama.cpp's error, which random networks blow up (nomic's to 0.013). Of F16 and BF16 it is the other way round. */
 static const double blocks[3] = {0.98, 0.98, 0.999}, floats[3] = {0.9999, 0.9998, 0.997};
 
 static void every_type_in_every_architecture_agrees_with_llama_cpp(void **state) {

@@ -1,5 +1,5 @@
-/* test_bert.c - the BERT network against Hugging Face transformers (tests/golden, made by tools/make_goldens.py), at every
- * level of kernels, and the models it must refuse. */
+/* test_bert.c - the BERT network against Hugging Face transformers (tests/golden, made by tools/make_goldens.py), at
+ * every level of kernels, and the models it must refuse. */
 #include <math.h>
 
 #include "tiny.h"

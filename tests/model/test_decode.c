@@ -1,5 +1,5 @@
-/* test_decode.c - causal networks token by token: the same bits as whole texts, however they are cut; windows longer than
- * themselves; going back; scores of the vocabulary. */
+/* test_decode.c - causal networks token by token: the same bits as whole texts, however they are cut; windows longer
+ * than themselves; going back; scores of the vocabulary. */
 #include "arch.h"
 #include "model/decode.h"
 

@@ -1,5 +1,5 @@
-/* test_distill.c - static tables: what is made of the tiny networks against numpy's (tools/make_goldens_distill.py), that it
- * does not depend on threads, what a vector of it is, and the eigenvectors that it rests on. */
+/* test_distill.c - static tables: what is made of the tiny networks against numpy's (tools/make_goldens_distill.py),
+ * that it does not depend on threads, what a vector of it is, and the eigenvectors that it rests on. */
 #include <math.h>
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
-/* test_embed.c - texts to vectors: batches, threads, limits. What the vectors are is test_bert.c's matter; here one text
- * must give the same bits whatever stands beside it. */
+/* test_embed.c - texts to vectors: batches, threads, limits. What the vectors are is test_bert.c's matter; here one
+ * text must give the same bits whatever stands beside it. */
 #include <math.h>
 
 #include "tiny.h"

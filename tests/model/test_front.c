@@ -1,4 +1,5 @@
-/* The front of a long text has the ids of the whole, for each kind of tokenizer and each kind of text that has no end. */
+/* The front of a long text has the ids of the whole, for each kind of tokenizer and each kind of text that has no
+ * end. */
 #include "check.h"
 #include "model/tok.h"
 

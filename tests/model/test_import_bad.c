@@ -1,5 +1,5 @@
-/* test_import_bad.c - golden folders with one thing changed in one file: what would give other vectors or other ids is refused,
- * with the file and the key; what means the same is not. */
+/* test_import_bad.c - golden folders with one thing changed in one file: what would give other vectors or other ids is
+ * refused, with the file and the key; what means the same is not. */
 #include "check.h"
 
 #include "base/arena.h"

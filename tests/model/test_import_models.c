@@ -1,5 +1,5 @@
-/* test_import_models.c - whole Hugging Face folders of every architecture, imported and run: ids, vectors and scores are those
- * of sentence-transformers (tests/golden/import, made by tools/make_goldens_import.py). */
+/* test_import_models.c - whole Hugging Face folders of every architecture, imported and run: ids, vectors and scores
+ * are those of sentence-transformers (tests/golden/import, made by tools/make_goldens_import.py). */
 #include "arch.h"
 
 #include "model/pair.h"

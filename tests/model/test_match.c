@@ -1,4 +1,5 @@
-/* test_match.c - texts compared with a question token by token: what model_match tells against the same sum written plainly. */
+/* test_match.c - texts compared with a question token by token: what model_match tells against the same sum written
+ * plainly. */
 #include <math.h>
 
 #include "tiny.h"

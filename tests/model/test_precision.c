@@ -1,5 +1,5 @@
-/* test_precision.c - `exact` and `fast`: how near they come to f32, that a text's bits do not depend on its company, and
- * that kept weights are used, checked and made again. */
+/* test_precision.c - `exact` and `fast`: how near they come to f32, that a text's bits do not depend on its company,
+ * and that kept weights are used, checked and made again. */
 #include <math.h>
 #include <sys/stat.h>
 #include <sys/wait.h>

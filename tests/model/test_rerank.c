@@ -107,8 +107,8 @@ static Str letters(char letter, size_t n, char out[256]) {
 
 static void a_pair_too_long_is_cut_longest_first(void **state) {
     (void)state;
-    /* Tokens of query and document, and what is left of them of 21 (24 without the three marks), as transformers cuts by
-     * truncation=True. */
+    /* Tokens of query and document, and what is left of them of 21 (24 without the three marks), as transformers cuts
+     * by truncation=True. */
     static const struct {
         size_t query, doc, query_left, doc_left;
     } cases[] = {{3, 5, 3, 5},     {10, 11, 10, 11}, {3, 40, 3, 18},   {40, 3, 18, 3},

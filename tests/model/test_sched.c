@@ -1,5 +1,5 @@
-/* Whose turn it is: order, merging, standing still, and every way to leave before the end. No sleeps: a thread that must be
- * somewhere is waited for by what the scheduler counts. */
+/* Whose turn it is: order, merging, standing still, and every way to leave before the end. No sleeps: a thread that
+ * must be somewhere is waited for by what the scheduler counts. */
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>

@@ -1,5 +1,5 @@
-/* Byte-level BPE: ids against the reference's (golden/tok_bpe, made by tools/make_goldens_tok_bpe.py), the merging itself
- * against its definition, files that lie, and threads. */
+/* Byte-level BPE: ids against the reference's (golden/tok_bpe, made by tools/make_goldens_tok_bpe.py), the merging
+ * itself against its definition, files that lie, and threads. */
 #include "tok_texts.h"
 
 #include "base/pool.h"
@@ -153,8 +153,8 @@ static void tokens_go_back_to_their_bytes(void **state) {
     tok_file_close(&f);
 }
 
-/* The letters that stand for the bytes of "é" and of U+1F600, one token each but for two of the four; and an added token,
- * whose letters are themselves. */
+/* The letters that stand for the bytes of "é" and of U+1F600, one token each but for two of the four; and an added
+ * token, whose letters are themselves. */
 static void characters_may_be_split_over_tokens(void **state) {
     (void)state;
     static const Str tokens[] = {{"Ã", 2}, {"©", 2}, {"ð", 2}, {"ŁĺĢ", 6}, {"Ġa", 3}, {"Ċ", 2}, {"é Ġ", 5}};

@@ -1,5 +1,5 @@
-/* SentencePiece's BPE: ids against SentencePiece's own (golden/tok_spm, made by tools/make_goldens_tok_bpe.py), and what a
- * file of it may say. */
+/* SentencePiece's BPE: ids against SentencePiece's own (golden/tok_spm, made by tools/make_goldens_tok_bpe.py), and
+ * what a file of it may say. */
 #include "tok_texts.h"
 
 #define GOLDEN TESTS_DIR "/golden/tok_spm/"

@@ -1,5 +1,5 @@
-/* Unigram: ids against the reference's (golden/tok_unigram, made by tools/make_goldens_tok_bpe.py), the normaliser's map,
- * and what a file of it may say. */
+/* Unigram: ids against the reference's (golden/tok_unigram, made by tools/make_goldens_tok_bpe.py), the normaliser's
+ * map, and what a file of it may say. */
 #include "tok_texts.h"
 
 #include "model/tok_unigram_charsmap.h"

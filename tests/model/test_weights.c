@@ -1,5 +1,5 @@
-/* test_weights.c - products with weights in every form: against double precision, form against form, alone and over a pool;
- * how forms are chosen, kept and refused. */
+/* test_weights.c - products with weights in every form: against double precision, form against form, alone and over a
+ * pool; how forms are chosen, kept and refused. */
 #include <math.h>
 
 #include "base/file.h"

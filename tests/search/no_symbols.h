@@ -1,4 +1,5 @@
-/* no_symbols.h - for tests whose store is a stand-in: what widens a hit is asked for by none of them (test_symbols.py does). */
+/* no_symbols.h - for tests whose store is a stand-in: what widens a hit is asked for by none of them (test_symbols.py
+ * does). */
 #ifndef PYTHIA_TESTS_SEARCH_NO_SYMBOLS_H
 #define PYTHIA_TESTS_SEARCH_NO_SYMBOLS_H
 

@@ -1,5 +1,6 @@
-/* search() over the real local store, the real analyser, the real lexical index and a real vector index; only the model is a stand-in: a text's
- * vector counts its words by hash, so that texts that share words are near. Files lie in a temporary folder. */
+/* search() over the real local store, the real analyser, the real lexical index and a real vector index; only the model
+ * is a stand-in: a text's vector counts its words by hash, so that texts that share words are near. Files lie in a
+ * temporary folder. */
 #include <math.h>
 #include <stdio.h>
 

@@ -1,5 +1,6 @@
-/* Searches in an index that keeps no vectors, against the same in one that does: what is computed anew, what ends it, what the
- * hits say. Store and model are stand-ins of a few lines, linked before the real ones; the indexes are real. */
+/* Searches in an index that keeps no vectors, against the same in one that does: what is computed anew, what ends it,
+ * what the hits say. Store and model are stand-ins of a few lines, linked before the real ones; the indexes are
+ * real. */
 #include <math.h>
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
-/* The whole of search() over a store and a model that are stand-ins of a few lines (linked before the real ones) and the
- * real flat index: what it asks, what it does with dead slots, filters, deadlines, several sources. */
+/* The whole of search() over a store and a model that are stand-ins of a few lines (linked before the real ones) and
+ * the real flat index: what it asks, what it does with dead slots, filters, deadlines, several sources. */
 #include <math.h>
 
 #include "base/file.h"

@@ -116,8 +116,8 @@ static inline int64_t fixture_put(Fixture *f, const char *path, const char *text
     return fixture_put_doc(f, f->collection, &doc, false);
 }
 
-/* The paths of the chunks that the filter lets pass, in order of their ids: "a.c b.c". text: only chunks of just this text;
- * NULL: any. */
+/* The paths of the chunks that the filter lets pass, in order of their ids: "a.c b.c". text: only chunks of just this
+ * text; NULL: any. */
 static inline Str fixture_chunks_in(Fixture *f, Store *s, const char *text, const Filter *filter) {
     ChunkRange *ranges = NULL;
     size_t n = 0;

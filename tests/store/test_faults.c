@@ -337,7 +337,8 @@ static void other_schemas_are_refused(void **state) {
     fixture_close(&f);
 }
 
-/* As a program before 0.1 made it: words in a full-text table with a tokenizer of its own, which SQLite cannot open now. */
+/* As a program before 0.1 made it: words in a full-text table with a tokenizer of its own, which SQLite cannot open
+ * now. */
 static const char SCHEMA_1[] =
     "ALTER TABLE chats DROP COLUMN owner;"
     "DROP TABLE feedback; DROP TABLE symbols; DROP TABLE document_references; ALTER TABLE chunks DROP COLUMN names;"

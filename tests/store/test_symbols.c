@@ -1,4 +1,5 @@
-/* Tests of what the store keeps of definitions and references: by document, by name, by prefix; gone with their document. */
+/* Tests of what the store keeps of definitions and references: by document, by name, by prefix; gone with their
+ * document. */
 #include "store/fixture.h"
 
 #define SYMBOL(path_, name_, kind_, from, to, line_)                                                                   \
