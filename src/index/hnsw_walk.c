@@ -14,10 +14,14 @@ static void compare_rows(HnswWalk *w, const uint32_t *slots, const int8_t *const
     w->compared += (uint32_t)n;
 }
 
+static inline void row_ahead(const void *item, size_t dim) {
+    for (size_t d = 0; d <= dim; d += 64) __builtin_prefetch((const char *)item + d);
+}
+
 static inline Err item_fetch(HnswWalk *w, uint32_t slot, const int8_t **item) {
     const void *at;
     TRY(rows_read(w->rows, w->view, slot, &at));
-    for (size_t d = 0; d <= w->dim; d += 64) __builtin_prefetch((const char *)at + d);
+    row_ahead(at, w->dim);
     *item = at;
     return ERR_OK;
 }
@@ -48,6 +52,8 @@ size_t hnsw_pool_put(HnswWalk *w, uint64_t key) {
     return at;
 }
 
+static inline bool is_visited(const HnswWalk *w, uint32_t slot) { return w->visited[slot / 64] >> (slot % 64) & 1; }
+
 static inline bool visit(HnswWalk *w, uint32_t slot) {
     uint64_t bit = UINT64_C(1) << (slot % 64), *word = &w->visited[slot / 64];
     bool fresh = !(*word & bit);
@@ -62,8 +68,30 @@ void hnsw_walk_begin(HnswWalk *w, uint64_t key) {
     w->n = 1;
 }
 
-/* Meets a node's neighbours; *lowest: where the best of them stands, at most what it was. */
-static Err edges_follow(HnswWalk *w, uint32_t slot, uint32_t level, size_t *lowest) {
+/* The first place in the pool, from `at` on, of a node whose edges were not followed. */
+static inline size_t fresh_from(const HnswWalk *w, size_t at) {
+    while (at < w->n && !(w->pool[at] & HNSW_FRESH)) at++;
+    return at;
+}
+
+static inline void edges_ahead(const HnswWalk *w, size_t at, uint32_t level) {
+    if (at >= w->n) return;
+    const uint32_t *edges = hnsw_edges(&w->graph, hnsw_key_slot(w->pool[at]), level);
+    for (uint32_t e = 0; e < hnsw_room(&w->graph, level); e += 64 / sizeof *edges) __builtin_prefetch(edges + e);
+}
+
+/* The rows that edges of the pool's node `at` lead to. */
+static void rows_ahead(const HnswWalk *w, size_t at, uint32_t level) {
+    if (at >= w->n) return;
+    const uint32_t *edges = hnsw_edges(&w->graph, hnsw_key_slot(w->pool[at]), level);
+    for (uint32_t e = 0, room = hnsw_room(&w->graph, level); e < room && edges[e] != HNSW_NONE; e++)
+        if (!is_visited(w, edges[e])) row_ahead(rows_item(w->view, edges[e]), w->dim);
+}
+
+/* Meets the neighbours of a node; *lowest: where the best of them stands, at most what it was. next: place of the node
+ * whose turn it will be unless a better one is met here. Its neighbours come from memory while these are compared; when
+ * it is not its turn then, it will be soon. */
+static Err edges_follow(HnswWalk *w, uint32_t slot, uint32_t level, size_t next, size_t *lowest) {
     const uint32_t *edges = hnsw_edges(&w->graph, slot, level);
     uint32_t room = hnsw_room(&w->graph, level);
     for (uint32_t e = 0; e < room && edges[e] != HNSW_NONE;) {
@@ -71,11 +99,13 @@ static Err edges_follow(HnswWalk *w, uint32_t slot, uint32_t level, size_t *lowe
         const int8_t *items[BATCH];
         uint64_t keys[BATCH];
         size_t n = 0;
+        bool first = e == 0;
         for (; e < room && edges[e] != HNSW_NONE && n < BATCH; e++) {
             if (!visit(w, edges[e])) continue;
             TRY(item_fetch(w, edges[e], &items[n]));
             slots[n++] = edges[e];
         }
+        if (first) rows_ahead(w, next, level);
         compare_rows(w, slots, items, n, keys);
         for (size_t i = 0; i < n; i++) {
             size_t at = hnsw_pool_put(w, keys[i]);
@@ -87,17 +117,14 @@ static Err edges_follow(HnswWalk *w, uint32_t slot, uint32_t level, size_t *lowe
 
 Err hnsw_walk(HnswWalk *w, uint32_t level) {
     uint32_t steps = 0;
-    for (size_t at = 0; at < w->n;) {
+    for (size_t at = fresh_from(w, 0); at < w->n; at = fresh_from(w, at)) {
         uint64_t key = w->pool[at];
-        if (!(key & HNSW_FRESH)) {
-            at++;
-            continue;
-        }
         if (steps++ % PATIENCE == 0) TRY(deadline_check(w->deadline));
         w->pool[at] = key & ~HNSW_FRESH;
-        size_t lowest = at + 1;
-        if (lowest < w->n) __builtin_prefetch(hnsw_edges(&w->graph, hnsw_key_slot(w->pool[lowest]), level));
-        TRY(edges_follow(w, hnsw_key_slot(key), level, &lowest));
+        size_t next = fresh_from(w, at + 1), lowest = next;
+        edges_ahead(w, next, level);
+        edges_ahead(w, fresh_from(w, next + 1), level);
+        TRY(edges_follow(w, hnsw_key_slot(key), level, next, &lowest));
         at = lowest;
     }
     return ERR_OK;
