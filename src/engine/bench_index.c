@@ -18,7 +18,8 @@ enum {
     FILTERED = 500, /* queries that are asked with a filter, at most */
     KEEP_EACH = 100 /* of so many rows it lets pass one */
 };
-static const float efforts[] = {0.3f, 0.4f, 0.5f, 0.6f, 0.7f, 0.8f, 0.9f, 1, 1.2f, 1.5f, 2.5f, 4};
+static const float efforts[] = {0.1f, 0.15f, 0.2f, 0.25f, 0.3f, 0.4f, 0.5f, 0.55f, 0.6f, 0.65f,
+                                0.7f, 0.75f, 0.8f, 0.85f, 0.9f, 1,    1.2f, 1.5f,  2.5f, 4};
 enum { N_EFFORTS = sizeof efforts / sizeof *efforts };
 
 typedef struct {
