@@ -10,18 +10,18 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 
-/* Look-ups in 64 bytes came with Ice Lake, with VNNI: but they are asked for by their own bit. */
-static const KernScan *widest(void) {
+/* Look-ups in 64 bytes came with Ice Lake, which has VNNI; CPUs between have the one and not the other. */
+static const KernScan *avx512_of(const char *level) {
     unsigned a, b, c, d;
-    bool vbmi = __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI);
-    return vbmi ? &scan_avx512 : &scan_avx2;
+    bool vbmi = strcmp(level, "avx512") != 0 && __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & bit_AVX512VBMI);
+    return vbmi ? &scan_avx512vbmi : &scan_avx512;
 }
 #endif
 
 static const KernScan *table_of(const Kern *kern) {
     if (!kern) return NULL;
 #if defined(__x86_64__)
-    if (strncmp(kern->name, "avx512", 6) == 0 && strcmp(kern->name, "avx512") != 0) return widest();
+    if (strncmp(kern->name, "avx512", 6) == 0) return avx512_of(kern->name);
     if (strncmp(kern->name, "avx", 3) == 0) return &scan_avx2;
 #elif defined(__aarch64__)
     if (strncmp(kern->name, "neon", 4) == 0) return &scan_neon;

@@ -3,9 +3,10 @@
  *
  * Codes. A vector is `tables` numbers of 6 bits; a query turns into as many tables of 64 bytes, and what the query
  * makes of a vector is the sum of the bytes its numbers pick. Six bits because AVX512-VBMI looks up 64 bytes in 64 at
- * once (and NEON 16); AVX2 makes it of four look-ups in 16. 64 vectors stand in a block, table by table, a number a
- * byte: block[tables][64]. 1-bit codes of d dimensions are d / 6 tables, product quantisation with 64 centroids is one
- * table a sub-vector; both are the same loop. 0.7 ns a vector of 64 tables from the L1 cache (Zen 4).
+ * once (and NEON 16); AVX2, and AVX-512 without VBMI, makes it of four look-ups in 16. 64 vectors stand in a block,
+ * table by table, a number a byte: block[tables][64]. 1-bit codes of d dimensions are d / 6 tables, product
+ * quantisation with 64 centroids is one table a sub-vector; both are the same loop. 0.7 ns a vector of 64 tables from
+ * the L1 cache (Zen 4).
  *
  * Integers are exact, so all levels give the same bits; `above` and `hadamard` round once an operation, in the order
  * told.

@@ -11,6 +11,6 @@ static inline size_t scan_ones(const uint64_t *words, size_t n) {
     return ones;
 }
 
-extern const KernScan scan_scalar, scan_avx2, scan_avx512, scan_neon;
+extern const KernScan scan_scalar, scan_avx2, scan_avx512, scan_avx512vbmi, scan_neon;
 
 #endif
