@@ -46,7 +46,7 @@ static inline bool compare_may(const Compare *s, uint32_t slot) {
 MUST_USE static inline Err compare_row(Compare *s, uint32_t slot) {
     const void *item;
     TRY(rows_read(s->rows, s->v, slot, &item));
-    for (size_t d = 0; d < s->dim; d += 64) __builtin_prefetch((const char *)item + d);
+    row8_ahead(item, s->dim);
     s->slots[s->n] = slot;
     s->items[s->n++] = item;
     if (s->n == COMPARE_BATCH) compare_flush(s);

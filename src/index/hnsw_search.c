@@ -3,8 +3,8 @@
  * Removed rows and those that a filter leaves out are walked over like all others, since edges lead through them, and
  * are left out when the pool is read. So that the pool holds as many rows that may be returned as without a filter, it
  * is wider by the share that may not; and where that would cost more than comparing every row that may be returned,
- * those are compared. The two cost the same where a = sqrt(COST ef n) of n rows may be returned: 1.3 % of a million, 5
- * % of 60,000.
+ * those are compared. The two cost the same where a = sqrt(COST ef n) of n rows may be returned: 4 % of a million, 10 %
+ * of 60,000.
  *
  * A filter may also let pass only what lies far from the query. Then the pool holds fewer of them than it should, and
  * they are compared one by one after all: no filter costs more than twice what comparing does.
@@ -24,7 +24,7 @@ enum {
     COST = 6     /* rows that are compared in sequence in the time that a node of the pool costs */
 };
 
-#define GROWTH 0.4f
+#define GROWTH 0.4
 
 static size_t rows_passing(const Compare *s) {
     size_t gone = atomic_load_explicit(&s->v->n_gone, memory_order_relaxed);
@@ -40,7 +40,7 @@ static Err rows_all(Compare *s) {
 
 static size_t ef_for(const Compare *s) {
     double more = s->top.k > 10 ? (double)EF_EACH * (double)(s->top.k - 10) : 0;
-    double grown = s->v->rows > EF_ROWS ? (double)powf((float)s->v->rows / EF_ROWS, GROWTH) : 1;
+    double grown = pow(fmax((double)s->v->rows / EF_ROWS, 1), GROWTH);
     double ef = (EF + more) * grown * (double)s->q->effort, least = (double)s->top.k;
     return (size_t)fmin(fmax(ef, least), (double)s->v->rows);
 }

@@ -14,14 +14,10 @@ static void compare_rows(HnswWalk *w, const uint32_t *slots, const int8_t *const
     w->compared += (uint32_t)n;
 }
 
-static inline void row_ahead(const void *item, size_t dim) {
-    for (size_t d = 0; d <= dim; d += 64) __builtin_prefetch((const char *)item + d);
-}
-
 static inline Err item_fetch(HnswWalk *w, uint32_t slot, const int8_t **item) {
     const void *at;
     TRY(rows_read(w->rows, w->view, slot, &at));
-    row_ahead(at, w->dim);
+    row8_ahead(at, w->dim);
     *item = at;
     return ERR_OK;
 }
@@ -85,7 +81,7 @@ static void rows_ahead(const HnswWalk *w, size_t at, uint32_t level) {
     if (at >= w->n) return;
     const uint32_t *edges = hnsw_edges(&w->graph, hnsw_key_slot(w->pool[at]), level);
     for (uint32_t e = 0, room = hnsw_room(&w->graph, level); e < room && edges[e] != HNSW_NONE; e++)
-        if (!is_visited(w, edges[e])) row_ahead(rows_item(w->view, edges[e]), w->dim);
+        if (!is_visited(w, edges[e])) row8_ahead(rows_item(w->view, edges[e]), w->dim);
 }
 
 /* Meets the neighbours of a node; *lowest: where the best of them stands, at most what it was. next: place of the node

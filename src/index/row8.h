@@ -22,6 +22,11 @@ enum { ROW8_SHIFT = 14, ROW8_BIAS = 64 << 9 };
 
 static inline size_t row8_bytes(size_t dim) { return dim + sizeof(uint16_t); }
 
+/* Has an item come from memory before it is compared. */
+static inline void row8_ahead(const void *item, size_t dim) {
+    for (size_t at = 0; at < row8_bytes(dim); at += 64) __builtin_prefetch((const char *)item + at);
+}
+
 static inline float row8_unpack(uint16_t packed) {
     union {
         uint32_t bits;

@@ -179,26 +179,14 @@ static void dots8(const int8_t *query, const int8_t *rows, size_t m, size_t n, i
     }
 }
 #else
-static inline int32_t small_rest(const int8_t *query, const int8_t *row, size_t i, size_t n) {
-    int32_t sum = 0;
-    for (; i < n; i++) sum += query[i] * row[i];
-    return sum;
-}
-
-/* Four rows at a time, as dot8_each. */
 static void dots8(const int8_t *query, const int8_t *rows, size_t m, size_t n, int32_t *out) {
-    for (size_t r = 0; r < m; r += 4) {
-        const int8_t *row[4];
-        __m512i s[4] = {_mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512(), _mm512_setzero_si512()};
-        int32_t dots[4];
+    for (size_t r = 0; r < m; r++, rows += n) {
+        __m512i sum = _mm512_setzero_si512();
         size_t i = 0;
-        for (size_t k = 0; k < 4; k++) row[k] = rows + (r + k < m ? r + k : m - 1) * n;
-        for (; i + 32 <= n; i += 32) {
-            const __m512i q = widened(query + i);
-            for (size_t k = 0; k < 4; k++) s[k] = _mm512_add_epi32(s[k], _mm512_madd_epi16(widened(row[k] + i), q));
-        }
-        _mm_storeu_si128((__m128i *)(void *)dots, four_sums(s));
-        for (size_t k = 0; k < 4 && r + k < m; k++) out[r + k] = dots[k] + small_rest(query, row[k], i, n);
+        for (; i + 32 <= n; i += 32)
+            sum = _mm512_add_epi32(sum, _mm512_madd_epi16(widened(rows + i), widened(query + i)));
+        out[r] = _mm512_reduce_add_epi32(sum);
+        for (; i < n; i++) out[r] += query[i] * rows[i];
     }
 }
 #endif
